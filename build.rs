@@ -1,0 +1,60 @@
+//! Sets the run-time search path to the libtorch that the build linked, and refuses a libtorch of another version.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The one version that tch 0.24.0 is generated for.
+const LIBTORCH_VERSION: &str = "2.11.0";
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    println!("cargo:rerun-if-changed=build.rs");
+    let libtorch = PathBuf::from(env::var("LIBTORCH").unwrap_or_else(|_| ".libtorch/torch".into()));
+    if let Some(found) = version(&libtorch)
+        && found != LIBTORCH_VERSION
+    {
+        eprintln!(
+            "LIBTORCH is {}, libtorch {found}: expected {LIBTORCH_VERSION}; unset LIBTORCH and run `make libtorch`",
+            libtorch.display()
+        );
+        std::process::exit(1);
+    }
+    println!(
+        "cargo:rustc-link-arg=-Wl,-rpath,{}",
+        libtorch.join("lib").display()
+    );
+    println!("cargo:rustc-env=SANDBOX_LIBTORCH={}", libtorch.display());
+    println!("cargo:rustc-env=SANDBOX_GIT={}", git_commit());
+}
+
+/// The version a libtorch folder states: `build-version` in a C++ archive, `version.py` in a Python wheel.
+fn version(libtorch: &Path) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(libtorch.join("build-version")) {
+        return Some(text.trim().split('+').next()?.to_owned());
+    }
+    let text = fs::read_to_string(libtorch.join("version.py")).ok()?;
+    let quoted = text
+        .lines()
+        .find_map(|line| line.strip_prefix("__version__ = "))?;
+    Some(
+        quoted
+            .trim_matches(['\'', '"'])
+            .split('+')
+            .next()?
+            .to_owned(),
+    )
+}
+
+/// The commit that is built, for the records of a run; "unknown" outside a clone.
+fn git_commit() -> String {
+    println!("cargo:rerun-if-changed=.git/logs/HEAD");
+    let output = std::process::Command::new("git")
+        .args(["rev-parse", "--short=12", "HEAD"])
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        _ => "unknown".to_owned(),
+    }
+}

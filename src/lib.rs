@@ -1,0 +1,28 @@
+//! A research sandbox for contrastive representation learning, in which the policies of a training run are swapped
+//! while it goes on.
+//!
+//! The modules stand in the order in which an image meets them: it is read ([`data`]), turned into two views
+//! ([`views`]), embedded ([`model`]), contrasted with its other view ([`method`]) and, through the [`bank`] of all
+//! images' features and the three slots [`labels`], [`sampler`] and [`boundary`], with other images; [`optim`] changes
+//! the weights, [`train`] repeats it, [`eval`] judges it and [`record`] writes it down. Beside this data path runs the
+//! control path: [`policy`] is what fills a slot and [`swap`] changes it between two steps. [`config`] says what to do
+//! and [`cli`] is how a person says it. `src/README.md` holds the map and the invariants.
+
+pub mod bank;
+pub mod boundary;
+pub mod data;
+pub mod eval;
+pub mod labels;
+pub mod method;
+pub mod model;
+pub mod optim;
+pub mod record;
+pub mod sampler;
+pub mod train;
+pub mod views;
+
+pub mod policy;
+pub mod swap;
+
+pub mod cli;
+pub mod config;

@@ -1,0 +1,52 @@
+//! The only place where time is read. Nothing that time says may change a weight.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use time::OffsetDateTime;
+
+/// Measures how long something took.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[expect(clippy::disallowed_methods, reason = "this is the room of the clock")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The time since the start in milliseconds.
+    pub fn ms(&self) -> f64 {
+        self.elapsed().as_secs_f64() * 1e3
+    }
+}
+
+/// Seconds since 1970, as TensorBoard's events carry them.
+#[expect(clippy::disallowed_methods, reason = "this is the room of the clock")]
+pub fn wall_time() -> f64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The present moment in UTC, as `2026-11-23T19:00:00Z`.
+pub fn utc() -> String {
+    let seconds = OffsetDateTime::from_unix_timestamp(wall_time() as i64)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    seconds.format(&format).unwrap_or_default()
+}
+
+/// The present moment as it stands in the name of a run's folder, as `2026-11-23-190000` (UTC).
+pub fn stamp() -> String {
+    utc()
+        .trim_end_matches('Z')
+        .replace(':', "")
+        .replace('T', "-")
+}
