@@ -1,0 +1,395 @@
+//! What a configuration file may say: every key with its default and its unit. Unknown keys are refused.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Params;
+
+/// A whole experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Name of the run; a part of its folder's name.
+    pub name: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is a GPU.
+    pub device: String,
+    /// Where the images come from.
+    pub data: Data,
+    /// How two views are made of an image.
+    pub views: Views,
+    /// The encoder and its projection head.
+    pub model: Model,
+    /// The intra-image branch.
+    pub method: Method,
+    /// The memory bank.
+    pub bank: Bank,
+    /// The inter-image branch.
+    pub inter: Inter,
+    /// Weights of the two branches' losses.
+    pub loss: Loss,
+    /// Slot `labels`.
+    pub labels: SlotConfig,
+    /// Slot `sampler`.
+    pub sampler: SlotConfig,
+    /// Slot `boundary`.
+    pub boundary: SlotConfig,
+    /// The optimiser and its learning rate.
+    pub optim: Optim,
+    /// How long to train.
+    pub train: Train,
+    /// How to judge the representation during the run.
+    pub eval: Eval,
+    /// How often to record.
+    pub log: Log,
+    /// How often to save everything.
+    pub checkpoint: Checkpoint,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "run".into(),
+            seed: 0,
+            device: "auto".into(),
+            data: Data::default(),
+            views: Views::default(),
+            model: Model::default(),
+            method: Method::default(),
+            bank: Bank::default(),
+            inter: Inter::default(),
+            loss: Loss::default(),
+            labels: SlotConfig::of("labels/online.rhai"),
+            sampler: SlotConfig::of("samplers/semi_hard.rhai"),
+            boundary: SlotConfig::of("boundaries/cosine_margin.rhai"),
+            optim: Optim::default(),
+            train: Train::default(),
+            eval: Eval::default(),
+            log: Log::default(),
+            checkpoint: Checkpoint::default(),
+        }
+    }
+}
+
+/// Where the images come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100` or `folder`.
+    pub source: String,
+    /// The folder of the files; relative to the working directory.
+    pub dir: PathBuf,
+    /// Side in pixels to which images of a folder are brought.
+    pub size: u32,
+    /// Subfolder of the training split of a folder.
+    pub train: String,
+    /// Subfolder of the evaluation split of a folder.
+    pub eval: String,
+    /// Where decoded images are cached; relative to `dir`.
+    pub cache: PathBuf,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            source: "embedded".into(),
+            dir: PathBuf::new(),
+            size: 32,
+            train: "train".into(),
+            eval: "test".into(),
+            cache: ".sandbox-cache".into(),
+        }
+    }
+}
+
+/// How two views are made of an image; the defaults are MoCo v2's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Views {
+    /// Side of a view in pixels.
+    pub size: i64,
+    /// Smallest and largest area of the crop, as fractions of the image.
+    pub crop: [f64; 2],
+    /// Smallest and largest aspect ratio of the crop.
+    pub ratio: [f64; 2],
+    /// Probability of a horizontal flip.
+    pub flip: f64,
+    /// Colour jitter.
+    pub jitter: Jitter,
+    /// Probability of turning grey.
+    pub grey: f64,
+    /// Gaussian blur.
+    pub blur: Blur,
+    /// Probability of solarising.
+    pub solarize: f64,
+    /// Mean of each channel, for normalisation.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each channel.
+    pub std: Vec<f64>,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self {
+            size: 28,
+            crop: [0.2, 1.0],
+            ratio: [3.0 / 4.0, 4.0 / 3.0],
+            flip: 0.5,
+            jitter: Jitter::default(),
+            grey: 0.2,
+            blur: Blur::default(),
+            solarize: 0.0,
+            mean: vec![0.5],
+            std: vec![0.25],
+        }
+    }
+}
+
+/// Colour jitter: probability and strengths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jitter {
+    /// Probability for an image.
+    pub prob: f64,
+    /// Factors are drawn from 1 - x to 1 + x.
+    pub brightness: f64,
+    /// Likewise.
+    pub contrast: f64,
+    /// Likewise.
+    pub saturation: f64,
+    /// Shift of the hue, drawn from -x to x; 0.5 is half a turn.
+    pub hue: f64,
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self { prob: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }
+    }
+}
+
+/// Gaussian blur.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blur {
+    /// Probability for an image.
+    pub prob: f64,
+    /// Side of the kernel in pixels, odd; about a tenth of the view.
+    pub kernel: i64,
+    /// Smallest and largest standard deviation in pixels.
+    pub sigma: [f64; 2],
+}
+
+impl Default for Blur {
+    fn default() -> Self {
+        Self { prob: 0.5, kernel: 3, sigma: [0.1, 2.0] }
+    }
+}
+
+/// The encoder and its projection head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Model {
+    /// `small`, `resnet18`, `resnet34` or `resnet50`.
+    pub encoder: String,
+    /// Channels of the first stage of `small`.
+    pub width: i64,
+    /// `imagenet` (7x7, stride 2, max-pool) or `cifar` (3x3, stride 1).
+    pub stem: String,
+    /// Width of the projection head's hidden layer.
+    pub hidden: i64,
+    /// Dimension D of the embeddings.
+    pub dim: i64,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self { encoder: "small".into(), width: 32, stem: "cifar".into(), hidden: 512, dim: 128 }
+    }
+}
+
+/// The intra-image branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Method {
+    /// `moco` (v2: queue and InfoNCE).
+    pub name: String,
+    /// Keys in the queue.
+    pub queue: i64,
+    /// Temperature of the softmax.
+    pub temperature: f64,
+    /// Momentum of the key encoder.
+    pub momentum: f64,
+}
+
+impl Default for Method {
+    fn default() -> Self {
+        Self { name: "moco".into(), queue: 65_536, temperature: 0.2, momentum: 0.999 }
+    }
+}
+
+/// The memory bank.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bank {
+    /// Weight of the new feature when a row is renewed; 1 replaces it.
+    pub momentum: f64,
+}
+
+impl Default for Bank {
+    fn default() -> Self {
+        Self { momentum: 1.0 }
+    }
+}
+
+/// The inter-image branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inter {
+    /// Temperature of the boundary.
+    pub temperature: f64,
+    /// Epochs with the intra-image loss alone, before the bank is filled and the first labels are made.
+    pub warmup_epochs: u64,
+}
+
+impl Default for Inter {
+    fn default() -> Self {
+        Self { temperature: 0.2, warmup_epochs: 0 }
+    }
+}
+
+/// Weights of the two branches' losses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Loss {
+    /// Weight of the intra-image loss.
+    pub intra: f64,
+    /// Weight of the inter-image loss; 0 switches the branch, the bank and its slots off.
+    pub inter: f64,
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self { intra: 0.75, inter: 0.25 }
+    }
+}
+
+/// A slot: its policy, and parameters in the place of the policy's defaults.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SlotConfig {
+    /// The script, looked for in the working directory, in its `scripts/`, beside the configuration, in the binary.
+    pub script: PathBuf,
+    /// Parameters, as the script's `defaults()` name them.
+    #[serde(flatten)]
+    pub params: Params,
+}
+
+impl SlotConfig {
+    fn of(script: &str) -> Self {
+        Self { script: script.into(), params: Params::new() }
+    }
+}
+
+/// The optimiser and its learning rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Optim {
+    /// `sgd`.
+    pub name: String,
+    /// Learning rate at the peak.
+    pub lr: f64,
+    /// Momentum.
+    pub momentum: f64,
+    /// Weight decay, added to the gradient.
+    pub weight_decay: f64,
+    /// Nesterov's form of the momentum.
+    pub nesterov: bool,
+    /// `cosine` or `constant`.
+    pub schedule: String,
+    /// Epochs in which the learning rate rises from 0.
+    pub warmup_epochs: f64,
+}
+
+impl Default for Optim {
+    fn default() -> Self {
+        Self {
+            name: "sgd".into(),
+            lr: 0.03,
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            nesterov: false,
+            schedule: "cosine".into(),
+            warmup_epochs: 0.0,
+        }
+    }
+}
+
+/// How long to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// Epochs of the whole run; the learning rate's schedule spans them.
+    pub epochs: u64,
+    /// Images a step.
+    pub batch: i64,
+    /// Stop after so many steps, wherever the schedule is; 0: after the last epoch.
+    pub steps: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self { epochs: 200, batch: 256, steps: 0 }
+    }
+}
+
+/// How to judge the representation during the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Eval {
+    /// Epochs between two evaluations; 0: at the end alone.
+    pub every: u64,
+    /// Neighbours of the weighted kNN.
+    pub k: i64,
+    /// Its temperature.
+    pub temperature: f64,
+}
+
+impl Default for Eval {
+    fn default() -> Self {
+        Self { every: 5, k: 20, temperature: 0.1 }
+    }
+}
+
+/// How often to record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Steps between two lines of metrics.
+    pub every: u64,
+    /// Steps between two rounds of histograms; 0: none.
+    pub histograms: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { every: 10, histograms: 200 }
+    }
+}
+
+/// How often to save everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Steps between two checkpoints; 0: at the end alone.
+    pub every: u64,
+    /// Checkpoints kept; the newest stay.
+    pub keep: usize,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { every: 500, keep: 2 }
+    }
+}

@@ -1,0 +1,24 @@
+//! "Did you mean": the known name nearest to one that is unknown.
+
+/// The name of `known` that is nearest to `name`, if one is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + name.len().max(candidate.len()) / 4)
+        .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_is_recognised_and_a_stranger_is_not() {
+        let known = ["temperature", "momentum", "lr"];
+        assert_eq!(nearest("temprature", known.into_iter()), Some("temperature"));
+        assert_eq!(nearest("momentun", known.into_iter()), Some("momentum"));
+        assert_eq!(nearest("ir", known.into_iter()), Some("lr"));
+        assert_eq!(nearest("banana", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! A labels policy written in Rhai.
+
+use rhai::Dynamic;
+use tch::Tensor;
+
+use super::{Clusters, Context, Labels, Upkeep};
+use crate::bank::Bank;
+use crate::policy::script::vocabulary::{Handle, Rng};
+use crate::policy::script::{Budget, Fields, Script, answer};
+use crate::policy::{Fault, Kind, Now};
+
+impl Labels for Script {
+    fn start(&mut self, features: &Tensor, now: Now) -> Result<Clusters, Fault> {
+        if !self.has("start") {
+            let message = "the inter-image branch begins with 'fn start(ctx)', which this script does not have";
+            return Err(Fault::new(self.slot(), Kind::Contract, message));
+        }
+        let fields = Fields::new("labels", features.size()[0])
+            .at(now)
+            .with("features", Handle::new(features.shallow_clone()))
+            .with("rng", Dynamic::from(Rng::new(features.device())));
+        let clusters = self.call("start", fields, Budget::UPKEEP)?;
+        let refuse = |message| self.output_fault("start", message);
+        let map = answer::map(&clusters, &["labels", "centroids"]).map_err(refuse)?;
+        Ok(Clusters {
+            labels: answer::tensor(&map, "labels").map_err(refuse)?,
+            centroids: answer::tensor(&map, "centroids").map_err(refuse)?,
+        })
+    }
+
+    fn decide(&mut self, ctx: &Context<'_>) -> Result<Option<Tensor>, Fault> {
+        let fields = Fields::new("labels", ctx.bank.rows())
+            .at(ctx.now)
+            .with("keys", Handle::new(ctx.keys.shallow_clone()))
+            .with("index", Handle::new(ctx.index.shallow_clone()))
+            .with("bank", answer::bank(ctx.bank))
+            .with("rng", Dynamic::from(Rng::new(ctx.keys.device())));
+        let labels = self.call("decide", fields, Budget::DECIDE)?;
+        if labels.is_unit() {
+            return Ok(None);
+        }
+        let expected = "labels of the batch [B], or () to keep the old ones";
+        answer::handle(&labels, expected).map(Some).map_err(|message| self.output_fault("decide", message))
+    }
+
+    fn after_step(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
+        upkeep(self, "after_step", bank, now, Budget::DECIDE)
+    }
+
+    fn after_epoch(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
+        upkeep(self, "after_epoch", bank, now, Budget::UPKEEP)
+    }
+
+    fn refuse(&self, function: &str, message: String) -> Fault {
+        self.output_fault(function, message)
+    }
+}
+
+fn upkeep(script: &mut Script, function: &str, bank: &Bank, now: Now, budget: Budget) -> Result<Upkeep, Fault> {
+    if !script.has(function) {
+        return Ok(Upkeep::default());
+    }
+    let fields = Fields::new("labels", bank.rows())
+        .at(now)
+        .with("bank", answer::bank(bank))
+        .with("rng", Dynamic::from(Rng::new(bank.labels().device())));
+    let changes = script.call(function, fields, budget)?;
+    if changes.is_unit() {
+        return Ok(Upkeep::default());
+    }
+    let refuse = |message| script.output_fault(function, message);
+    let map = answer::map(&changes, &["labels", "centroids"]).map_err(refuse)?;
+    Ok(Upkeep {
+        labels: answer::optional_tensor(&map, "labels").map_err(refuse)?,
+        centroids: answer::optional_tensor(&map, "centroids").map_err(refuse)?,
+    })
+}

@@ -1,0 +1,115 @@
+//! The Rhai engine of one script: the vocabulary, the limits and the budget of a call.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rhai::{AST, Dynamic};
+
+use super::{Source, context, diagnostic, modules, vocabulary};
+use crate::policy::{Fault, Slot};
+use crate::train::clock::Stopwatch;
+
+/// What one call of a script may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Milliseconds on the wall clock.
+    pub ms: f64,
+}
+
+impl Budget {
+    /// For what is called in each step.
+    pub const DECIDE: Budget = Budget { ms: 2_000.0 };
+    /// For what is called once in a run or an epoch and may cluster the whole bank.
+    pub const UPKEEP: Budget = Budget { ms: 600_000.0 };
+}
+
+/// Operations a call may take; an empty loop of as many takes about half a second.
+pub(super) const MAX_OPERATIONS: u64 = 5_000_000;
+
+/// How often, in operations, the clock is read.
+const CLOCK_EVERY: u64 = 1024;
+
+/// Rhai's engine with our vocabulary and limits.
+pub(super) struct Engine {
+    rhai: rhai::Engine,
+    deadline: Rc<Cell<Option<(Stopwatch, f64)>>>,
+    names: Rc<RefCell<Option<Rc<Vec<String>>>>>,
+}
+
+impl Engine {
+    /// An engine that can compile and run `source`, with its imports compiled.
+    pub(super) fn new(source: &Source, slot: Slot) -> Result<Self, Fault> {
+        let mut rhai = rhai::Engine::new();
+        vocabulary::register(&mut rhai);
+        context::register(&mut rhai);
+        limit(&mut rhai);
+        let deadline: Rc<Cell<Option<(Stopwatch, f64)>>> = Rc::default();
+        let armed = Rc::clone(&deadline);
+        rhai.on_progress(move |operations| {
+            if operations % CLOCK_EVERY != 0 {
+                return None;
+            }
+            let (watch, ms) = armed.get()?;
+            (watch.ms() > ms).then(|| Dynamic::from("wall clock"))
+        });
+        rhai.on_print(|text| tracing::info!(target: "script", "{text}"));
+        rhai.on_debug(|text, _, place| tracing::debug!(target: "script", "{place}: {text}"));
+        let modules = modules::compile(&rhai, source, slot)?;
+        rhai.set_module_resolver(modules);
+        Ok(Self { rhai, deadline, names: Rc::default() })
+    }
+
+    /// Compiles the main text.
+    pub(super) fn compile(&self, slot: Slot, source: &Source) -> Result<AST, Fault> {
+        self.rhai.compile(&source.main().text).map_err(|error| diagnostic::parse(slot, source.main(), &error))
+    }
+
+    /// Starts the clock of a call.
+    pub(super) fn arm(&self, budget: Budget) {
+        self.deadline.set(Some((Stopwatch::start(), budget.ms)));
+    }
+
+    pub(super) fn rhai(&self) -> &rhai::Engine {
+        &self.rhai
+    }
+
+    /// The names of all functions that a script can call, its own apart.
+    pub(super) fn names(&self) -> Rc<Vec<String>> {
+        let mut names = self.names.borrow_mut();
+        Rc::clone(names.get_or_insert_with(|| {
+            let mut all: Vec<String> =
+                self.rhai.collect_fn_metadata(None, |f| Some(f.metadata.name.to_string()), true);
+            all.extend(vocabulary::names());
+            all.sort();
+            all.dedup();
+            Rc::new(all)
+        }))
+    }
+
+    /// How the functions of that name are called, a line each.
+    pub(super) fn overloads(&self, name: &str) -> Vec<String> {
+        let mut all = self.rhai.collect_fn_metadata(
+            None,
+            |f| (f.metadata.name == name).then(|| format!("  {name}({})", f.metadata.params_info.join(", "))),
+            true,
+        );
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+/// Sets all limits that Rhai has; none is unlimited by accident.
+fn limit(engine: &mut rhai::Engine) {
+    engine.set_max_operations(MAX_OPERATIONS);
+    engine.set_max_call_levels(32);
+    engine.set_max_expr_depths(64, 32);
+    engine.set_max_variables(1024);
+    engine.set_max_functions(256);
+    engine.set_max_modules(16);
+    engine.set_max_string_size(1 << 20);
+    engine.set_max_array_size(65_536);
+    engine.set_max_map_size(4096);
+    engine.set_strict_variables(true);
+    engine.disable_symbol("eval");
+}

@@ -1,0 +1,177 @@
+//! The script carrier: a policy written in Rhai.
+
+pub mod answer;
+mod check;
+mod context;
+mod diagnostic;
+mod engine;
+mod modules;
+mod shipped;
+mod source;
+mod state;
+pub mod vocabulary;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
+
+use crate::policy::{Fault, Kind, Params, Slot};
+use crate::train::clock::Stopwatch;
+
+pub use context::{Context, Fields};
+pub use engine::Budget;
+pub use shipped::SHIPPED;
+pub use source::{Origin, Search, Source, Text};
+pub use state::Saved;
+
+/// What one call of a script cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Milliseconds from the call to its answer, the tensor work that it asked for included.
+    pub ms: f64,
+    /// Calls of host functions.
+    pub calls: u64,
+    /// Waits for the device, by `item()` and `to_array()`.
+    pub syncs: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.ms += other.ms;
+        self.calls += other.calls;
+        self.syncs += other.syncs;
+    }
+}
+
+/// A compiled script with its parameters and its state.
+pub struct Script {
+    slot: Slot,
+    source: Source,
+    engine: engine::Engine,
+    ast: AST,
+    params: Params,
+    /// The map that a script sees as `this`.
+    state: Dynamic,
+    /// What its calls cost since the host last asked.
+    cost: Cost,
+}
+
+impl Script {
+    /// Compiles a source for a slot and checks its contract: header, required function, top level, the existence of each
+    /// function that it calls, and the parameters that the configuration overrides.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind compile, contract, or of the call of `defaults()`.
+    pub fn build(slot: Slot, source: Source, overrides: &Params) -> Result<Self, Fault> {
+        check::header(slot, &source)?;
+        let engine = engine::Engine::new(&source, slot)?;
+        let ast = engine.compile(slot, &source)?;
+        check::contract(slot, &source, &engine, &ast)?;
+        let state = Dynamic::from_map(rhai::Map::new());
+        let mut script = Self { slot, source, engine, ast, params: Params::new(), state, cost: Cost::default() };
+        script.params = script.resolve_params(overrides)?;
+        Ok(script)
+    }
+
+    /// The slot that it fills.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Where it comes from, with all its texts.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its resolved parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Whether the script defines a function of that name with one parameter.
+    pub fn has(&self, function: &str) -> bool {
+        self.ast.iter_functions().any(|f| f.name == function && f.params.len() == 1)
+    }
+
+    /// Calls a function of the script with `this` bound to its state.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind call, budget or panic. The state is then what it was before the call.
+    pub fn call(&mut self, function: &str, fields: Fields, budget: Budget) -> Result<Dynamic, Fault> {
+        let before = self.state.clone();
+        let answer = self.call_raw(function, vec![Dynamic::from(Context::new(fields, &self.params))], budget);
+        if answer.is_err() {
+            self.state = before;
+        }
+        answer
+    }
+
+    fn call_raw(&mut self, function: &str, args: Vec<Dynamic>, budget: Budget) -> Result<Dynamic, Fault> {
+        let calls = (vocabulary::calls(), vocabulary::syncs());
+        let watch = Stopwatch::start();
+        self.engine.arm(budget);
+        let options = CallFnOptions::new().bind_this_ptr(&mut self.state);
+        let mut scope = Scope::new();
+        let answer = catch_unwind(AssertUnwindSafe(|| {
+            self.engine.rhai().call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
+        }));
+        let cost = Cost {
+            ms: watch.ms(),
+            calls: vocabulary::calls() - calls.0,
+            syncs: vocabulary::syncs() - calls.1,
+        };
+        self.cost += cost;
+        match answer {
+            Ok(Ok(value)) => self.within(budget, function, cost).map(|()| value),
+            Ok(Err(error)) => Err(self.fault(&error, budget)),
+            Err(panic) => Err(self.panicked(function, panic.as_ref())),
+        }
+    }
+
+    /// A native function cannot be interrupted, so the clock is read once more after the call.
+    fn within(&self, budget: Budget, function: &str, cost: Cost) -> Result<(), Fault> {
+        if cost.ms <= budget.ms {
+            return Ok(());
+        }
+        let message = format!("'{function}' took {:.0} ms, its budget is {:.0} ms", cost.ms, budget.ms);
+        Err(diagnostic::at_function(self, Kind::Budget, function, message))
+    }
+
+    fn fault(&self, error: &EvalAltResult, budget: Budget) -> Fault {
+        diagnostic::runtime(self.slot, &self.source, &self.engine, &self.ast, error, budget)
+    }
+
+    fn panicked(&self, function: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        let text = text.lines().next().unwrap_or_default();
+        diagnostic::at_function(self, Kind::Panic, function, format!("a host function panicked in '{function}': {text}"))
+    }
+
+    /// A fault of what `function` answered, placed at that function.
+    pub fn output_fault(&self, function: &str, message: impl Into<String>) -> Fault {
+        diagnostic::at_function(self, Kind::Output, function, message.into())
+    }
+
+    /// What its calls cost since this was last asked.
+    pub fn take_cost(&mut self) -> Cost {
+        std::mem::take(&mut self.cost)
+    }
+
+    fn ast(&self) -> &AST {
+        &self.ast
+    }
+
+    /// `defaults()` of the script, overridden.
+    fn resolve_params(&mut self, overrides: &Params) -> Result<Params, Fault> {
+        let mut params = Params::new();
+        if self.ast.iter_functions().any(|f| f.name == "defaults" && f.params.is_empty()) {
+            let value = self.call_raw("defaults", Vec::new(), Budget::DECIDE)?;
+            params = check::defaults(self, &value)?;
+        }
+        check::overrides(self, params, overrides)
+    }
+}

@@ -1,0 +1,114 @@
+//! A script's state, `this`: what may stand in it, how it is saved and how a new generation takes it over.
+
+use std::collections::BTreeMap;
+
+use rhai::{Dynamic, Map};
+use serde_json::Value;
+use tch::Tensor;
+
+use super::vocabulary::Handle;
+use super::{Budget, Script, context, diagnostic};
+use crate::policy::{Fault, Kind};
+
+/// The key under which a saved state names one of its tensors.
+const TENSOR: &str = "$tensor";
+
+/// A state as it is saved: the tree, and the tensors that it refers to by name.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// The tree, with `{"$tensor": NAME}` in the place of each tensor.
+    pub tree: Value,
+    /// The tensors.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl Script {
+    /// The state as it can be saved.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names what cannot be saved, such as a function pointer: it would come back as something else.
+    pub fn save_state(&self) -> Result<Saved, Fault> {
+        let mut tensors = BTreeMap::new();
+        let tree = save(&self.state, "this", &mut tensors).map_err(|message| {
+            Fault::new(self.slot, Kind::State, format!("state of '{}': {message}", self.source.name()))
+        })?;
+        Ok(Saved { tree, tensors })
+    }
+
+    /// Takes a saved state, tensors on the device where they are.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the tree names a tensor that is not there.
+    pub fn load_state(&mut self, saved: &Saved) -> Result<(), Fault> {
+        self.state = load(&saved.tree, &saved.tensors).map_err(|message| {
+            Fault::new(self.slot, Kind::State, format!("state of '{}': {message}", self.source.name()))
+        })?;
+        Ok(())
+    }
+
+    /// Takes over the state of the generation before: through `fn restore(old)` where the script has one, else as it is.
+    ///
+    /// # Errors
+    /// The fault of `restore`, or of what it answers.
+    pub fn take_over(&mut self, old: &Script) -> Result<(), Fault> {
+        if !self.has("restore") {
+            self.state = old.state.clone();
+            return Ok(());
+        }
+        let state = self.call_raw("restore", vec![old.state.clone()], Budget::DECIDE)?;
+        if !state.is_map() {
+            let message = format!("'restore' must answer the new state, a map, found {}", state.type_name());
+            return Err(diagnostic::at_function(self, Kind::State, "restore", message));
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// Runs `act` and puts the state back, so that a rehearsal leaves nothing behind.
+    pub fn without_trace<T>(&mut self, act: impl FnOnce(&mut Script) -> T) -> T {
+        let before = self.state.clone();
+        let answer = act(self);
+        self.state = before;
+        answer
+    }
+}
+
+fn save(value: &Dynamic, path: &str, tensors: &mut BTreeMap<String, Tensor>) -> Result<Value, String> {
+    if let Some(map) = value.read_lock::<Map>() {
+        let fields = map.iter().map(|(name, value)| {
+            Ok((name.to_string(), save(value, &format!("{path}.{name}"), tensors)?))
+        });
+        return Ok(Value::Object(fields.collect::<Result<_, String>>()?));
+    }
+    if let Some(array) = value.read_lock::<rhai::Array>() {
+        let items = array.iter().enumerate().map(|(i, value)| save(value, &format!("{path}.{i}"), tensors));
+        return Ok(Value::Array(items.collect::<Result<_, String>>()?));
+    }
+    if let Some(handle) = value.read_lock::<Handle>() {
+        tensors.insert(path.to_owned(), handle.tensor().shallow_clone());
+        return Ok(serde_json::json!({ TENSOR: path }));
+    }
+    if value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_string() {
+        return rhai::serde::from_dynamic(value).map_err(|error| error.to_string());
+    }
+    Err(format!("'{path}' is a {}, which cannot be saved: keep numbers, texts, arrays, maps and tensors", value.type_name()))
+}
+
+fn load(value: &Value, tensors: &BTreeMap<String, Tensor>) -> Result<Dynamic, String> {
+    match value {
+        Value::Object(fields) => match fields.get(TENSOR).and_then(Value::as_str) {
+            Some(name) => {
+                let tensor = tensors.get(name).ok_or_else(|| format!("tensor '{name}' is missing"))?;
+                Ok(Dynamic::from(Handle::new(tensor.shallow_clone())))
+            }
+            None => {
+                let fields = fields.iter().map(|(name, value)| Ok((name.as_str().into(), load(value, tensors)?)));
+                Ok(Dynamic::from_map(fields.collect::<Result<Map, String>>()?))
+            }
+        },
+        Value::Array(items) => {
+            Ok(Dynamic::from_array(items.iter().map(|item| load(item, tensors)).collect::<Result<_, String>>()?))
+        }
+        other => Ok(context::dynamic(other)),
+    }
+}

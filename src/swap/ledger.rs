@@ -1,0 +1,148 @@
+//! `swaps.jsonl`: every change of a live policy, one line each, durable before the change takes effect.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::script::Source;
+use crate::policy::{Fault, Params, Slot};
+use crate::train::clock;
+
+/// What happened to a slot. Times and texts of faults are for people; replay reads the other fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The format's version.
+    pub v: u32,
+    /// Counted from 1 in each run.
+    pub seq: u64,
+    /// Optimiser steps done: the change holds from the next one on.
+    pub step: u64,
+    /// Epochs done.
+    pub epoch: u64,
+    /// The slot.
+    pub slot: Slot,
+    /// `started`, `live`, `refused`, `rolled_back` or `rested`.
+    pub event: String,
+    /// What carries the policy.
+    pub carrier: String,
+    /// The policy's name.
+    pub policy: String,
+    /// The generation that is live after the event.
+    pub generation: u32,
+    /// The hash of the content that the event is about.
+    pub hash: String,
+    /// Name and blake3 of each text; each lies as `policies/<blake3>.rhai`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+    /// The resolved parameters.
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub params: Params,
+    /// What was wrong, for a refusal or a roll-back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<LedgerFault>,
+    /// When, in UTC.
+    pub t: String,
+}
+
+/// A fault as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LedgerFault {
+    /// The kind of fault.
+    pub kind: String,
+    /// One line.
+    pub message: String,
+    /// Where in the source, as `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+impl From<&Fault> for LedgerFault {
+    fn from(fault: &Fault) -> Self {
+        let place = fault.place.as_ref().map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
+        Self { kind: fault.kind.name().to_owned(), message: fault.message.clone(), place }
+    }
+}
+
+/// The ledger of one run and the store of the texts it names.
+pub struct Ledger {
+    file: File,
+    policies: PathBuf,
+    next: u64,
+}
+
+impl Ledger {
+    /// Opens the ledger in a run's folder and counts on from its last line.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let policies = folder.join("policies");
+        std::fs::create_dir_all(&policies)?;
+        let path = folder.join("swaps.jsonl");
+        let next = read(&path)?.last().map_or(1, |line| line.seq + 1);
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        Ok(Self { file, policies, next })
+    }
+
+    /// Stores the texts of a source, each under its hash, and makes them durable.
+    ///
+    /// # Errors
+    /// Those of the file system; nothing half-written is left under a hash.
+    pub fn store(&self, source: &Source) -> io::Result<BTreeMap<String, String>> {
+        let mut files = BTreeMap::new();
+        for text in source.texts() {
+            let hash = text.hash();
+            let path = self.policies.join(format!("{hash}.rhai"));
+            if !path.exists() {
+                crate::record::atomic::write(&path, text.text.as_bytes())?;
+            }
+            files.insert(text.name.clone(), hash);
+        }
+        Ok(files)
+    }
+
+    /// Appends a line and makes it durable; `seq`, `v` and `t` are set here.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn append(&mut self, mut line: Line) -> io::Result<Line> {
+        line.v = 1;
+        line.seq = self.next;
+        line.t = clock::utc();
+        let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()?;
+        self.next += 1;
+        Ok(line)
+    }
+}
+
+/// The lines of a ledger; a last line that was torn by a crash is left out.
+///
+/// # Errors
+/// Those of the file system, and a line before the last that is no JSON.
+pub fn read(path: &Path) -> io::Result<Vec<Line>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    let count = text.lines().count();
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(_) if index + 1 == count && !text.ends_with('\n') => break,
+            Err(error) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("'{}' line {}: {error}", path.display(), index + 1),
+                ));
+            }
+        }
+    }
+    Ok(lines)
+}

@@ -1,0 +1,208 @@
+//! The inter-image branch of one step: labels, pairs, boundary; then what the bank takes in.
+
+use std::rc::Rc;
+
+use tch::{Kind as Dtype, Tensor};
+
+use crate::bank::Bank;
+use crate::boundary::{self, MISSING, Outcome};
+use crate::labels::{self, Upkeep};
+use crate::policy::script::Script;
+use crate::policy::{Fault, Now, Slot};
+use crate::sampler::{self, Pairs, Similarity};
+use crate::swap::{Gate, Verdict};
+
+/// What the branch looks at: the batch's embeddings and its rows of the bank. All detached.
+pub struct Batch {
+    /// Query embeddings `[B, D]` f32 unit rows.
+    pub queries: Tensor,
+    /// The rows `[B, D]` that the bank will hold of the batch (Bank::blend of its keys).
+    pub keys: Tensor,
+    /// Row of the bank of each image, `[B]` i64.
+    pub index: Tensor,
+}
+
+impl Batch {
+    /// Pseudo-label of each image before this step, `[B]` i64.
+    fn labels(&self, bank: &Bank) -> Tensor {
+        bank.labels().index_select(0, &self.index)
+    }
+}
+
+/// Cosines of the queries with the rows that a sampler chose.
+pub struct Cosines {
+    similarity: Rc<Similarity>,
+    /// Rows with 0 in the place of -1, so that they can be gathered.
+    rows: [Tensor; 2],
+    /// Which positives exist, `[B, P]` bool.
+    pub valid: Tensor,
+    /// Which negatives exist, `[B, K]` bool.
+    pub found: Tensor,
+    /// `[B, P]`, 0 where there is none.
+    pub positives: Tensor,
+    /// `[B, K]`, [`MISSING`] where there is none.
+    pub negatives: Tensor,
+}
+
+impl Cosines {
+    /// Gathers from the similarity `[B, N]`: no `[B, K, D]` tensor is made.
+    pub fn gather(similarity: &Rc<Similarity>, pairs: &Pairs) -> Self {
+        tch::no_grad(|| {
+            let rows = [pairs.positives.clamp_min(0), pairs.negatives.clamp_min(0)];
+            let (valid, found) = (pairs.positives.ge(0), pairs.negatives.ge(0));
+            let product = similarity.get();
+            Self {
+                positives: product.gather(1, &rows[0], false).masked_fill(&valid.logical_not(), 0.0),
+                negatives: product.gather(1, &rows[1], false).masked_fill(&found.logical_not(), MISSING),
+                similarity: Rc::clone(similarity),
+                rows,
+                valid,
+                found,
+            }
+        })
+    }
+
+    /// Brings a gradient on the cosines back to the queries: `dL/dq [B, D]`.
+    pub fn backward(&self, outcome: &Outcome) -> Tensor {
+        tch::no_grad(|| {
+            let mut gradient = self.similarity.get().zeros_like();
+            let positives = outcome.positives.masked_fill(&self.valid.logical_not(), 0.0);
+            let negatives = outcome.negatives.masked_fill(&self.found.logical_not(), 0.0);
+            let _ = gradient.scatter_add_(1, &self.rows[0], &positives);
+            let _ = gradient.scatter_add_(1, &self.rows[1], &negatives);
+            self.similarity.backward(&gradient)
+        })
+    }
+}
+
+/// How the batch relates to the rest of the bank.
+pub struct Relation {
+    /// The rows that the sampler chose.
+    pub pairs: Pairs,
+    /// Their cosines.
+    pub cosines: Cosines,
+    /// The inter-image loss `[]`, detached.
+    pub loss: Tensor,
+    /// `dL/dq [B, D]`, with respect to the unit queries.
+    pub gradient: Tensor,
+    /// Similarity with the whole bank.
+    pub similarity: Rc<Similarity>,
+}
+
+/// What the three slots decided about a batch.
+pub struct Decision {
+    /// New labels of the batch `[B]`, if the policy gives any.
+    pub labels: Option<Tensor>,
+    /// The relation, or nothing when a slot rests.
+    pub relation: Option<Relation>,
+}
+
+/// Asks the three slots in turn. A fault rolls the slot back and the same question is put again; what the other slots
+/// decided stays decided, so a disturbed step gives the same bits as an undisturbed one.
+pub fn decide(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now: Now) -> Decision {
+    let ctx = labels::Context { keys: &batch.keys, index: &batch.index, bank, now };
+    let labels = ask(gate, Slot::Labels, now, |script| labels::run(script, &ctx)).flatten();
+    Decision { labels, relation: relate(gate, bank, batch, temperature, now) }
+}
+
+fn relate(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now: Now) -> Option<Relation> {
+    let similarity = Rc::new(Similarity::new(&batch.queries, bank.features()));
+    let labels = batch.labels(bank);
+    let ctx = sampler::Context { index: &batch.index, labels: &labels, similarity: &similarity, bank, now };
+    let pairs = ask(gate, Slot::Sampler, now, |script| sampler::run(script, &ctx))?;
+    let cosines = Cosines::gather(&similarity, &pairs);
+    let outcome = ask(gate, Slot::Boundary, now, |script| draw(script, &cosines, temperature, now))?;
+    let gradient = cosines.backward(&outcome);
+    Some(Relation { pairs, cosines, loss: outcome.loss, gradient, similarity })
+}
+
+fn draw(script: &mut Script, cosines: &Cosines, temperature: f64, now: Now) -> Result<Outcome, Fault> {
+    let Cosines { positives, negatives, valid, .. } = cosines;
+    boundary::run(script, &boundary::Context { positives, negatives, valid, temperature, now })
+}
+
+/// Puts a question to the live policy of a slot until a generation answers it, or there is none left.
+pub fn ask<T>(
+    gate: &mut Gate,
+    slot: Slot,
+    now: Now,
+    mut question: impl FnMut(&mut Script) -> Result<T, Fault>,
+) -> Option<T> {
+    loop {
+        match question(gate.live(slot)) {
+            Ok(answer) => return Some(answer),
+            Err(fault) => match gate.fault(fault, now) {
+                Verdict::Again => {}
+                Verdict::Rest => return None,
+            },
+        }
+    }
+}
+
+/// Changes the bank as a labels policy wants it.
+pub fn apply(bank: &mut Bank, upkeep: &Upkeep) {
+    const CHECKED: &str = "the slot has checked shape, type, range and finiteness";
+    if let Some(centroids) = &upkeep.centroids {
+        bank.set_centroids(centroids).expect(CHECKED);
+    }
+    if let Some(labels) = &upkeep.labels {
+        bank.set_labels(labels).expect(CHECKED);
+    }
+}
+
+/// A batch with its decisions, kept as it was, on which candidates are rehearsed.
+pub struct Frozen {
+    batch: Batch,
+    cosines: Option<Cosines>,
+    temperature: f64,
+    now: Now,
+}
+
+impl Frozen {
+    /// Keeps what a step has seen.
+    pub fn new(batch: Batch, cosines: Option<Cosines>, temperature: f64, now: Now) -> Self {
+        Self { batch, cosines, temperature, now }
+    }
+
+    /// A rehearsal without a run: unit rows drawn at random, two clusters at least.
+    pub fn synthetic(bank: &Bank, rows: i64, now: Now) -> Self {
+        let keys = bank.features().narrow(0, 0, rows).copy();
+        let index = Tensor::arange(rows, (Dtype::Int64, bank.device()));
+        let queries = (&keys + 0.1 * keys.roll([1i64], [0i64])).detach();
+        let queries = &queries / queries.norm_scalaropt_dim(2.0, [1i64], true);
+        Self { batch: Batch { queries, keys, index }, cosines: None, temperature: 0.2, now }
+    }
+
+    /// Asks a candidate everything that a step would ask it; nothing of it takes effect.
+    ///
+    /// # Errors
+    /// The candidate's fault.
+    pub fn rehearse(&self, slot: Slot, script: &mut Script, bank: &Bank) -> Result<(), Fault> {
+        let Self { batch, now, .. } = self;
+        match slot {
+            Slot::Labels => {
+                labels::run(script, &labels::Context { keys: &batch.keys, index: &batch.index, bank, now: *now })?;
+                labels::after_step(script, bank, *now).map(drop)
+            }
+            Slot::Sampler => self.sample(script, bank).map(drop),
+            Slot::Boundary => match &self.cosines {
+                Some(cosines) => draw(script, cosines, self.temperature, *now).map(drop),
+                None => draw(script, &self.neighbours(bank), self.temperature, *now).map(drop),
+            },
+        }
+    }
+
+    fn sample(&self, script: &mut Script, bank: &Bank) -> Result<Pairs, Fault> {
+        let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
+        let labels = self.batch.labels(bank);
+        let index = &self.batch.index;
+        sampler::run(script, &sampler::Context { index, labels: &labels, similarity: &similarity, bank, now: self.now })
+    }
+
+    /// The query's own row as positive and its sixteen nearest as negatives, where no sampler has chosen yet.
+    fn neighbours(&self, bank: &Bank) -> Cosines {
+        let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
+        let negatives = similarity.get().topk(16.min(bank.rows()), 1, true, false).1;
+        Cosines::gather(&similarity, &Pairs { positives: self.batch.index.unsqueeze(1), negatives })
+    }
+}

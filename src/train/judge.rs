@@ -1,0 +1,49 @@
+//! How good the representation is: weighted kNN and the shape of the features, during and after a run.
+
+use tch::{Kind as Dtype, Tensor};
+
+use super::measure::{Scalars, put};
+use super::rig::{Rig, features_all};
+use crate::config::schema;
+use crate::data::Feed;
+use crate::eval::knn::{Knn, knn};
+use crate::eval::representation;
+use crate::model::Network;
+
+/// kNN on features before the projection head.
+pub fn features(network: &Network, rig: &Rig) -> (Knn, Tensor) {
+    let train = features_all(network, &rig.train, &rig.plan);
+    let eval = features_all(network, &rig.eval, &rig.plan);
+    (score(&train, &eval, rig), eval)
+}
+
+/// kNN on raw pixels: what a representation has to beat.
+pub fn raw_pixels(rig: &Rig) -> Knn {
+    let pixels = |feed: &Feed| {
+        let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
+        feed.batch(&ids).flatten(1, -1).to_kind(Dtype::Float) / 255.0
+    };
+    score(&pixels(&rig.train), &pixels(&rig.eval), rig)
+}
+
+fn score(train: &Tensor, eval: &Tensor, rig: &Rig) -> Knn {
+    let schema::Eval { k, temperature, .. } = rig.plan.config.eval;
+    let device = train.device();
+    let (train_images, eval_images) = (rig.train.images(), rig.eval.images());
+    let train_labels = train_images.labels_tensor().to_device(device);
+    let eval_labels = eval_images.labels_tensor().to_device(device);
+    knn(train, &train_labels, eval, &eval_labels, k, temperature, train_images.classes().len() as i64)
+}
+
+/// `eval/*` and `rep/*` of the present encoder.
+pub fn scalars(rig: &Rig) -> Scalars {
+    let (knn, features) = features(&rig.query, rig);
+    let unit = &features / features.norm_scalaropt_dim(2.0, [1i64], true).clamp_min(1e-12);
+    let mut scalars = Scalars::new();
+    put(&mut scalars, "eval/knn_top1", knn.top1);
+    put(&mut scalars, "eval/knn_top5", knn.top5);
+    put(&mut scalars, "rep/std", representation::feature_std(&unit));
+    put(&mut scalars, "rep/rankme", representation::rankme(&features));
+    put(&mut scalars, "rep/uniformity", representation::uniformity(&unit));
+    scalars
+}
