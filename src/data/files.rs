@@ -1,0 +1,88 @@
+//! Reading files and folders so that an error says what was expected there and what is there instead.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::Error;
+
+/// What every gzip stream begins with (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The whole content of a file that must be there.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
+        _ => Error::read(path, source),
+    })
+}
+
+/// The content of a gzip stream, or the bytes themselves when they are none. `path` is for the error.
+pub(super) fn unzipped(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if !bytes.starts_with(&GZIP) {
+        return Ok(bytes);
+    }
+    let mut content = vec![];
+    match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut content) {
+        Ok(_) => Ok(content),
+        Err(fault) => Err(Error::unexpected(
+            path,
+            "a whole gzip stream",
+            format!("a fault after {} bytes of content: {fault}", content.len()),
+        )),
+    }
+}
+
+/// What a folder holds, sorted by name, without hidden files.
+pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let read = |dir: &Path| -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let mut paths = read(dir).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => Error::unexpected(dir, "this folder", neighbours(dir)),
+        io::ErrorKind::NotADirectory => Error::unexpected(dir, "a folder", "a file"),
+        _ => Error::read(dir, source),
+    })?;
+    paths.retain(|path| !name(path).starts_with('.'));
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// The last part of a path, for people.
+pub(super) fn name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Names in quotes, the first few of them, for an error.
+pub(super) fn listing(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<_> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("'{name}'"))
+        .collect();
+    if names.len() > SHOWN {
+        text.push(format!("and {} more", names.len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+/// What is beside a path that is missing.
+fn neighbours(path: &Path) -> String {
+    let Some(dir) = path.parent().filter(|dir| dir.is_dir()) else {
+        return "no such folder".into();
+    };
+    let names: Vec<_> = entries(dir)
+        .unwrap_or_default()
+        .iter()
+        .map(|path| name(path))
+        .collect();
+    match names.is_empty() {
+        true => "an empty folder".into(),
+        false => format!("only {} in its folder", listing(&names)),
+    }
+}
