@@ -1,1 +1,254 @@
-//! record
+//! Everything that is written under a run's folder, and the terminal's progress; the ledger alone is written by `swap`.
+//!
+//! [`Recorder`] spreads what a step says over `metrics.jsonl`, TensorBoard's events, `log.txt` and the terminal. Their
+//! I/O errors are warned of once and never stop training. What must not be lost ([`checkpoint`], [`RunStatus`]) is
+//! written durably and returns its errors.
+
+pub mod checkpoint;
+pub mod tensors;
+
+mod atomic;
+mod folder;
+mod histogram;
+mod hparams;
+mod metrics;
+mod run_json;
+mod sink;
+mod tensorboard;
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+pub use atomic::write_atomically;
+pub use checkpoint::Checkpoint;
+pub use folder::RunFolder;
+pub use metrics::Metrics;
+pub use run_json::{RunStatus, Status, host};
+pub use tensorboard::Events;
+pub use terminal::{Progress, Terminal, Writer};
+
+use sink::Sink;
+
+/// Why something under a run's folder cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error("cannot {action} '{}': {cause}", .path.display())]
+    Io {
+        /// What was tried, such as "write".
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A JSON file does not hold what its name promises.
+    #[error("'{}' is not a valid {what}: {cause}", .path.display())]
+    Json {
+        /// What was expected, such as "run status".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        cause: serde_json::Error,
+    },
+    /// A checkpoint that was written, but not by us or not completely, or that changed since.
+    #[error("checkpoint '{}' is damaged: {reason}", .path.display())]
+    Damaged {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// There are checkpoints, and none of them can be used.
+    #[error("none of the {count} checkpoints in '{}' can be used; the newest: {newest}", .folder.display())]
+    NoneUsable {
+        /// The folder of the checkpoints.
+        folder: PathBuf,
+        /// How many were tried.
+        count: usize,
+        /// Why the newest was refused.
+        newest: Box<Error>,
+    },
+    /// A tensor that safetensors cannot hold, or a stored one that torch cannot.
+    #[error("tensor '{name}': {reason}")]
+    Tensor {
+        /// The tensor's name.
+        name: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// Bytes that are no safetensors file.
+    #[error("not a safetensors file: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+}
+
+/// Results of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Turns an I/O error into [`Error::Io`], for `map_err`.
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |cause| Error::Io {
+        action,
+        path,
+        cause,
+    }
+}
+
+/// Writes what a run says wherever it belongs.
+pub struct Recorder {
+    folder: RunFolder,
+    metrics: Metrics,
+    events: Events,
+    log: Sink<File>,
+    terminal: Terminal,
+}
+
+impl Recorder {
+    /// Makes a new run's folder below `out` and opens its files; the first step to come is `first_step`.
+    ///
+    /// # Errors
+    /// When the folder or a file in it cannot be made.
+    pub fn create(out: &Path, name: &str, first_step: u64, terminal: Terminal) -> Result<Self> {
+        Self::open(RunFolder::create(out, name)?, first_step, terminal)
+    }
+
+    /// Goes on in the folder of a run that was interrupted; the first step to come is `first_step`, and TensorBoard
+    /// forgets what the run said of that step and later ones before.
+    ///
+    /// # Errors
+    /// When a file in the folder cannot be opened.
+    pub fn resume(folder: RunFolder, first_step: u64, terminal: Terminal) -> Result<Self> {
+        Self::open(folder, first_step, terminal)
+    }
+
+    fn open(folder: RunFolder, first_step: u64, terminal: Terminal) -> Result<Self> {
+        Ok(Self {
+            metrics: Metrics::append(&folder.file("metrics.jsonl"))?,
+            events: Events::create(folder.path(), first_step)?,
+            log: Sink::new(&folder.log_path(), folder.open_log()?),
+            folder,
+            terminal,
+        })
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// The terminal, for what goes nowhere else.
+    pub fn terminal(&mut self) -> &mut Terminal {
+        &mut self.terminal
+    }
+
+    /// Records the numbers of a step, in the given order, in `metrics.jsonl` and TensorBoard.
+    pub fn scalars(&mut self, step: u64, epoch: u64, scalars: &[(String, f64)]) {
+        self.metrics.line(step, epoch, scalars);
+        for (tag, value) in scalars {
+            self.events.scalar(tag, step, *value as f32);
+        }
+    }
+
+    /// Records the distribution of `values` in TensorBoard; what is not finite is left out.
+    pub fn histogram(&mut self, tag: &str, step: u64, values: &[f64]) {
+        self.events.histogram(tag, step, values);
+    }
+
+    /// Records a text in Markdown in TensorBoard.
+    pub fn text(&mut self, tag: &str, step: u64, markdown: &str) {
+        self.events.text(tag, step, markdown);
+    }
+
+    /// Records a PNG file of an RGB image of `width` by `height` pixels in TensorBoard.
+    pub fn image(&mut self, tag: &str, step: u64, png: &[u8], width: u32, height: u32) {
+        self.events.image(tag, step, png, width, height);
+    }
+
+    /// Records what the run was started with; see [`Events::hparams`].
+    pub fn hparams(&mut self, hparams: &BTreeMap<String, Value>, metrics: &[&str]) {
+        self.events.hparams(hparams, metrics);
+    }
+
+    /// Shows how far the run is.
+    pub fn progress(&mut self, progress: &Progress<'_>) {
+        self.terminal.progress(progress);
+    }
+
+    /// Says something to the person at the terminal and writes it to `log.txt`.
+    pub fn say(&mut self, text: &str) {
+        self.terminal.say(text);
+        let line = format!("{} {text}\n", crate::train::clock::utc());
+        self.log.attempt(|log| log.write_all(line.as_bytes()));
+    }
+
+    /// Brings everything said so far to the files.
+    pub fn flush(&mut self) {
+        self.events.flush();
+    }
+
+    /// Ends the records: TensorBoard learns how the run ended, and the bar stays as it is.
+    pub fn finish(&mut self, status: Status) {
+        self.events.session_end(status);
+        self.events.flush();
+        self.terminal.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorder_writes_metrics_events_and_log() {
+        let out = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(out.path(), "tiny", 0, Terminal::new(true)).unwrap();
+        recorder.scalars(
+            1,
+            0,
+            &[("loss/total".into(), 2.5), ("train/lr".into(), 0.03)],
+        );
+        recorder.say("hello");
+        recorder.finish(Status::Finished);
+        let folder = recorder.folder().clone();
+        let metrics = std::fs::read_to_string(folder.file("metrics.jsonl")).unwrap();
+        assert_eq!(
+            metrics,
+            "{\"step\":1,\"epoch\":0,\"loss/total\":2.5,\"train/lr\":0.03}\n"
+        );
+        assert!(
+            std::fs::read_to_string(folder.log_path())
+                .unwrap()
+                .ends_with("Z hello\n")
+        );
+        drop(recorder);
+
+        let mut resumed = Recorder::resume(folder.clone(), 1, Terminal::new(true)).unwrap();
+        resumed.scalars(1, 0, &[("loss/total".into(), 2.25)]);
+        let metrics = std::fs::read_to_string(folder.file("metrics.jsonl")).unwrap();
+        assert_eq!(metrics.lines().count(), 2);
+        let events = std::fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| {
+                let name = entry.as_ref().unwrap().file_name();
+                name.to_string_lossy().starts_with("events.out.tfevents.")
+            })
+            .count();
+        assert_eq!(events, 2);
+    }
+
+    #[test]
+    fn errors_say_what_and_where() {
+        let error = RunFolder::open(Path::new("/nowhere/run")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot open the run's folder '/nowhere/run': No such file or directory (os error 2)"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! A run's folder: its name, and where everything in it lies.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Result, atomic, io_error};
+use crate::train::clock;
+
+/// The folder of one run, `<out>/<date>-<time>-<name>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes a new folder below `out`, with `-2`, `-3`, ... at its end when another run has taken the name.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn create(out: &Path, name: &str) -> Result<Self> {
+        fs::create_dir_all(out).map_err(io_error("create", out))?;
+        let path = unused(out, &format!("{}-{}", clock::stamp(), plain(name)))?;
+        for inside in ["policies", "checkpoints"] {
+            let inside = path.join(inside);
+            fs::create_dir(&inside).map_err(io_error("create", &inside))?;
+        }
+        Ok(Self { path })
+    }
+
+    /// The folder of a run that there is already.
+    ///
+    /// # Errors
+    /// When it is not there, or not a folder.
+    pub fn open(path: &Path) -> Result<Self> {
+        fs::read_dir(path).map_err(io_error("open the run's folder", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where the folder lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The last part of the path, by which people call the run.
+    pub fn id(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Where a file directly in the folder lies: `run.json`, `config.yaml`, `command.txt`, `metrics.jsonl`,
+    /// `swaps.jsonl`, `eval.json`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Replaces a file directly in the folder, atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one then stands.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        atomic::write_atomically(&self.file(name), bytes)
+    }
+
+    /// Where the policies lie, named by their hash.
+    pub fn policies(&self) -> PathBuf {
+        self.path.join("policies")
+    }
+
+    /// Where the checkpoints lie; see [`super::checkpoint`].
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Where the log lies.
+    pub fn log_path(&self) -> PathBuf {
+        self.path.join("log.txt")
+    }
+
+    /// Opens the log at its end.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_log(&self) -> Result<File> {
+        let path = self.log_path();
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(io_error("open", &path))
+    }
+}
+
+/// Makes the first of `name`, `name-2`, `name-3`, ... that nobody has; making it is what claims it.
+fn unused(out: &Path, name: &str) -> Result<PathBuf> {
+    let mut path = out.join(name);
+    let mut counter = 1;
+    loop {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                counter += 1;
+                path = out.join(format!("{name}-{counter}"));
+            }
+            result => break result.map_err(io_error("create", &path)).map(|()| path),
+        }
+    }
+}
+
+/// The name as it can stand in a path: anything but letters, digits, `-`, `_` and `.` becomes `-`.
+fn plain(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    if plain.is_empty() {
+        return "run".to_owned();
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_gets_a_counter_and_both_stay() {
+        let out = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..3)
+            .map(|_| unused(out.path(), "2026-11-23-190000-moco").unwrap())
+            .collect();
+        let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                "2026-11-23-190000-moco",
+                "2026-11-23-190000-moco-2",
+                "2026-11-23-190000-moco-3"
+            ]
+        );
+        assert!(paths.iter().all(|path| path.is_dir()));
+    }
+
+    #[test]
+    fn two_runs_in_one_second_are_two_folders() {
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path().join("runs");
+        let first = RunFolder::create(&out, "a b/c").unwrap();
+        let second = RunFolder::create(&out, "a b/c").unwrap();
+        assert_ne!(first, second);
+        assert!(first.id().ends_with("-a-b-c"), "{}", first.id());
+        assert!(first.policies().is_dir() && first.checkpoints().is_dir());
+        first.write("command.txt", b"sandbox run").unwrap();
+        assert_eq!(fs::read(first.file("command.txt")).unwrap(), b"sandbox run");
+        assert_eq!(RunFolder::open(first.path()).unwrap(), first);
+    }
+}

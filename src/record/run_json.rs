@@ -1,0 +1,162 @@
+//! `run.json`: what a run is, where it ran and how it stands.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Error, Result, RunFolder, io_error};
+use crate::train::clock;
+
+/// The file's name in a run's folder.
+const FILE: &str = "run.json";
+
+/// The libtorch that `build.rs` insists on; tch has no way to ask the library itself.
+const LIBTORCH: &str = "2.11.0";
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It runs, or it was killed and could not say so.
+    Running,
+    /// It did all its steps.
+    Finished,
+    /// It ended with an error.
+    Failed,
+    /// It was asked to stop, and can be resumed.
+    Interrupted,
+}
+
+/// The content of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// How the run stands.
+    pub status: Status,
+    /// The run's name, as given.
+    pub name: String,
+    /// The run that this one was forked from, as `<run>@<step>`.
+    pub parent: Option<String>,
+    /// The run's seed.
+    pub seed: u64,
+    /// The version of the sandbox.
+    pub sandbox: String,
+    /// The commit that the sandbox was built from.
+    pub git: String,
+    /// The version of libtorch.
+    pub libtorch: String,
+    /// The machine.
+    pub host: String,
+    /// The device that the model is on.
+    pub device: String,
+    /// The command line, its arguments separated by spaces.
+    pub command: String,
+    /// When the run started, in UTC.
+    pub started: String,
+    /// When it ended, in UTC.
+    pub ended: Option<String>,
+    /// How many steps were done.
+    pub steps: u64,
+    /// The numbers by which runs are compared.
+    pub summary: Map<String, Value>,
+}
+
+impl RunStatus {
+    /// The status of a run that starts now, in this process.
+    pub fn start(name: &str, seed: u64, device: &str) -> Self {
+        let command: Vec<_> = env::args_os()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
+        Self {
+            status: Status::Running,
+            name: name.to_owned(),
+            parent: None,
+            seed,
+            sandbox: env!("CARGO_PKG_VERSION").to_owned(),
+            git: env!("SANDBOX_GIT").to_owned(),
+            libtorch: LIBTORCH.to_owned(),
+            host: host(),
+            device: device.to_owned(),
+            command: command.join(" "),
+            started: clock::utc(),
+            ended: None,
+            steps: 0,
+            summary: Map::new(),
+        }
+    }
+
+    /// Says that the run ended now.
+    pub fn end(&mut self, status: Status) {
+        self.status = status;
+        self.ended = Some(clock::utc());
+    }
+
+    /// Rewrites `run.json`, atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one then stands.
+    pub fn save(&self, folder: &RunFolder) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .expect("strings, integers and a JSON map always have a JSON form");
+        bytes.push(b'\n');
+        folder.write(FILE, &bytes)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// When it is not there, or not a run's status.
+    pub fn load(folder: &RunFolder) -> Result<Self> {
+        let path: PathBuf = folder.file(FILE);
+        let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+        serde_json::from_slice(&bytes).map_err(|cause| Error::Json {
+            what: "run status",
+            path,
+            cause,
+        })
+    }
+}
+
+/// The machine's name; "unknown" where the system does not tell.
+pub fn host() -> String {
+    let kernel = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = kernel.or_else(|| env::var("HOSTNAME").ok());
+    match name.as_deref().map(str::trim) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_as_it_was_written() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "moco").unwrap();
+        let mut status = RunStatus::start("moco", 7, "cpu");
+        status.save(&folder).unwrap();
+        assert_eq!(RunStatus::load(&folder).unwrap(), status);
+        status.steps = 12;
+        status.summary.insert("eval/knn_top1".into(), 0.75.into());
+        status.end(Status::Interrupted);
+        status.save(&folder).unwrap();
+        assert_eq!(RunStatus::load(&folder).unwrap(), status);
+        let text = fs::read_to_string(folder.file(FILE)).unwrap();
+        assert!(text.starts_with("{\n  \"status\": \"interrupted\",\n  \"name\": \"moco\","));
+    }
+
+    #[test]
+    fn a_torn_status_says_so() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "moco").unwrap();
+        fs::write(folder.file(FILE), b"{\"status\": \"run").unwrap();
+        let error = RunStatus::load(&folder).unwrap_err().to_string();
+        assert!(
+            error.contains("run.json' is not a valid run status: "),
+            "{error}"
+        );
+    }
+}

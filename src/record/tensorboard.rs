@@ -1,0 +1,359 @@
+//! TensorBoard's event file, written record by record into a file of our own.
+//!
+//! tensorboard-rs gives the messages and the framing. Its `SummaryWriter` is not used: two of them in one second
+//! truncate each other's file, and a full disk aborts the process.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protobuf::{Message, RepeatedField};
+use serde_json::Value;
+use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
+use tensorboard_proto::summary::{
+    Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
+};
+use tensorboard_proto::tensor::TensorProto;
+use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
+use tensorboard_proto::types::DataType;
+use tensorboard_rs::record_writer::RecordWriter;
+use tensorboard_rs::summary;
+
+use super::histogram::Histogram;
+use super::sink::Sink;
+use super::{Result, Status, hparams, io_error, run_json};
+use crate::train::clock::{Stopwatch, wall_time};
+
+/// How long events may wait in the buffer before TensorBoard can see them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// An open event file. An I/O error is warned of once and ends the writing, never the training.
+pub struct Events {
+    records: Sink<RecordWriter<BufWriter<File>>>,
+    since_flush: Stopwatch,
+}
+
+impl Events {
+    /// Makes a new event file in a run's folder. `first_step` is the first step that will be recorded: what an earlier
+    /// file of the run says of that step and later ones, TensorBoard then forgets.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(folder: &Path, first_step: u64) -> Result<Self> {
+        let start = wall_time() as u64;
+        let host: String = run_json::host()
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect();
+        let name = format!(
+            "events.out.tfevents.{start:010}.{host}.{}",
+            std::process::id()
+        );
+        let (path, file) = unused(folder, &name).map_err(io_error("create a file in", folder))?;
+        Ok(Self::on(file, &path, first_step))
+    }
+
+    /// Starts an event file on an open, empty file; `path` is what a warning calls it.
+    pub fn on(file: File, path: &Path, first_step: u64) -> Self {
+        let mut events = Self {
+            records: Sink::new(path, RecordWriter::new(BufWriter::new(file))),
+            since_flush: Stopwatch::start(),
+        };
+        let mut version = Event::new();
+        version.set_file_version("brain.Event:2".to_owned());
+        events.write(version, 0);
+        // The first file needs its START too: TensorBoard ignores the first one that it meets in a run.
+        let mut log = SessionLog::new();
+        log.set_status(SessionLog_SessionStatus::START);
+        let mut start = Event::new();
+        start.set_session_log(log);
+        events.write(start, first_step);
+        events.flush();
+        events
+    }
+
+    /// Records a number.
+    pub fn scalar(&mut self, tag: &str, step: u64, value: f32) {
+        self.summary(summary::scalar(tag, value), step);
+    }
+
+    /// Records the distribution of those `values` that are finite; nothing when none is.
+    pub fn histogram(&mut self, tag: &str, step: u64, values: &[f64]) {
+        if let Some(h) = Histogram::of(values) {
+            let summary = summary::histogram_raw(
+                tag,
+                h.min,
+                h.max,
+                h.num,
+                h.sum,
+                h.sum_squares,
+                &h.limits,
+                &h.counts,
+            );
+            self.summary(summary, step);
+        }
+    }
+
+    /// Records a text in Markdown.
+    pub fn text(&mut self, tag: &str, step: u64, markdown: &str) {
+        let mut dim = TensorShapeProto_Dim::new();
+        dim.set_size(1);
+        let mut shape = TensorShapeProto::new();
+        shape.set_dim(RepeatedField::from_vec(vec![dim]));
+        let mut tensor = TensorProto::new();
+        tensor.set_dtype(DataType::DT_STRING);
+        tensor.set_tensor_shape(shape);
+        tensor.set_string_val(RepeatedField::from_vec(vec![markdown.as_bytes().to_vec()]));
+        // `TextPluginData` of version 0 is no bytes at all.
+        let mut value = plugin_value(tag, "text", Vec::new());
+        value.set_tensor(tensor);
+        self.value(value, step);
+    }
+
+    /// Records an image: a PNG file of `width` by `height` RGB pixels.
+    pub fn image(&mut self, tag: &str, step: u64, png: &[u8], width: u32, height: u32) {
+        let mut image = Summary_Image::new();
+        image.set_width(width as i32);
+        image.set_height(height as i32);
+        image.set_colorspace(3);
+        image.set_encoded_image_string(png.to_vec());
+        let mut value = Summary_Value::new();
+        value.set_tag(tag.to_owned());
+        value.set_image(image);
+        self.value(value, step);
+    }
+
+    /// Records the run's row in the HPARAMS tab. `metrics` are the tags shown beside it, at their last step; with none,
+    /// TensorBoard works out the columns itself, from the hyperparameters and the scalars of all runs together.
+    ///
+    /// With some, TensorBoard shows only the columns of the first run that it finds.
+    pub fn hparams(&mut self, values: &BTreeMap<String, Value>, metrics: &[&str]) {
+        if !metrics.is_empty() {
+            self.summary(hparams::experiment(values, metrics), 0);
+        }
+        self.summary(hparams::session_start(values), 0);
+    }
+
+    /// Records in the HPARAMS tab how the run ended.
+    pub fn session_end(&mut self, status: Status) {
+        self.summary(hparams::session_end(status), 0);
+    }
+
+    /// Brings everything recorded so far to the file.
+    pub fn flush(&mut self) {
+        self.records.attempt(RecordWriter::flush);
+        self.since_flush = Stopwatch::start();
+    }
+
+    fn value(&mut self, value: Summary_Value, step: u64) {
+        let mut summary = Summary::new();
+        summary.set_value(RepeatedField::from_vec(vec![value]));
+        self.summary(summary, step);
+    }
+
+    fn summary(&mut self, summary: Summary, step: u64) {
+        let mut event = Event::new();
+        event.set_summary(summary);
+        self.write(event, step);
+        if self.since_flush.elapsed() >= PATIENCE {
+            self.flush();
+        }
+    }
+
+    fn write(&mut self, mut event: Event, step: u64) {
+        event.set_wall_time(wall_time());
+        event.set_step(step as i64);
+        self.records.attempt(|records| {
+            let bytes = event.write_to_bytes().map_err(io::Error::other)?;
+            records.write(&bytes)
+        });
+    }
+}
+
+/// A value of a summary that one of TensorBoard's plugins reads, by its metadata.
+pub(super) fn plugin_value(tag: &str, plugin: &str, content: Vec<u8>) -> Summary_Value {
+    let mut data = SummaryMetadata_PluginData::new();
+    data.set_plugin_name(plugin.to_owned());
+    data.set_content(content);
+    let mut metadata = SummaryMetadata::new();
+    metadata.set_plugin_data(data);
+    let mut value = Summary_Value::new();
+    value.set_tag(tag.to_owned());
+    value.set_metadata(metadata);
+    value
+}
+
+/// Makes the first of `name.0`, `name.1`, ... that there is not yet.
+fn unused(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    let mut counter = 0;
+    loop {
+        let path = folder.join(format!("{name}.{counter}"));
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => counter += 1,
+            result => break result.map(|file| (path, file)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tensorboard_proto::api;
+    use tensorboard_proto::plugin_hparams::HParamsPluginData;
+    use tensorboard_rs::masked_crc32c::masked_crc32c;
+
+    use super::*;
+
+    /// Takes `count` bytes and their masked CRC off the front, and checks the one by the other.
+    fn checked<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
+        let (content, rest) = bytes.split_at(count);
+        let (crc, rest) = rest.split_at(4);
+        assert_eq!(masked_crc32c(content).to_le_bytes(), crc);
+        *bytes = rest;
+        content
+    }
+
+    fn read(path: &Path) -> Vec<Event> {
+        let bytes = fs::read(path).unwrap();
+        let mut rest = &bytes[..];
+        let mut events = Vec::new();
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(checked(&mut rest, 8).try_into().unwrap());
+            events.push(Event::parse_from_bytes(checked(&mut rest, length as usize)).unwrap());
+        }
+        events
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut paths: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        paths.sort();
+        paths
+    }
+
+    fn value(event: &Event) -> &Summary_Value {
+        &event.get_summary().get_value()[0]
+    }
+
+    #[test]
+    fn events_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::create(folder.path(), 40).unwrap();
+        events.scalar("loss/total", 41, 2.5);
+        events.scalar("loss/total", 42, f32::NAN);
+        events.histogram("sim/positive", 42, &[0.5, 0.25, f64::NAN]);
+        events.histogram("sim/none", 42, &[f64::NAN]);
+        events.text("swap/sampler", 42, "**generation 2**");
+        events.image("views", 42, b"png", 64, 32);
+        events.flush();
+
+        let read = read(&files(folder.path())[0]);
+        assert_eq!(read.len(), 7);
+        assert_eq!(read[0].get_file_version(), "brain.Event:2");
+        assert_eq!(
+            read[1].get_session_log().get_status(),
+            SessionLog_SessionStatus::START
+        );
+        let steps: Vec<_> = read.iter().map(Event::get_step).collect();
+        assert_eq!(steps, [0, 40, 41, 42, 42, 42, 42]);
+        assert!(read.iter().all(|event| event.get_wall_time() > 1.7e9));
+        assert_eq!(value(&read[2]).get_tag(), "loss/total");
+        assert_eq!(value(&read[2]).get_simple_value(), 2.5);
+        assert!(value(&read[3]).get_simple_value().is_nan());
+        let histogram = value(&read[4]).get_histo();
+        assert_eq!((histogram.get_num(), histogram.get_max()), (2.0, 0.5));
+        assert_eq!(
+            value(&read[5])
+                .get_metadata()
+                .get_plugin_data()
+                .get_plugin_name(),
+            "text"
+        );
+        assert_eq!(
+            value(&read[5]).get_tensor().get_string_val(),
+            [b"**generation 2**"]
+        );
+        let image = value(&read[6]).get_image();
+        assert_eq!((image.get_width(), image.get_height()), (64, 32));
+        assert_eq!(image.get_encoded_image_string(), b"png");
+    }
+
+    #[test]
+    fn hyperparameters_keep_their_types() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::create(folder.path(), 0).unwrap();
+        let hparams = BTreeMap::from([
+            ("lr".to_owned(), Value::from(0.03)),
+            ("method".to_owned(), Value::from("moco")),
+            ("symmetric".to_owned(), Value::from(true)),
+            ("weights".to_owned(), Value::from(vec![0.75, 0.25])),
+        ]);
+        events.hparams(&hparams, &["eval/knn_top1"]);
+        events.session_end(Status::Finished);
+        events.flush();
+        let contents: Vec<_> = read(&files(folder.path())[0])[2..]
+            .iter()
+            .map(|event| {
+                let data = value(event).get_metadata().get_plugin_data();
+                assert_eq!(data.get_plugin_name(), "hparams");
+                HParamsPluginData::parse_from_bytes(data.get_content()).unwrap()
+            })
+            .collect();
+        let experiment = contents[0].get_experiment();
+        assert_eq!(
+            experiment.get_metric_infos()[0].get_name().get_tag(),
+            "eval/knn_top1"
+        );
+        assert_eq!(experiment.get_hparam_infos().len(), 4);
+        let start = contents[1].get_session_start_info().get_hparams();
+        assert_eq!(start["lr"].get_number_value(), 0.03);
+        assert_eq!(start["method"].get_string_value(), "moco");
+        assert!(start["symmetric"].get_bool_value());
+        assert_eq!(start["weights"].get_string_value(), "[0.75,0.25]");
+        let end = contents[2].get_session_end_info();
+        assert_eq!(end.get_status(), api::Status::STATUS_SUCCESS);
+    }
+
+    #[test]
+    fn two_writers_in_one_second_keep_both_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, _) = unused(folder.path(), "events").unwrap();
+        let (second, _) = unused(folder.path(), "events").unwrap();
+        assert_eq!(files(folder.path()), [first, second]);
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut one = Events::create(folder.path(), 0).unwrap();
+        let mut other = Events::create(folder.path(), 0).unwrap();
+        one.scalar("a", 1, 1.0);
+        other.scalar("b", 1, 2.0);
+        drop((one, other));
+        let counts: Vec<_> = files(folder.path())
+            .iter()
+            .map(|path| read(path).len())
+            .collect();
+        assert_eq!(counts, [3, 3]);
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_events_only() {
+        let path = Path::new("/dev/full");
+        let file = File::options().write(true).open(path).unwrap();
+        let mut events = Events::on(file, path, 0);
+        for step in 0..2000 {
+            events.scalar("loss/total", step, 1.0);
+        }
+        events.flush();
+        assert!(events.records.is_closed());
+    }
+}
