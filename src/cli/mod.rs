@@ -1,1 +1,92 @@
-//! cli
+//! How a person says what to do: one file a verb.
+
+mod check;
+mod completions;
+mod doctor;
+mod eval;
+mod run;
+
+use std::fmt::Write as _;
+use std::io;
+
+use anyhow::Error;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::policy::Fault;
+use crate::{config, data, model, train};
+
+/// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Say more: -v what the host does, -vv everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sandbox run                                        train on the embedded images
+  sandbox run --script samplers/semi_hard.rhai       with this sampler; edit and save it: it is live at the next step
+  sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
+  sandbox check my_sampler.rhai                      compile and rehearse a script without training
+  sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
+  tensorboard --logdir runs                          watch all runs
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train, watching the scripts of the three slots.
+    Run(run::Run),
+    /// Compile scripts, check their contract, rehearse them on synthetic data and time them.
+    Check(check::Check),
+    /// Judge the newest checkpoint of a run.
+    Eval(eval::Eval),
+    /// Say what the sandbox runs on: versions, device, libtorch, disk.
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+}
+
+/// Sends warnings, and more where asked for, to standard error. `RUST_LOG` overrides.
+pub fn log(verbose: u8) {
+    let level = ["warn,script=info", "info", "debug"][usize::from(verbose.min(2))];
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+}
+
+/// The error with its causes, or the whole diagnostic of a policy's fault.
+pub fn describe(error: &Error) -> String {
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return fault.report.clone();
+    }
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1) {
+        let _ = write!(text, "\n  because {cause}");
+    }
+    text
+}
+
+/// 2 for what the person gave us, 1 for everything else.
+pub fn exit_code(error: &Error) -> u8 {
+    let input = error.chain().any(|cause| {
+        cause.is::<Fault>()
+            || cause.is::<config::Error>()
+            || cause.is::<data::Error>()
+            || cause.is::<model::Error>()
+            || cause.is::<train::device::Error>()
+            || cause.is::<Invalid>()
+    });
+    if input { 2 } else { 1 }
+}
+
+/// Input that is refused for a reason of the command line's own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);

@@ -149,6 +149,14 @@ impl Gate {
         &mut self.seats.get_mut(&slot).expect("a run seats all slots before its first step").live.script
     }
 
+    /// The live policy of a slot, to be looked at.
+    ///
+    /// # Panics
+    /// As [`Gate::live`].
+    pub fn script(&self, slot: Slot) -> &Script {
+        &self.seats.get(&slot).expect("a run seats all slots before its first step").live.script
+    }
+
     /// The live generations.
     pub fn generations(&self) -> Vec<(Slot, Generation)> {
         self.seats.iter().map(|(slot, seat)| (*slot, seat.live.generation.clone())).collect()

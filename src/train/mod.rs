@@ -1,4 +1,16 @@
 //! The training run: clock, seeds, the step and the loop around it.
 
+pub mod changes;
 pub mod clock;
+pub mod device;
+pub mod inter;
+pub mod judge;
+pub mod measure;
+pub mod rehearsal;
+pub mod rig;
+pub mod run;
 pub mod seed;
+pub mod state;
+pub mod step;
+
+pub use run::{Options, Summary, run};

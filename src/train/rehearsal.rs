@@ -6,7 +6,7 @@ use super::inter::Frozen;
 use super::seed::{Purpose, seed_torch};
 use crate::bank::Bank;
 use crate::labels;
-use crate::policy::script::Script;
+use crate::policy::script::{Cost, Script};
 use crate::policy::{Fault, Now, Slot};
 
 /// The moment in which the synthetic run stands.
@@ -32,6 +32,18 @@ pub fn synthetic(script: &mut Script) -> Result<(), Fault> {
     });
     script.take_cost();
     fault
+}
+
+/// What a step costs on the synthetic data, with whatever was lazily set up paid for before.
+///
+/// # Errors
+/// The script's fault.
+pub fn decide(script: &mut Script) -> Result<Cost, Fault> {
+    let bank = bank(rows(script));
+    let frozen = Frozen::synthetic(&bank, BATCH, NOW);
+    script.take_cost();
+    script.without_trace(|script| frozen.rehearse(script.slot(), script, &bank))?;
+    Ok(script.take_cost())
 }
 
 /// Enough rows for as many clusters as the parameters ask for.

@@ -16,7 +16,7 @@ use crate::policy::script::{Script, Source};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
-use super::inter::Frozen;
+use super::inter::{Frozen, apply, ask};
 
 /// A run between two steps.
 pub struct Rig {
@@ -144,6 +144,17 @@ impl Rig {
             .map_err(|error| self.gate.live(Slot::Labels).output_fault("start", error.to_string()))?;
         self.bank = Some(bank);
         Ok(())
+    }
+
+    /// Asks the labels policy what changes after an epoch; called when its last step is done.
+    pub fn end_epoch(&mut self) {
+        let now = Now { step: self.step - 1, ..self.now() };
+        let now = Now { epoch: now.step / now.steps_per_epoch, ..now };
+        let Self { bank: Some(bank), gate, .. } = self else { return };
+        let upkeep = ask(gate, Slot::Labels, now, |script| labels::after_epoch(script, bank, now));
+        if let Some(upkeep) = upkeep {
+            apply(bank, &upkeep);
+        }
     }
 
     /// Takes what was saved since the last step.

@@ -11,6 +11,7 @@ mod source;
 mod state;
 pub mod vocabulary;
 
+use std::path::Path;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
@@ -24,11 +25,35 @@ pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
 pub use state::Saved;
 
+/// The slot that the script at `path`, found as a run finds it, declares in its header.
+///
+/// # Errors
+/// A text that says that there is no such script, or what its header lacks.
+pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
+    let report = |fault: Fault| fault.message;
+    // The slot only names faults here; which one it is stands in the text.
+    let origin = search.find(Slot::Sampler, path).map_err(report)?;
+    let source = Source::read(Slot::Sampler, &origin).map_err(report)?;
+    let names: Vec<_> = Slot::ALL.iter().map(|slot| slot.name()).collect();
+    match check::declared_slot(&source.main().text) {
+        Some((line, name)) => Slot::named(name).ok_or_else(|| {
+            format!("{}:{line}: unknown slot '{name}', expected one of {}", source.main().name, names.join(", "))
+        }),
+        None => Err(format!(
+            "'{}' does not say what it fills: its header needs a line '//! slot: NAME' with one of {}",
+            source.main().name,
+            names.join(", ")
+        )),
+    }
+}
+
 /// What one call of a script cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// Milliseconds from the call to its answer, the tensor work that it asked for included.
     pub ms: f64,
+    /// Those of them in which the script itself ran, the work of host functions apart.
+    pub own_ms: f64,
     /// Calls of host functions.
     pub calls: u64,
     /// Waits for the device, by `item()` and `to_array()`.
@@ -38,6 +63,7 @@ pub struct Cost {
 impl std::ops::AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.ms += other.ms;
+        self.own_ms += other.own_ms;
         self.calls += other.calls;
         self.syncs += other.syncs;
     }

@@ -1,0 +1,48 @@
+//! A change of a live policy, in words for the terminal and in Markdown for TensorBoard.
+
+use similar::TextDiff;
+
+use crate::swap::{Change, Event};
+
+/// One sentence, and below it the diagnostic where something was wrong.
+pub fn sentence(change: &Change) -> String {
+    let Change { slot, event, generation, step, .. } = change;
+    let what = match event {
+        Event::Started => format!("{slot}: {generation} ({})", short(&generation.hash)),
+        Event::Live => format!("{slot}: {generation} is live from step {step} on ({})", short(&generation.hash)),
+        Event::Confirmed => format!("{slot}: {generation} has passed its trial"),
+        Event::Refused => format!("{slot}: refused at step {step}, {generation} stays live"),
+        Event::RolledBack => format!("{slot}: rolled back at step {step}, {generation} decides the step again"),
+        Event::Rested => {
+            format!("{slot}: {generation} failed at step {step} and there is none before it: the inter-image branch rests until it is mended")
+        }
+    };
+    match &change.fault {
+        Some(fault) => format!("{what}\n{}", fault.report),
+        None => what,
+    }
+}
+
+/// The same with the difference to the generation before, or the whole text of a first one.
+pub fn markdown(change: &Change) -> String {
+    let Change { event, generation, text, .. } = change;
+    let head = format!("**{}** {generation} `{}`", event.name(), short(&generation.hash));
+    let body = match (&change.fault, &change.before, event) {
+        (Some(fault), ..) => block("text", &fault.report),
+        (None, Some(before), _) => {
+            let diff = TextDiff::from_lines(before, text);
+            block("diff", &diff.unified_diff().context_radius(3).to_string())
+        }
+        (None, None, Event::Started) => block("rust", text),
+        (None, None, _) => String::new(),
+    };
+    format!("{head}\n\n{body}")
+}
+
+fn block(language: &str, text: &str) -> String {
+    format!("```{language}\n{}\n```", text.trim_end())
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}

@@ -1,0 +1,97 @@
+//! The device of a run. CUDA is not linked: its library is loaded only when a GPU is asked for.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use tch::{Cuda, Device};
+use thiserror::Error;
+
+/// Why a device cannot be used.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No such name.
+    #[error("device: expected cpu, cuda, cuda:N or auto, found '{0}'")]
+    Unknown(String),
+    /// A GPU was asked for and there is none that works.
+    #[error("device '{name}': no GPU was found: {reason}")]
+    NoGpu {
+        /// As it was asked for.
+        name: String,
+        /// What was tried.
+        reason: String,
+    },
+}
+
+/// The device of that name; `auto` is CUDA where there is a GPU, else the CPU.
+///
+/// # Errors
+/// An unknown name, or a GPU that is not there.
+pub fn resolve(name: &str) -> Result<Device, Error> {
+    let index = match name.split_once(':') {
+        _ if name == "cpu" => return Ok(Device::Cpu),
+        _ if name == "auto" => return Ok(if driver() && load_cuda().is_ok() { Device::Cuda(0) } else { Device::Cpu }),
+        _ if name == "cuda" => 0,
+        Some(("cuda", index)) => index.parse().map_err(|_| Error::Unknown(name.into()))?,
+        _ => return Err(Error::Unknown(name.into())),
+    };
+    let no_gpu = |reason| Error::NoGpu { name: name.to_owned(), reason };
+    load_cuda().map_err(no_gpu)?;
+    let count = Cuda::device_count() as usize;
+    if index >= count {
+        return Err(no_gpu(format!("there are {count}, counted from 0")));
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// Whether the machine has NVIDIA's driver at all.
+pub fn driver() -> bool {
+    Path::new("/dev/nvidiactl").exists() || Path::new("/dev/dxg").exists()
+}
+
+/// Loads CUDA's half of the libtorch that this process runs with, and asks it for a GPU.
+///
+/// # Errors
+/// A text that says what is missing.
+pub fn load_cuda() -> Result<(), String> {
+    let folder = libtorch().ok_or("the folder of libtorch is unknown")?;
+    let path = folder.join("libtorch_cuda.so");
+    open(&path).map_err(|error| format!("'{}' cannot be loaded: {error}", path.display()))?;
+    match Cuda::is_available() {
+        true => Ok(()),
+        false => Err("libtorch's CUDA library was loaded and sees no GPU".into()),
+    }
+}
+
+/// The folder of the libtorch that this process runs with, whatever search path led to it.
+pub fn libtorch() -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).map(Path::new);
+    path.into_iter().find(|path| path.file_name() == Some(OsStr::new("libtorch_cpu.so")))?.parent().map(Path::to_owned)
+}
+
+#[expect(unsafe_code, reason = "loading a library runs its constructors")]
+fn open(path: &Path) -> Result<(), libloading::Error> {
+    // SAFETY: the library belongs to the libtorch that is already loaded, and its constructors only register kernels with
+    // that. It is never unloaded, so nothing of it can dangle.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }?;
+    std::mem::forget(library);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_resolved_and_refused() {
+        assert_eq!(resolve("cpu").unwrap(), Device::Cpu);
+        assert!(resolve("gpu").unwrap_err().to_string().contains("expected cpu, cuda, cuda:N or auto, found 'gpu'"));
+        assert!(resolve("cuda:x").is_err());
+        assert!(libtorch().unwrap().join("libtorch_cpu.so").exists());
+        if !driver() {
+            assert!(resolve("cuda").unwrap_err().to_string().contains("no GPU was found"));
+            assert_eq!(resolve("auto").unwrap(), Device::Cpu);
+        }
+    }
+}

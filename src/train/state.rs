@@ -1,0 +1,91 @@
+//! What a checkpoint holds of a run, and a run put back to it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use super::rig::Rig;
+use crate::bank::Bank;
+use crate::policy::Slot;
+use crate::policy::script::Saved;
+use crate::record::checkpoint::Checkpoint;
+
+/// Files of a checkpoint with their tensors.
+type Files = Vec<(&'static str, Vec<(String, Tensor)>)>;
+
+impl Rig {
+    /// Everything with state: weights of both encoders, optimiser, queue, bank, labels, centroids, policies, step.
+    /// Learning rate, order of the data and random numbers are functions of the step and need no saving.
+    ///
+    /// # Errors
+    /// State of a policy that cannot be saved.
+    pub fn state(&self) -> Result<(Files, Value)> {
+        let mut model = prefixed("query", self.query.state());
+        model.extend(prefixed("key", self.key.state()));
+        let mut bank = prefixed("queue", self.moco.state());
+        if let Some(rows) = &self.bank {
+            bank.extend(prefixed("bank", rows.state()));
+        }
+        let mut policies = Vec::new();
+        let mut trees = BTreeMap::new();
+        for (slot, generation) in self.gate.generations() {
+            let Saved { tree, tensors } = self.gate.script(slot).save_state()?;
+            policies.extend(prefixed(slot.name(), tensors));
+            trees.insert(slot.name(), json!({ "generation": generation, "state": tree }));
+        }
+        let optim = self.sgd.state().into_iter().collect();
+        let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
+        Ok((vec![("model", model), ("optim", optim), ("bank", bank), ("policies", policies)], extra))
+    }
+
+    /// Puts the run back to a checkpoint; the policies that are seated keep their code and take the saved state.
+    ///
+    /// # Errors
+    /// A checkpoint of another model, bank or policy, with the names that differ.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let file = |name: &str| checkpoint.files.get(name).with_context(|| format!("the checkpoint has no '{name}'"));
+        let device = self.query.device();
+        let part = |name: &str, prefix: &str| Ok::<_, anyhow::Error>(stripped(file(name)?, prefix, device));
+        self.query.load(&part("model", "query")?)?;
+        self.key.load(&part("model", "key")?)?;
+        self.sgd.load(&part("optim", "")?)?;
+        self.moco.load(&part("bank", "queue")?)?;
+        let rows = part("bank", "bank")?;
+        self.bank = match rows.get("features") {
+            Some(features) => Some(self.bank_of(features, &rows)?),
+            None => None,
+        };
+        for slot in Slot::ALL.into_iter().filter(|_| self.plan.inter()) {
+            let tree = checkpoint.extra["policies"][slot.name()]["state"].clone();
+            let tensors = part("policies", slot.name())?;
+            self.gate.live(slot).load_state(&Saved { tree, tensors })?;
+        }
+        self.step = checkpoint.step;
+        Ok(())
+    }
+
+    fn bank_of(&self, features: &Tensor, rows: &BTreeMap<String, Tensor>) -> Result<Bank> {
+        let (n, d) = features.size2()?;
+        if n != self.train.images().len() as i64 {
+            bail!("the checkpoint's bank has {n} rows, the training split has {}", self.train.images().len());
+        }
+        let clusters = rows.get("centroids").ok_or_else(|| anyhow!("the checkpoint's bank has no 'centroids'"))?.size()[0];
+        let mut bank = Bank::new(n, d, clusters, self.plan.config.bank.momentum, features.device());
+        bank.load(rows)?;
+        Ok(bank)
+    }
+}
+
+fn prefixed(prefix: &str, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
+    tensors.into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect()
+}
+
+fn stripped(tensors: &BTreeMap<String, Tensor>, prefix: &str, device: tch::Device) -> BTreeMap<String, Tensor> {
+    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
+    let own = tensors.iter().filter_map(|(name, tensor)| {
+        Some((name.strip_prefix(&prefix)?.to_owned(), tensor.to_device(device)))
+    });
+    own.collect()
+}
