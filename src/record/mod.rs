@@ -193,7 +193,7 @@ impl Recorder {
         self.events.flush();
     }
 
-    /// Ends the records: TensorBoard learns how the run ended, and the bar stays as it is.
+    /// Ends the records: TensorBoard learns how the run ended, and the bar goes.
     pub fn finish(&mut self, status: Status) {
         self.events.session_end(status);
         self.events.flush();

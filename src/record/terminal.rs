@@ -29,6 +29,8 @@ pub struct Progress<'a> {
 pub struct Terminal {
     /// None in a pipe, and where plain lines are asked for.
     bar: Option<ProgressBar>,
+    /// The last report as a plain line, which stays when the bar goes.
+    last: Option<String>,
 }
 
 impl Terminal {
@@ -36,10 +38,12 @@ impl Terminal {
     pub fn new(plain: bool) -> Self {
         let bar = (!plain && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:20} {pos}/{len} eta {eta} {wide_msg}");
+            let style = ProgressStyle::with_template(
+                "{bar:20} {pos}/{len} eta {eta}  {prefix}\n{wide_msg}",
+            );
             bar.with_style(style.expect("the template above is well-formed"))
         });
-        Self { bar }
+        Self { bar, last: None }
     }
 
     /// Shows how far the run is: call it each log interval, as the loss must be on the host for it.
@@ -48,7 +52,9 @@ impl Terminal {
             Some(bar) => {
                 bar.set_length(progress.steps);
                 bar.set_position(progress.step);
+                bar.set_prefix(generations(progress));
                 bar.set_message(details(progress));
+                self.last = Some(line(progress));
             }
             None => self.say(&line(progress)),
         }
@@ -60,10 +66,13 @@ impl Terminal {
         let _ = writeln!(self.writer(), "{text}");
     }
 
-    /// Leaves the bar as it is; what follows is written below it.
+    /// Takes the bar away and leaves the last report as a line.
     pub fn finish(&mut self) {
         if let Some(bar) = &self.bar {
-            bar.abandon();
+            bar.finish_and_clear();
+        }
+        if let Some(line) = self.last.take() {
+            self.say(&line);
         }
     }
 
@@ -106,28 +115,36 @@ impl Write for Writer {
 /// The plain line of a report.
 fn line(progress: &Progress<'_>) -> String {
     let Progress { step, steps, .. } = progress;
-    format!("step {step}/{steps}  {}", details(progress))
+    let line = format!(
+        "step {step}/{steps}  {}  {}",
+        details(progress),
+        generations(progress)
+    );
+    line.trim_end().to_owned()
+}
+
+/// What stands below the bar.
+fn details(progress: &Progress<'_>) -> String {
+    let knn = progress
+        .knn
+        .map_or_else(String::new, |knn| format!("  kNN {:.1} %", knn * 100.0));
+    format!(
+        "epoch {}/{}  loss {:.4}{knn}  {:.0} images/s",
+        (progress.epoch + 1).min(progress.epochs),
+        progress.epochs,
+        progress.loss,
+        progress.images_per_s
+    )
 }
 
 /// What stands beside the bar.
-fn details(progress: &Progress<'_>) -> String {
-    let mut parts = vec![
-        format!("epoch {}/{}", progress.epoch + 1, progress.epochs),
-        format!("loss {:.4}", progress.loss),
-    ];
-    if let Some(knn) = progress.knn {
-        parts.push(format!("kNN {:.1} %", knn * 100.0));
-    }
-    parts.push(format!("{:.0} images/s", progress.images_per_s));
+fn generations(progress: &Progress<'_>) -> String {
     let generations: Vec<_> = progress
         .generations
         .iter()
         .map(|(slot, generation)| format!("{slot} {generation}"))
         .collect();
-    if !generations.is_empty() {
-        parts.push(generations.join(" · "));
-    }
-    parts.join("  ")
+    generations.join(" · ")
 }
 
 #[cfg(test)]
@@ -165,7 +182,11 @@ mod tests {
     #[test]
     fn plain_lines_and_a_bar_take_the_same_calls() {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        for mut terminal in [Terminal::new(true), Terminal { bar: Some(bar) }] {
+        let hidden = Terminal {
+            bar: Some(bar),
+            last: None,
+        };
+        for mut terminal in [Terminal::new(true), hidden] {
             terminal.say("before");
             terminal.progress(&PROGRESS);
             terminal.say("after");
