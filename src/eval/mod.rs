@@ -1,1 +1,21 @@
-//! eval
+//! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no model, no
+//! bank and no policy.
+//!
+//! [`knn()`] classifies by the nearest neighbours, [`Contingency`] compares two labellings, and the functions of
+//! [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw pixels: the caller
+//! passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
+
+mod clusters;
+mod knn;
+pub mod representation;
+
+use tch::Tensor;
+
+pub use clusters::{Contingency, entropy};
+pub use knn::{Knn, knn};
+
+/// Rows divided by their length, as `torch.nn.functional.normalize` does.
+fn unit_rows(features: &Tensor) -> Tensor {
+    let lengths = features.norm_scalaropt_dim(2.0, [-1], true);
+    features / lengths.clamp_min(1e-12)
+}

@@ -1,0 +1,125 @@
+//! Goldens: numbers that public reference code computed, each file one case (`tests/goldens`, or the directory named
+//! by `SANDBOX_GOLDENS`). An operation that is not known here is a failure, never a skip.
+
+mod clustering;
+mod image;
+mod knn;
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+use tch::{Kind, Tensor};
+
+/// One golden file: inputs, parameters and expected outputs of one operation.
+pub(crate) struct Case {
+    /// The file's name.
+    pub(crate) file: String,
+    /// `op` and its parameters.
+    pub(crate) metadata: HashMap<String, String>,
+    /// Inputs and outputs.
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+}
+
+impl Case {
+    fn load(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        Self {
+            file: path.file_name().unwrap().to_string_lossy().into_owned(),
+            metadata: header.metadata().clone().unwrap_or_default(),
+            tensors: Tensor::read_safetensors(path)
+                .unwrap()
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// The tensor of this name.
+    pub(crate) fn tensor(&self, name: &str) -> &Tensor {
+        let has = self.tensors.keys().collect::<Vec<_>>();
+        self.tensors
+            .get(name)
+            .unwrap_or_else(|| panic!("no tensor '{name}', the file has {has:?}"))
+    }
+
+    /// The parameter of this name, as text.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        let has = self.metadata.keys().collect::<Vec<_>>();
+        self.metadata
+            .get(name)
+            .unwrap_or_else(|| panic!("no parameter '{name}', the file has {has:?}"))
+    }
+
+    /// The parameter of this name, as a number.
+    pub(crate) fn number(&self, name: &str) -> f64 {
+        let text = self.text(name);
+        text.parse()
+            .unwrap_or_else(|_| panic!("parameter '{name}' is '{text}', expected a number"))
+    }
+
+    /// Asserts that each element is within 1e-5 of the expected one, absolutely or relatively.
+    #[track_caller]
+    pub(crate) fn close(&self, name: &str, got: &Tensor, expected: &Tensor) {
+        assert_eq!(got.size(), expected.size(), "shape of '{name}'");
+        let [got, expected] = [got, expected].map(|tensor| tensor.to_kind(Kind::Double));
+        let difference = (got - &expected).abs() / expected.abs().clamp_min(1.0);
+        let largest = difference.max().double_value(&[]);
+        // Asked this way round, not-a-number fails too.
+        assert!(
+            largest <= 1e-5,
+            "'{name}' differs by {largest:e}, allowed 1e-5"
+        );
+    }
+}
+
+#[test]
+fn golden_cases_agree_with_the_official_code() {
+    let folder = std::env::var_os("SANDBOX_GOLDENS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens"),
+        PathBuf::from,
+    );
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot read '{}': {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "safetensors")
+        })
+        .collect();
+    paths.sort();
+    assert!(
+        !paths.is_empty(),
+        "no golden files in '{}'",
+        folder.display()
+    );
+    let failures: Vec<String> = paths.iter().filter_map(|path| failure(path)).collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {} golden files disagree:\n{}",
+        failures.len(),
+        paths.len(),
+        failures.join("\n")
+    );
+}
+
+/// What is wrong with the case at `path`, if anything is.
+fn failure(path: &Path) -> Option<String> {
+    let payload = catch_unwind(AssertUnwindSafe(|| check(&Case::load(path)))).err()?;
+    let reason = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("it panicked without a text");
+    Some(format!("{}: {reason}", path.display()))
+}
+
+fn check(case: &Case) {
+    match case.text("op") {
+        "image" => image::check(case),
+        "knn" => knn::check(case),
+        "clustering_metrics" => clustering::check(case),
+        other => panic!("unknown op '{other}' in '{}'", case.file),
+    }
+}
