@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use crate::record::run_json;
+use crate::record;
 use crate::train::device;
 
 /// Say what the sandbox runs on: versions, device, libtorch, disk.
@@ -27,8 +27,8 @@ impl Doctor {
         let mut line = |what: &str, fact: String| writeln!(out, "{what:<10} {fact}");
         line("sandbox", format!("{} ({})", env!("CARGO_PKG_VERSION"), env!("SANDBOX_GIT")))?;
         let libtorch = device::libtorch().map_or("not found".to_owned(), |folder| folder.display().to_string());
-        line("libtorch", format!("{} in {libtorch}", run_json::LIBTORCH))?;
-        line("host", run_json::host())?;
+        line("libtorch", format!("{} in {libtorch}", record::LIBTORCH))?;
+        line("host", record::host())?;
         line("threads", format!("{} of libtorch, {} cores", tch::get_num_threads(), cores()))?;
         match device::load_cuda() {
             Ok(()) => line("cuda", format!("{} GPU", tch::Cuda::device_count()))?,

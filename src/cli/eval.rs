@@ -66,7 +66,7 @@ impl Eval {
         let numbers: Map<_, _> = scalars.into_iter().map(|(tag, value)| (tag, json!(value))).collect();
         let json = json!({ "step": checkpoint.step, "k": plan.config.eval.k,
                            "temperature": plan.config.eval.temperature, "metrics": numbers });
-        crate::record::atomic::write_atomically(&self.run.join("eval.json"), format!("{json:#}\n").as_bytes())?;
+        crate::record::write_atomically(&self.run.join("eval.json"), format!("{json:#}\n").as_bytes())?;
         Ok(())
     }
 }

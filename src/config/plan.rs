@@ -53,7 +53,7 @@ impl Plan {
             source: source(&config)?,
             recipe: recipe(&config),
             encoder: encoder(&config)?,
-            stem: choose("model.stem", &config.model.stem, &[("imagenet", Stem::ImageNet), ("cifar", Stem::Cifar)])?,
+            stem: choose("model.stem", &config.model.stem, &[("imagenet", Stem::Imagenet), ("cifar", Stem::Cifar)])?,
             schedule: choose(
                 "optim.schedule",
                 &config.optim.schedule,

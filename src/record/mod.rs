@@ -28,7 +28,7 @@ pub use atomic::write_atomically;
 pub use checkpoint::Checkpoint;
 pub use folder::RunFolder;
 pub use metrics::Metrics;
-pub use run_json::{RunStatus, Status, host};
+pub use run_json::{LIBTORCH, RunStatus, Status, host};
 pub use tensorboard::Events;
 pub use terminal::{Progress, Terminal, Writer};
 

@@ -13,7 +13,7 @@ use crate::train::clock;
 const FILE: &str = "run.json";
 
 /// The libtorch that `build.rs` insists on; tch has no way to ask the library itself.
-const LIBTORCH: &str = "2.11.0";
+pub const LIBTORCH: &str = "2.11.0";
 
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -97,7 +97,7 @@ impl Ledger {
             let hash = text.hash();
             let path = self.policies.join(format!("{hash}.rhai"));
             if !path.exists() {
-                crate::record::atomic::write_atomically(&path, text.text.as_bytes())?;
+                crate::record::write_atomically(&path, text.text.as_bytes()).map_err(io::Error::other)?;
             }
             files.insert(text.name.clone(), hash);
         }

@@ -56,11 +56,16 @@ pub fn driver() -> bool {
 pub fn load_cuda() -> Result<(), String> {
     let folder = libtorch().ok_or("the folder of libtorch is unknown")?;
     let path = folder.join("libtorch_cuda.so");
-    open(&path).map_err(|error| format!("'{}' cannot be loaded: {error}", path.display()))?;
+    open(&path).map_err(|error| format!("'{}' cannot be loaded: {}", path.display(), cause(&error)))?;
     match Cuda::is_available() {
         true => Ok(()),
         false => Err("libtorch's CUDA library was loaded and sees no GPU".into()),
     }
+}
+
+/// What the system's loader says, which libloading keeps as the source of its error.
+fn cause(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The folder of the libtorch that this process runs with, whatever search path led to it.

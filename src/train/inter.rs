@@ -168,7 +168,7 @@ impl Frozen {
     pub fn synthetic(bank: &Bank, rows: i64, now: Now) -> Self {
         let keys = bank.features().narrow(0, 0, rows).copy();
         let index = Tensor::arange(rows, (Dtype::Int64, bank.device()));
-        let queries = (&keys + 0.1 * keys.roll([1i64], [0i64])).detach();
+        let queries = &keys + keys.roll([1i64], [0i64]) * 0.1;
         let queries = &queries / queries.norm_scalaropt_dim(2.0, [1i64], true);
         Self { batch: Batch { queries, keys, index }, cosines: None, temperature: 0.2, now }
     }

@@ -7,8 +7,7 @@ use super::rig::{Rig, features_all};
 use crate::config::Plan;
 use crate::config::schema;
 use crate::data::Feed;
-use crate::eval::knn::{Knn, knn};
-use crate::eval::representation;
+use crate::eval::{Knn, knn, representation};
 use crate::model::Network;
 
 /// The images on which a representation is judged, and how.
@@ -50,7 +49,7 @@ fn score(train: &Tensor, eval: &Tensor, jury: Jury<'_>) -> Knn {
     let (train_images, eval_images) = (jury.train.images(), jury.eval.images());
     let train_labels = train_images.labels_tensor().to_device(device);
     let eval_labels = eval_images.labels_tensor().to_device(device);
-    knn(train, &train_labels, eval, &eval_labels, k, temperature, train_images.classes().len() as i64)
+    knn((train, &train_labels), (eval, &eval_labels), k, temperature, train_images.classes().len() as i64)
 }
 
 /// `eval/*` and `rep/*` of the present encoder.
@@ -60,7 +59,7 @@ pub fn scalars(network: &Network, jury: Jury<'_>) -> Scalars {
     let mut scalars = Scalars::new();
     put(&mut scalars, "eval/knn_top1", knn.top1);
     put(&mut scalars, "eval/knn_top5", knn.top5);
-    put(&mut scalars, "rep/std", representation::feature_std(&unit));
+    put(&mut scalars, "rep/std", representation::std(&unit));
     put(&mut scalars, "rep/rankme", representation::rankme(&features));
     put(&mut scalars, "rep/uniformity", representation::uniformity(&unit));
     scalars

@@ -5,7 +5,7 @@ use tch::{Kind as Dtype, Tensor};
 use super::inter::Relation;
 use super::step::Report;
 use crate::bank::Bank;
-use crate::eval::clusters;
+use crate::eval::{Contingency, entropy};
 
 /// Queries of which the costlier numbers are taken.
 const SAMPLE: i64 = 16;
@@ -75,11 +75,11 @@ pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars
     put(&mut scalars, "labels/empty", number(&counts.eq(0).sum(Dtype::Float)));
     put(&mut scalars, "labels/min", number(&counts.min()));
     put(&mut scalars, "labels/max", number(&counts.max()));
-    put(&mut scalars, "labels/entropy", clusters::entropy(bank.labels()));
+    put(&mut scalars, "labels/entropy", entropy(bank.labels()));
     if let Some(previous) = previous {
-        put(&mut scalars, "labels/nmi_previous", clusters::nmi(previous, bank.labels()));
+        put(&mut scalars, "labels/nmi_previous", Contingency::new(previous, bank.labels()).nmi());
     }
-    put(&mut scalars, "labels/nmi_true", clusters::nmi(truth, bank.labels()));
+    put(&mut scalars, "labels/nmi_true", Contingency::new(truth, bank.labels()).nmi());
     scalars
 }
 

@@ -72,7 +72,7 @@ impl Rig {
             moco: Moco { queue, temperature: config.method.temperature, margin: Margin::None },
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
-            sgd: Sgd::new(config.optim.momentum, config.optim.weight_decay, config.optim.nesterov),
+            sgd: Sgd::new(config.optim.momentum, config.optim.weight_decay, config.optim.nesterov)?,
             rate: LearningRate {
                 base: config.optim.lr,
                 warmup_steps: (config.optim.warmup_epochs * per_epoch as f64).round() as u64,

@@ -50,7 +50,7 @@ impl Rig {
         let part = |name: &str, prefix: &str| Ok::<_, anyhow::Error>(stripped(file(name)?, prefix, device));
         self.query.load(&part("model", "query")?)?;
         self.key.load(&part("model", "key")?)?;
-        self.sgd.load(&part("optim", "")?)?;
+        self.sgd.load(&part("optim", "")?, &self.parameters)?;
         self.moco.load(&part("bank", "queue")?)?;
         let rows = part("bank", "bank")?;
         self.bank = match rows.get("features") {

@@ -6,7 +6,7 @@ use super::inter::{self, Batch, Decision, Frozen, Relation};
 use super::rig::Rig;
 use crate::labels;
 use crate::model::momentum_update;
-use crate::optim::grad_norm;
+use crate::optim::{grad_norm, zero_grad};
 use crate::policy::{Now, Slot};
 
 /// What a step has seen, on the device: nothing waits for it until somebody reads a number.
@@ -51,7 +51,7 @@ pub fn step(rig: &mut Rig) -> Report {
         total += loss.inter * &relation.loss;
         objective = objective + loss.inter * (&query * &relation.gradient).sum(tch::Kind::Float);
     }
-    rig.sgd.zero_grad(&rig.parameters);
+    zero_grad(&rig.parameters);
     objective.backward();
     let grad_norm = grad_norm(&rig.parameters);
     rig.sgd.step(&rig.parameters, lr);

@@ -6,3 +6,5 @@
 )]
 
 mod golden;
+mod support;
+mod swap;

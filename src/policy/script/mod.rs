@@ -145,6 +145,7 @@ impl Script {
             ms: watch.ms(),
             calls: vocabulary::calls() - calls.0,
             syncs: vocabulary::syncs() - calls.1,
+            own_ms: 0.0,
         };
         self.cost += cost;
         match answer {

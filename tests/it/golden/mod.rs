@@ -1,15 +1,23 @@
 //! Goldens: numbers that public reference code computed, each file one case (`tests/goldens`, or the directory named
 //! by `SANDBOX_GOLDENS`). An operation that is not known here is a failure, never a skip.
 
+mod bank_update;
 mod clustering;
 mod image;
+mod inter_loss;
+mod intra_loss;
 mod knn;
+mod queue;
+mod small_clusters;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use sandbox::policy::script::{Origin, Script, Source};
+use sandbox::policy::{Now, Slot};
+use serde_json::Value;
 use tch::{Kind, Tensor};
 
 /// One golden file: inputs, parameters and expected outputs of one operation.
@@ -74,6 +82,27 @@ impl Case {
     }
 }
 
+/// A shipped script with parameters in the place of its defaults.
+pub(crate) fn script(slot: Slot, name: &str, params: &[(&str, Value)]) -> Script {
+    let source = Source::read(slot, &Origin::Shipped(name.to_owned())).unwrap();
+    let params = params
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    Script::build(slot, source, &params).unwrap_or_else(|fault| panic!("{}", fault.report))
+}
+
+/// Step `step` of a run that goes on.
+pub(crate) fn now(step: u64) -> Now {
+    Now {
+        step,
+        epoch: 0,
+        steps: 1000,
+        steps_per_epoch: 1000,
+        seed: 1,
+    }
+}
+
 #[test]
 fn golden_cases_agree_with_the_official_code() {
     let folder = std::env::var_os("SANDBOX_GOLDENS").map_or_else(
@@ -117,9 +146,14 @@ fn failure(path: &Path) -> Option<String> {
 
 fn check(case: &Case) {
     match case.text("op") {
+        "bank_update" => bank_update::check(case),
         "image" => image::check(case),
+        "inter_loss" => inter_loss::check(case),
+        "intra_loss" => intra_loss::check(case),
         "knn" => knn::check(case),
         "clustering_metrics" => clustering::check(case),
+        "queue" => queue::check(case),
+        "small_clusters" => small_clusters::check(case),
         other => panic!("unknown op '{other}' in '{}'", case.file),
     }
 }

@@ -1,0 +1,267 @@
+//! A run as a user starts it: files in a folder of its own, the program from outside, its lines one by one.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sandbox::data::{self, Images, Source};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Images of the small training and evaluation splits.
+const TRAIN: usize = 512;
+const EVAL: usize = 128;
+
+/// A working folder with a small part of the embedded images as IDX files and a configuration that trains on them.
+pub struct Dir(TempDir);
+
+impl Dir {
+    /// A folder with data and `tiny.yaml`.
+    pub fn new() -> Self {
+        let dir = Self::empty();
+        let splits = data::open(&Source::Embedded).unwrap();
+        dir.idx("train", &splits.train, TRAIN);
+        dir.idx("t10k", &splits.eval, EVAL);
+        dir.write("tiny.yaml", TINY);
+        dir
+    }
+
+    /// A folder with nothing in it.
+    pub fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Copies a shipped script to `scripts/` of this folder and returns its text.
+    pub fn copy_script(&self, path: &str) -> String {
+        let text = fs::read_to_string(repo().join("scripts").join(path)).unwrap();
+        self.write(&format!("scripts/{path}"), &text);
+        text
+    }
+
+    fn idx(&self, prefix: &str, images: &Images, count: usize) {
+        let [_, h, w] = images.shape();
+        let mut pixels = header(3, &[count as u32, h as u32, w as u32]);
+        let mut labels = header(1, &[count as u32]);
+        for id in 0..count {
+            pixels.extend_from_slice(images.image(id as i64));
+            labels.push(images.labels()[id] as u8);
+        }
+        self.gzip(&format!("{prefix}-images-idx3-ubyte.gz"), &pixels);
+        self.gzip(&format!("{prefix}-labels-idx1-ubyte.gz"), &labels);
+    }
+
+    fn gzip(&self, name: &str, bytes: &[u8]) {
+        let mut file = GzEncoder::new(
+            fs::File::create(self.file(name)).unwrap(),
+            Compression::fast(),
+        );
+        file.write_all(bytes).unwrap();
+        file.finish().unwrap();
+    }
+
+    /// The program with this folder as its working directory.
+    pub fn sandbox(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn output(&self, args: &[&str]) -> Output {
+        self.sandbox(args).output().unwrap()
+    }
+
+    /// Trains on the small data to the end and returns the run.
+    pub fn train(&self, args: &[&str]) -> Finished {
+        let output = self.output(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{text}");
+        Finished {
+            folder: self.newest_run(),
+            text,
+        }
+    }
+
+    /// Starts training on the small data; the run goes on until it is stopped.
+    pub fn start(&self, args: &[&str]) -> Live {
+        let mut command =
+            self.sandbox(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        let mut live = Live {
+            child,
+            lines,
+            folder: PathBuf::new(),
+            text: String::new(),
+        };
+        live.until("step 10/");
+        live.folder = self.newest_run();
+        live
+    }
+
+    fn newest_run(&self) -> PathBuf {
+        let mut runs: Vec<_> = fs::read_dir(self.file("runs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        runs.sort();
+        runs.pop().unwrap()
+    }
+}
+
+fn header(dimensions: u8, sizes: &[u32]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, dimensions];
+    sizes
+        .iter()
+        .for_each(|size| bytes.extend_from_slice(&size.to_be_bytes()));
+    bytes
+}
+
+/// The repository's root.
+pub fn repo() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A run that goes on.
+pub struct Live {
+    child: Child,
+    lines: BufReader<ChildStderr>,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it has said so far.
+    pub text: String,
+}
+
+impl Live {
+    /// Reads what the run says up to the line that contains `wanted`, and returns that line.
+    pub fn until(&mut self, wanted: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.lines.read_line(&mut line).unwrap();
+            assert!(
+                read > 0,
+                "the run ended without saying '{wanted}':\n{}",
+                self.text
+            );
+            self.text.push_str(&line);
+            if line.contains(wanted) {
+                return line;
+            }
+        }
+    }
+
+    /// Reads until `count` more lines of metrics have been reported.
+    pub fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            self.until("loss");
+        }
+    }
+
+    /// Ends the process and returns what it left.
+    pub fn stop(mut self) -> Finished {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Finished {
+            folder: std::mem::take(&mut self.folder),
+            text: std::mem::take(&mut self.text),
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a run left.
+pub struct Finished {
+    pub folder: PathBuf,
+    pub text: String,
+}
+
+impl Finished {
+    /// The lines of a JSON-lines file; a last torn line is left out.
+    pub fn lines(&self, name: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.join(name)).unwrap();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Step and bits of each logged loss.
+    pub fn losses(&self) -> Vec<(u64, u64)> {
+        self.lines("metrics.jsonl")
+            .iter()
+            .filter_map(|line| {
+                Some((
+                    line["step"].as_u64()?,
+                    line["loss/total"].as_f64()?.to_bits(),
+                ))
+            })
+            .collect()
+    }
+
+    /// The ledger's lines about a slot with one of these events.
+    pub fn ledger(&self, slot: &str, event: &str) -> Vec<Value> {
+        let lines = self.lines("swaps.jsonl");
+        lines
+            .into_iter()
+            .filter(|line| line["slot"] == slot && line["event"] == event)
+            .collect()
+    }
+
+    /// Asserts that the losses equal those of another run as far as both go.
+    pub fn assert_same_losses(&self, other: &Finished) {
+        let (mine, others) = (self.losses(), other.losses());
+        let common = mine.len().min(others.len());
+        assert!(
+            common > 2,
+            "too few lines to compare: {} and {}",
+            mine.len(),
+            others.len()
+        );
+        assert_eq!(mine[..common], others[..common]);
+    }
+}
+
+/// A run of a few milliseconds a step that never ends by itself while a test looks at it.
+const TINY: &str = "\
+name: tiny
+data: {source: idx, dir: .}
+views: {size: 28, jitter: {prob: 0.0}, grey: 0.0, blur: {prob: 0.0}}
+model: {encoder: small, width: 8, hidden: 16, dim: 16}
+method: {queue: 128}
+labels: {clusters: 8, min_cluster: 4}
+sampler: {pool: 64, negatives: 16}
+optim: {lr: 0.05}
+train: {epochs: 1000000, batch: 16}
+eval: {every: 0}
+log: {every: 5}
+checkpoint: {every: 0}
+";
