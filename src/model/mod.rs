@@ -1,1 +1,174 @@
-//! model
+//! The model: encoders ([`EncoderKind`]), projection heads, the momentum encoder, and weights in and out. It computes
+//! features and embeddings of images; what they are compared with and who changes the weights is not known here.
+
+mod head;
+mod momentum;
+mod network;
+mod resnet;
+mod small;
+
+pub use momentum::{key_of, momentum_update};
+pub use network::Network;
+
+use resnet::{Block, Layout};
+
+/// Why a model cannot be made or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A number of the specification is out of its range.
+    #[error("model: '{field}': expected {expected}, got {found}")]
+    Spec {
+        /// The field of [`Spec`].
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: i64,
+    },
+    /// The weights are not those of this network; one line each.
+    #[error("weights do not fit the network: {}", .0.join("; "))]
+    Weights(Vec<String>),
+    /// libtorch could not copy a weight.
+    #[error("weights cannot be copied: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+/// The encoders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncoderKind {
+    /// Three basic blocks, the last `4 width` wide: about 0.3 million parameters at width 32.
+    Small {
+        /// Channels of the first stage.
+        width: i64,
+    },
+    /// ResNet-18: 512 features, 11.2 million parameters.
+    ResNet18,
+    /// ResNet-34: 512 features, 21.3 million parameters.
+    ResNet34,
+    /// ResNet-50: 2048 features, 23.5 million parameters.
+    ResNet50,
+}
+
+/// How images enter the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stem {
+    /// For large images: 7x7 of stride 2 (in the small encoder 3x3 of stride 2), then max pooling of stride 2.
+    Imagenet,
+    /// For small images: 3x3 of stride 1 (in the small encoder of stride 2) and no pooling (SimCLR, Chen et al. 2020,
+    /// arXiv 2002.05709, appendix B.9).
+    Cifar,
+}
+
+/// What a [`Network`] is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The encoder.
+    pub encoder: EncoderKind,
+    /// How images enter it.
+    pub stem: Stem,
+    /// Channels of an image: 1 or 3.
+    pub channels: i64,
+    /// Width of the head's hidden layer; 0 for a head that is linear.
+    pub hidden: i64,
+    /// D, the length of an embedding.
+    pub dim: i64,
+}
+
+impl Spec {
+    /// Whether a network can be made from this.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] names the first field that is out of range.
+    pub fn check(&self) -> Result<(), Error> {
+        let width = match self.encoder {
+            EncoderKind::Small { width } => width,
+            _ => 1,
+        };
+        let rules = [
+            ("width", width, width > 0, "1 or more"),
+            (
+                "channels",
+                self.channels,
+                [1, 3].contains(&self.channels),
+                "1 or 3",
+            ),
+            ("hidden", self.hidden, self.hidden >= 0, "0 or more"),
+            ("dim", self.dim, self.dim > 0, "1 or more"),
+        ];
+        match rules.into_iter().find(|&(_, _, holds, _)| !holds) {
+            None => Ok(()),
+            Some((field, found, _, expected)) => Err(Error::Spec {
+                field,
+                expected,
+                found,
+            }),
+        }
+    }
+
+    /// F, the number of features that the encoder computes.
+    pub fn features(&self) -> i64 {
+        self.layout().features()
+    }
+
+    fn layout(&self) -> Layout {
+        match self.encoder {
+            EncoderKind::Small { width } => small::layout(self.stem, width),
+            EncoderKind::ResNet18 => Layout::torchvision(self.stem, Block::Basic, [2, 2, 2, 2]),
+            EncoderKind::ResNet34 => Layout::torchvision(self.stem, Block::Basic, [3, 4, 6, 3]),
+            EncoderKind::ResNet50 => {
+                Layout::torchvision(self.stem, Block::Bottleneck, [3, 4, 6, 3])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: Spec = Spec {
+        encoder: EncoderKind::Small { width: 32 },
+        stem: Stem::Cifar,
+        channels: 1,
+        hidden: 128,
+        dim: 128,
+    };
+
+    #[test]
+    fn a_number_out_of_range_is_named() {
+        let cases = [
+            (
+                Spec {
+                    encoder: EncoderKind::Small { width: 0 },
+                    ..SPEC
+                },
+                "model: 'width': expected 1 or more, got 0",
+            ),
+            (
+                Spec {
+                    channels: 4,
+                    ..SPEC
+                },
+                "model: 'channels': expected 1 or 3, got 4",
+            ),
+            (
+                Spec { hidden: -1, ..SPEC },
+                "model: 'hidden': expected 0 or more, got -1",
+            ),
+            (
+                Spec { dim: 0, ..SPEC },
+                "model: 'dim': expected 1 or more, got 0",
+            ),
+        ];
+        for (spec, message) in cases {
+            assert_eq!(spec.check().unwrap_err().to_string(), message);
+        }
+        SPEC.check().unwrap();
+    }
+
+    #[test]
+    fn the_small_encoder_has_about_a_third_of_a_million_parameters() {
+        let network = Network::new(&SPEC, tch::Device::Cpu, 0);
+        assert_eq!(network.parameter_count(), 339_808);
+    }
+}

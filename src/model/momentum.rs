@@ -1,0 +1,88 @@
+//! The momentum encoder of MoCo (He et al. 2020, arXiv 1911.05722): a key network that follows the query network.
+
+use super::Network;
+
+/// A key network: an exact copy of `query`, buffers included, on its device, whose parameters require no gradient.
+pub fn key_of(query: &Network) -> Network {
+    let mut key = query.sibling();
+    key.copy_from(query);
+    key.freeze();
+    key
+}
+
+/// Moves the key network towards the query network: `k = m k + (1 - m) q` over the parameters (eq. 2).
+///
+/// In place, one kernel a parameter. The buffers stay: the key network's batch statistics are those of the keys.
+///
+/// # Panics
+/// When the two networks differ in their parameters' number, names or shapes.
+pub fn momentum_update(key: &Network, query: &Network, m: f64) {
+    let (keys, queries) = (key.parameters(), query.parameters());
+    assert_eq!(
+        keys.len(),
+        queries.len(),
+        "key and query network are of one specification"
+    );
+    tch::no_grad(|| {
+        for ((key_name, mut key), (query_name, query)) in keys.into_iter().zip(queries) {
+            assert_eq!(
+                key_name, query_name,
+                "key and query network are of one specification"
+            );
+            let _ = key.lerp_(&query, 1.0 - m);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::network::tests::{images, small, values};
+    use tch::Device;
+
+    #[test]
+    fn parameters_follow_the_scalar_rule_and_buffers_stay() {
+        let query = Network::new(&small(), Device::Cpu, 1);
+        let key = Network::new(&small(), Device::Cpu, 2);
+        let _ = query.features(&images(4, 1, 28), true);
+        let (before, target) = (values(&key), values(&query));
+        momentum_update(&key, &query, 0.9);
+        momentum_update(&key, &query, 0.6);
+        let parameters: Vec<_> = key.parameters().into_iter().map(|(name, _)| name).collect();
+        for (name, after) in values(&key) {
+            let moves = parameters.contains(&name);
+            for ((k, q), got) in before[&name].iter().zip(&target[&name]).zip(&after) {
+                let once = 0.9 * k + (1.0 - 0.9) * q;
+                let twice = 0.6 * once + (1.0 - 0.6) * q;
+                let expected = if moves { twice } else { *k };
+                assert!((got - expected).abs() < 1e-6, "{name}: {got}, {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_momentum_are_exact() {
+        let query = Network::new(&small(), Device::Cpu, 3);
+        let key = Network::new(&small(), Device::Cpu, 4);
+        let before = values(&key);
+        momentum_update(&key, &query, 1.0);
+        assert_eq!(values(&key), before);
+        momentum_update(&key, &query, 0.0);
+        assert_eq!(values(&key), values(&query));
+    }
+
+    #[test]
+    fn a_key_network_is_an_exact_copy_without_gradients_and_without_shared_memory() {
+        let query = Network::new(&small(), Device::Cpu, 5);
+        let _ = query.features(&images(4, 1, 28), true);
+        let key = key_of(&query);
+        assert_eq!(values(&key), values(&query));
+        assert_eq!(key.parameters().len(), query.parameters().len());
+        assert!(key.parameters().iter().all(|(_, p)| !p.requires_grad()));
+        assert!(query.parameters().iter().all(|(_, p)| p.requires_grad()));
+        assert!(!key.embed(&images(2, 1, 28), true).requires_grad());
+        let before = values(&query);
+        let _ = key.features(&images(4, 1, 28), true);
+        assert_eq!(values(&query), before);
+    }
+}
