@@ -72,7 +72,11 @@ pub fn run(policy: &mut dyn Boundary, ctx: &Context<'_>) -> Result<Outcome, Faul
     // The graph begins at the cosines: what lies before them is one product (Similarity::backward).
     let positives = ctx.positives.detach().set_requires_grad(true);
     let negatives = ctx.negatives.detach().set_requires_grad(true);
-    let inner = Context { positives: &positives, negatives: &negatives, ..*ctx };
+    let inner = Context {
+        positives: &positives,
+        negatives: &negatives,
+        ..*ctx
+    };
     let decision = tch::with_grad(|| policy.decide(&inner))?;
     tch::with_grad(|| outcome(&decision, &inner)).map_err(|message| policy.refuse(message))
 }
@@ -85,7 +89,11 @@ fn outcome(decision: &Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
         }
         Decision::Logits(logits) => {
             let (b, p) = ctx.positives.size2().map_err(|error| error.to_string())?;
-            expect(logits, &[b, p + ctx.negatives.size()[1]], "the logits [B, P + K]")?;
+            expect(
+                logits,
+                &[b, p + ctx.negatives.size()[1]],
+                "the logits [B, P + K]",
+            )?;
             info_nce(logits, ctx.valid)
         }
     };
@@ -93,9 +101,20 @@ fn outcome(decision: &Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
         return Err("the answer does not depend on the cosines by tracked operations: was something detached?".into());
     }
     let inputs = [ctx.positives, ctx.negatives];
-    let gradients = Tensor::f_run_backward(&[&loss], &inputs, false, false).map_err(|error| first_line(&error))?;
-    let gradient = |i: usize| if gradients[i].defined() { gradients[i].shallow_clone() } else { inputs[i].zeros_like() };
-    let outcome = Outcome { loss: loss.detach(), positives: gradient(0), negatives: gradient(1) };
+    let gradients = Tensor::f_run_backward(&[&loss], &inputs, false, false)
+        .map_err(|error| first_line(&error))?;
+    let gradient = |i: usize| {
+        if gradients[i].defined() {
+            gradients[i].shallow_clone()
+        } else {
+            inputs[i].zeros_like()
+        }
+    };
+    let outcome = Outcome {
+        loss: loss.detach(),
+        positives: gradient(0),
+        negatives: gradient(1),
+    };
     finite(&outcome)?;
     Ok(outcome)
 }
@@ -105,7 +124,9 @@ fn outcome(decision: &Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
 pub fn info_nce(logits: &Tensor, valid: &Tensor) -> Tensor {
     let p = valid.size()[1];
     let positives = logits.narrow(1, 0, p);
-    let negatives = logits.narrow(1, p, logits.size()[1] - p).logsumexp([1i64], true);
+    let negatives = logits
+        .narrow(1, p, logits.size()[1] - p)
+        .logsumexp([1i64], true);
     let each = positives.logaddexp(&negatives) - positives;
     let count = valid.sum(Dtype::Float).clamp_min(1.0);
     each.where_self(valid, &each.zeros_like()).sum(Dtype::Float) / count
@@ -113,7 +134,10 @@ pub fn info_nce(logits: &Tensor, valid: &Tensor) -> Tensor {
 
 fn expect(tensor: &Tensor, shape: &[i64], what: &str) -> Result<(), String> {
     if tensor.size() != shape {
-        return Err(format!("{what} must be {shape:?}, found {:?}", tensor.size()));
+        return Err(format!(
+            "{what} must be {shape:?}, found {:?}",
+            tensor.size()
+        ));
     }
     if tensor.kind() != Dtype::Float {
         return Err(format!("{what} must be Float, found {:?}", tensor.kind()));
@@ -135,5 +159,10 @@ fn finite(outcome: &Outcome) -> Result<(), String> {
 }
 
 fn first_line(error: &tch::TchError) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -20,7 +20,11 @@ impl Boundary for Script {
         let decision = self.call("decide", fields, Budget::DECIDE)?;
         let logits = answer::handle(&decision, "logits [B, P + K] or a loss []");
         let tensor = logits.map_err(|message| self.output_fault("decide", message))?;
-        Ok(if tensor.dim() == 0 { Decision::Loss(tensor) } else { Decision::Logits(tensor) })
+        Ok(if tensor.dim() == 0 {
+            Decision::Loss(tensor)
+        } else {
+            Decision::Logits(tensor)
+        })
     }
 
     fn refuse(&self, message: String) -> Fault {

@@ -49,7 +49,7 @@ impl Check {
     /// # Errors
     /// That a script has a fault.
     pub fn execute(self) -> Result<()> {
-        let search = Search { working: std::env::current_dir().unwrap_or_default(), config: None };
+        let search = Search::default();
         let mut faults = 0;
         for file in &self.files {
             let outcome = check(&search, file);
@@ -61,7 +61,10 @@ impl Check {
             writeln!(std::io::stdout(), "{text}")?;
         }
         if faults > 0 {
-            bail!(Invalid(format!("{faults} of {} scripts cannot be used", self.files.len())));
+            bail!(Invalid(format!(
+                "{faults} of {} scripts cannot be used",
+                self.files.len()
+            )));
         }
         Ok(())
     }
@@ -76,7 +79,12 @@ fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
     rehearsal::synthetic(&mut script)?;
     let cost = rehearsal::decide(&mut script)?;
-    Ok(Passed { slot: slot.name(), hash, params: script.params().clone(), cost })
+    Ok(Passed {
+        slot: slot.name(),
+        hash,
+        params: script.params().clone(),
+        cost,
+    })
 }
 
 /// Why a file did not pass.
@@ -94,9 +102,15 @@ impl From<Fault> for Outcome {
 fn human(file: &Path, outcome: &Result<Passed, Outcome>) -> String {
     let file = file.display();
     match outcome {
-        Ok(Passed { slot, params, cost, .. }) => format!(
+        Ok(Passed {
+            slot, params, cost, ..
+        }) => format!(
             "{file}: ok, {slot}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
-            if params.is_empty() { "no parameters,".to_owned() } else { format!("{},", Value::Object(params.clone())) },
+            if params.is_empty() {
+                "no parameters,".to_owned()
+            } else {
+                format!("{},", Value::Object(params.clone()))
+            },
             cost.own_ms,
             cost.calls,
             cost.ms,
@@ -112,7 +126,9 @@ fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
             "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
             "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
         }),
-        Err(Outcome::Unusable(message)) => json!({"file": file, "ok": false, "kind": "missing", "message": message}),
+        Err(Outcome::Unusable(message)) => {
+            json!({"file": file, "ok": false, "kind": "missing", "message": message})
+        }
         Err(Outcome::Fault(fault)) => json!({
             "file": fault.place.as_ref().map_or(file.display().to_string(), |place| place.file.clone()),
             "ok": false, "slot": fault.slot, "kind": fault.kind.name(), "message": fault.message,

@@ -22,7 +22,12 @@ impl Completions {
     /// # Errors
     /// None.
     pub fn execute(self) -> Result<()> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "sandbox", &mut std::io::stdout());
+        clap_complete::generate(
+            self.shell,
+            &mut Cli::command(),
+            "sandbox",
+            &mut std::io::stdout(),
+        );
         Ok(())
     }
 }

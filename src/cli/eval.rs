@@ -40,7 +40,10 @@ impl Eval {
             let message = format!("'{}' is no run: it has no config.yaml", self.run.display());
             return Err(Invalid(message).into());
         }
-        let request = Request { config: Some(config.to_string_lossy().into_owned()), set: self.set };
+        let request = Request {
+            config: Some(config.to_string_lossy().into_owned()),
+            set: self.set,
+        };
         let plan = Plan::new(config::load::load(&request)?)?;
         let device = device::resolve(&self.device)?;
         let folder = self.run.join("checkpoints");
@@ -48,25 +51,58 @@ impl Eval {
             .ok_or_else(|| Invalid(format!("'{}' holds no whole checkpoint", folder.display())))?;
 
         let splits = data::open(&plan.source)?;
-        let mut network = Network::new(&plan.spec(splits.train.shape()[0]), device, plan.config.seed);
-        let model = checkpoint.files.get("model").context("the checkpoint has no model")?;
+        let mut network = Network::new(
+            &plan.spec(splits.train.shape()[0]),
+            device,
+            plan.config.seed,
+        );
+        let model = checkpoint
+            .files
+            .get("model")
+            .context("the checkpoint has no model")?;
         let query: BTreeMap<_, _> = model
             .iter()
-            .filter_map(|(name, tensor)| Some((name.strip_prefix("query.")?.to_owned(), tensor.to_device(device))))
+            .filter_map(|(name, tensor)| {
+                Some((
+                    name.strip_prefix("query.")?.to_owned(),
+                    tensor.to_device(device),
+                ))
+            })
             .collect();
         network.load(&query)?;
-        let (train, eval) = (Feed::new(splits.train, device), Feed::new(splits.eval, device));
-        let scalars = judge::scalars(&network, Jury { train: &train, eval: &eval, plan: &plan });
+        let (train, eval) = (
+            Feed::new(splits.train, device),
+            Feed::new(splits.eval, device),
+        );
+        let scalars = judge::scalars(
+            &network,
+            Jury {
+                train: &train,
+                eval: &eval,
+                plan: &plan,
+            },
+        );
 
         let mut out = std::io::stdout();
-        writeln!(out, "{}, step {}", checkpoint.path.display(), checkpoint.step)?;
+        writeln!(
+            out,
+            "{}, step {}",
+            checkpoint.path.display(),
+            checkpoint.step
+        )?;
         for (tag, value) in &scalars {
             writeln!(out, "{tag:<18} {value:>10.4}")?;
         }
-        let numbers: Map<_, _> = scalars.into_iter().map(|(tag, value)| (tag, json!(value))).collect();
+        let numbers: Map<_, _> = scalars
+            .into_iter()
+            .map(|(tag, value)| (tag, json!(value)))
+            .collect();
         let json = json!({ "step": checkpoint.step, "k": plan.config.eval.k,
                            "temperature": plan.config.eval.temperature, "metrics": numbers });
-        crate::record::write_atomically(&self.run.join("eval.json"), format!("{json:#}\n").as_bytes())?;
+        crate::record::write_atomically(
+            &self.run.join("eval.json"),
+            format!("{json:#}\n").as_bytes(),
+        )?;
         Ok(())
     }
 }

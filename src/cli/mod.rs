@@ -58,7 +58,11 @@ pub enum Command {
 pub fn log(verbose: u8) {
     let level = ["warn,script=info", "info", "debug"][usize::from(verbose.min(2))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .without_time()
+        .try_init();
 }
 
 /// The error with its causes, or the whole diagnostic of a policy's fault.

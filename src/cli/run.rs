@@ -60,7 +60,12 @@ impl Run {
     pub fn execute(self) -> Result<()> {
         let plan = self.plan()?;
         let device = device::resolve(&plan.config.device)?;
-        let options = Options { out: self.out, device, watch: !self.no_watch, plain: self.plain };
+        let options = Options {
+            out: self.out,
+            device,
+            watch: !self.no_watch,
+            plain: self.plain,
+        };
         let summary = train::run(plan, &options)?;
         let [raw, untrained, trained] = summary.knn;
         let folder = summary.folder.display();
@@ -76,13 +81,18 @@ impl Run {
     }
 
     fn plan(&self) -> Result<Plan> {
-        let mut loaded = config::load::load(&Request { config: self.config.clone(), set: self.set.clone() })?;
+        let mut loaded = config::load::load(&Request {
+            config: self.config.clone(),
+            set: self.set.clone(),
+        })?;
         let config = &mut loaded.config;
         config.name = self.name.clone().unwrap_or(config.name.clone());
         config.seed = self.seed.unwrap_or(config.seed);
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.device = self.device.clone().unwrap_or(config.device.clone());
-        let search = Search { working: std::env::current_dir().unwrap_or_default(), config: loaded.folder.clone() };
+        let search = Search {
+            config: loaded.folder.clone(),
+        };
         for path in &self.script {
             let slot = slot_of(&search, path)?;
             let planned = match slot {

@@ -11,15 +11,24 @@ use super::suggest;
 /// The configurations that the binary carries.
 pub const SHIPPED: &[(&str, &str)] = &[
     ("embedded", include_str!("../../configs/embedded.yaml")),
-    ("moco_interclr_cifar10", include_str!("../../configs/moco_interclr_cifar10.yaml")),
-    ("moco_interclr_imagenet", include_str!("../../configs/moco_interclr_imagenet.yaml")),
+    (
+        "moco_interclr_cifar10",
+        include_str!("../../configs/moco_interclr_cifar10.yaml"),
+    ),
+    (
+        "moco_interclr_imagenet",
+        include_str!("../../configs/moco_interclr_imagenet.yaml"),
+    ),
 ];
 
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
 pub enum Error {
     /// There is no such file and no such shipped configuration.
-    #[error("no configuration '{name}': no such file, and shipped are {}", shipped())]
+    #[error(
+        "no configuration '{name}': no such file, and shipped are {}",
+        shipped()
+    )]
     Missing {
         /// The name that was given.
         name: String,
@@ -51,7 +60,11 @@ pub enum Error {
 }
 
 fn shipped() -> String {
-    SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    SHIPPED
+        .iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What a person asked for.
@@ -80,18 +93,24 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
     let name = request.config.as_deref().unwrap_or("embedded");
     let (file, text, folder) = text(name)?;
     // Once as it stands, because only then errors have lines and columns.
-    let as_written: Config = serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    let as_written: Config =
+        serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if request.set.is_empty() {
-        return Ok(Loaded { config: as_written, folder });
+        return Ok(Loaded {
+            config: as_written,
+            folder,
+        });
     }
-    let mut tree: Value = serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    let mut tree: Value =
+        serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if tree.is_null() {
         tree = Value::Mapping(Mapping::new());
     }
     let mut config = as_written;
     for set in &request.set {
         apply(&mut tree, set)?;
-        config = serde_yaml::from_value(tree.clone()).map_err(|error| parse_error(&format!("--set {set}"), &error))?;
+        config = serde_yaml::from_value(tree.clone())
+            .map_err(|error| parse_error(&format!("--set {set}"), &error))?;
     }
     Ok(Loaded { config, folder })
 }
@@ -99,7 +118,10 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
 fn text(name: &str) -> Result<(String, String, Option<PathBuf>), Error> {
     let path = Path::new(name);
     if path.is_file() {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            path: path.into(),
+            source,
+        })?;
         let folder = path.parent().map(Path::to_path_buf);
         return Ok((name.to_owned(), text, folder));
     }
@@ -107,20 +129,29 @@ fn text(name: &str) -> Result<(String, String, Option<PathBuf>), Error> {
     let bare = bare.strip_prefix("configs/").unwrap_or(bare);
     match SHIPPED.iter().find(|(shipped, _)| *shipped == bare) {
         Some((shipped, text)) => Ok((format!("configs/{shipped}.yaml"), (*text).to_owned(), None)),
-        None => Err(Error::Missing { name: name.to_owned() }),
+        None => Err(Error::Missing {
+            name: name.to_owned(),
+        }),
     }
 }
 
 /// Puts the value of `a.b=c`, read as YAML, into the tree.
 fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
-    let bad = |message: String| Error::Parse { place: format!("--set {set}"), message };
-    let (path, value) = set.split_once('=').ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
+    let bad = |message: String| Error::Parse {
+        place: format!("--set {set}"),
+        message,
+    };
+    let (path, value) = set
+        .split_once('=')
+        .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
     let value: Value = serde_yaml::from_str(value).map_err(|error| bad(error.to_string()))?;
     let mut place = tree;
     let mut keys = path.split('.').peekable();
     while let Some(key) = keys.next() {
         let Value::Mapping(map) = place else {
-            return Err(bad(format!("'{key}' is asked of something that has no keys")));
+            return Err(bad(format!(
+                "'{key}' is asked of something that has no keys"
+            )));
         };
         let entry = map.entry(Value::String(key.to_owned()));
         place = entry.or_insert_with(|| match keys.peek() {
@@ -138,7 +169,10 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
 /// serde's message with its place in front and a "did you mean" behind.
 fn parse_error(file: &str, error: &serde_yaml::Error) -> Error {
     let full = error.to_string();
-    let message = full.rfind(" at line ").map_or(full.as_str(), |at| &full[..at]).replace('`', "'");
+    let message = full
+        .rfind(" at line ")
+        .map_or(full.as_str(), |at| &full[..at])
+        .replace('`', "'");
     let place = match error.location() {
         Some(location) => format!("{file}:{}:{}", location.line(), location.column()),
         None => file.to_owned(),

@@ -48,18 +48,24 @@ impl Plan {
     pub fn new(loaded: Loaded) -> Result<Self, Error> {
         let Loaded { config, folder } = loaded;
         check(&config)?;
-        let working = std::env::current_dir().unwrap_or_default();
         Ok(Self {
             source: source(&config)?,
             recipe: recipe(&config),
             encoder: encoder(&config)?,
-            stem: choose("model.stem", &config.model.stem, &[("imagenet", Stem::Imagenet), ("cifar", Stem::Cifar)])?,
+            stem: choose(
+                "model.stem",
+                &config.model.stem,
+                &[("imagenet", Stem::Imagenet), ("cifar", Stem::Cifar)],
+            )?,
             schedule: choose(
                 "optim.schedule",
                 &config.optim.schedule,
-                &[("cosine", Schedule::Cosine), ("constant", Schedule::Constant)],
+                &[
+                    ("cosine", Schedule::Cosine),
+                    ("constant", Schedule::Constant),
+                ],
             )?,
-            search: Search { working, config: folder },
+            search: Search { config: folder },
             config,
         })
     }
@@ -67,7 +73,13 @@ impl Plan {
     /// The model's specification for images of so many channels.
     pub fn spec(&self, channels: i64) -> Spec {
         let model = &self.config.model;
-        Spec { encoder: self.encoder.clone(), stem: self.stem, channels, hidden: model.hidden, dim: model.dim }
+        Spec {
+            encoder: self.encoder.clone(),
+            stem: self.stem,
+            channels,
+            hidden: model.hidden,
+            dim: model.dim,
+        }
     }
 
     /// The plan of a slot.
@@ -95,7 +107,13 @@ fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Err
     let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
     let meant = suggest::nearest(name, names.iter().copied());
     let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-    Err(Error::Value { key: key.into(), message: format!("expected one of {}, found '{name}'{meant}", names.join(", ")) })
+    Err(Error::Value {
+        key: key.into(),
+        message: format!(
+            "expected one of {}, found '{name}'{meant}",
+            names.join(", ")
+        ),
+    })
 }
 
 fn source(config: &Config) -> Result<Source, Error> {
@@ -117,8 +135,14 @@ fn source(config: &Config) -> Result<Source, Error> {
     ];
     let source = choose("data.source", &data.source, &known)?;
     if !matches!(source, Source::Embedded) && dir.as_os_str().is_empty() {
-        let message = format!("source '{}' reads files: expected their folder, found nothing", data.source);
-        return Err(Error::Value { key: "data.dir".into(), message });
+        let message = format!(
+            "source '{}' reads files: expected their folder, found nothing",
+            data.source
+        );
+        return Err(Error::Value {
+            key: "data.dir".into(),
+            message,
+        });
     }
     Ok(source)
 }
@@ -138,7 +162,11 @@ fn recipe(config: &Config) -> Recipe {
             hue: views.jitter.hue,
         },
         grey: views.grey,
-        blur: Blur { prob: views.blur.prob, kernel: views.blur.kernel, sigma: views.blur.sigma.into() },
+        blur: Blur {
+            prob: views.blur.prob,
+            kernel: views.blur.kernel,
+            sigma: views.blur.sigma.into(),
+        },
         solarize: views.solarize,
         mean: views.mean.clone(),
         std: views.std.clone(),
@@ -147,7 +175,12 @@ fn recipe(config: &Config) -> Recipe {
 
 fn encoder(config: &Config) -> Result<EncoderKind, Error> {
     let known = [
-        ("small", EncoderKind::Small { width: config.model.width }),
+        (
+            "small",
+            EncoderKind::Small {
+                width: config.model.width,
+            },
+        ),
         ("resnet18", EncoderKind::ResNet18),
         ("resnet34", EncoderKind::ResNet34),
         ("resnet50", EncoderKind::ResNet50),
@@ -163,30 +196,126 @@ fn check(config: &Config) -> Result<(), Error> {
     let views = &config.views;
     let range = |[low, high]: [f64; 2]| low > 0.0 && low <= high;
     let rules: [(&str, bool, &str, String); 19] = [
-        ("train.batch", config.train.batch >= 2, "at least 2", config.train.batch.to_string()),
-        ("train.epochs", config.train.epochs >= 1, "at least 1", config.train.epochs.to_string()),
-        ("log.every", config.log.every >= 1, "at least 1", config.log.every.to_string()),
-        ("checkpoint.keep", config.checkpoint.keep >= 1, "at least 1", config.checkpoint.keep.to_string()),
-        ("method.queue", config.method.queue >= 1, "at least 1", config.method.queue.to_string()),
-        ("method.temperature", config.method.temperature > 0.0, "above 0", config.method.temperature.to_string()),
-        ("method.momentum", unit(config.method.momentum), "0..=1", config.method.momentum.to_string()),
-        ("inter.temperature", config.inter.temperature > 0.0, "above 0", config.inter.temperature.to_string()),
-        ("bank.momentum", unit(config.bank.momentum), "0..=1", config.bank.momentum.to_string()),
-        ("loss.intra", config.loss.intra >= 0.0, "0 or above", config.loss.intra.to_string()),
-        ("loss.inter", config.loss.inter >= 0.0, "0 or above", config.loss.inter.to_string()),
-        ("optim.lr", config.optim.lr >= 0.0, "0 or above", config.optim.lr.to_string()),
-        ("eval.k", config.eval.k >= 1, "at least 1", config.eval.k.to_string()),
-        ("eval.temperature", config.eval.temperature > 0.0, "above 0", config.eval.temperature.to_string()),
-        ("model.dim", config.model.dim >= 1, "at least 1", config.model.dim.to_string()),
-        ("views.size", views.size >= 8, "at least 8", views.size.to_string()),
-        ("views.crop", range(views.crop) && views.crop[1] <= 1.0, "0 < LOW <= HIGH <= 1", format!("{:?}", views.crop)),
-        ("views.blur.kernel", views.blur.kernel % 2 == 1, "an odd number", views.blur.kernel.to_string()),
-        ("views.std", views.std.iter().all(|std| *std > 0.0), "above 0", format!("{:?}", views.std)),
+        (
+            "train.batch",
+            config.train.batch >= 2,
+            "at least 2",
+            config.train.batch.to_string(),
+        ),
+        (
+            "train.epochs",
+            config.train.epochs >= 1,
+            "at least 1",
+            config.train.epochs.to_string(),
+        ),
+        (
+            "log.every",
+            config.log.every >= 1,
+            "at least 1",
+            config.log.every.to_string(),
+        ),
+        (
+            "checkpoint.keep",
+            config.checkpoint.keep >= 1,
+            "at least 1",
+            config.checkpoint.keep.to_string(),
+        ),
+        (
+            "method.queue",
+            config.method.queue >= 1,
+            "at least 1",
+            config.method.queue.to_string(),
+        ),
+        (
+            "method.temperature",
+            config.method.temperature > 0.0,
+            "above 0",
+            config.method.temperature.to_string(),
+        ),
+        (
+            "method.momentum",
+            unit(config.method.momentum),
+            "0..=1",
+            config.method.momentum.to_string(),
+        ),
+        (
+            "inter.temperature",
+            config.inter.temperature > 0.0,
+            "above 0",
+            config.inter.temperature.to_string(),
+        ),
+        (
+            "bank.momentum",
+            unit(config.bank.momentum),
+            "0..=1",
+            config.bank.momentum.to_string(),
+        ),
+        (
+            "loss.intra",
+            config.loss.intra >= 0.0,
+            "0 or above",
+            config.loss.intra.to_string(),
+        ),
+        (
+            "loss.inter",
+            config.loss.inter >= 0.0,
+            "0 or above",
+            config.loss.inter.to_string(),
+        ),
+        (
+            "optim.lr",
+            config.optim.lr >= 0.0,
+            "0 or above",
+            config.optim.lr.to_string(),
+        ),
+        (
+            "eval.k",
+            config.eval.k >= 1,
+            "at least 1",
+            config.eval.k.to_string(),
+        ),
+        (
+            "eval.temperature",
+            config.eval.temperature > 0.0,
+            "above 0",
+            config.eval.temperature.to_string(),
+        ),
+        (
+            "model.dim",
+            config.model.dim >= 1,
+            "at least 1",
+            config.model.dim.to_string(),
+        ),
+        (
+            "views.size",
+            views.size >= 8,
+            "at least 8",
+            views.size.to_string(),
+        ),
+        (
+            "views.crop",
+            range(views.crop) && views.crop[1] <= 1.0,
+            "0 < LOW <= HIGH <= 1",
+            format!("{:?}", views.crop),
+        ),
+        (
+            "views.blur.kernel",
+            views.blur.kernel % 2 == 1,
+            "an odd number",
+            views.blur.kernel.to_string(),
+        ),
+        (
+            "views.std",
+            views.std.iter().all(|std| *std > 0.0),
+            "above 0",
+            format!("{:?}", views.std),
+        ),
     ];
     match rules.into_iter().find(|(_, holds, ..)| !holds) {
-        Some((key, _, expected, found)) => {
-            Err(Error::Value { key: key.into(), message: format!("expected {expected}, found {found}") })
-        }
+        Some((key, _, expected, found)) => Err(Error::Value {
+            key: key.into(),
+            message: format!("expected {expected}, found {found}"),
+        }),
         None => Ok(()),
     }
 }

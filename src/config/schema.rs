@@ -165,7 +165,13 @@ pub struct Jitter {
 
 impl Default for Jitter {
     fn default() -> Self {
-        Self { prob: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }
+        Self {
+            prob: 0.8,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.1,
+        }
     }
 }
 
@@ -183,7 +189,11 @@ pub struct Blur {
 
 impl Default for Blur {
     fn default() -> Self {
-        Self { prob: 0.5, kernel: 3, sigma: [0.1, 2.0] }
+        Self {
+            prob: 0.5,
+            kernel: 3,
+            sigma: [0.1, 2.0],
+        }
     }
 }
 
@@ -205,7 +215,13 @@ pub struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        Self { encoder: "small".into(), width: 32, stem: "cifar".into(), hidden: 512, dim: 128 }
+        Self {
+            encoder: "small".into(),
+            width: 32,
+            stem: "cifar".into(),
+            hidden: 512,
+            dim: 128,
+        }
     }
 }
 
@@ -225,7 +241,12 @@ pub struct Method {
 
 impl Default for Method {
     fn default() -> Self {
-        Self { name: "moco".into(), queue: 65_536, temperature: 0.2, momentum: 0.999 }
+        Self {
+            name: "moco".into(),
+            queue: 65_536,
+            temperature: 0.2,
+            momentum: 0.999,
+        }
     }
 }
 
@@ -255,7 +276,10 @@ pub struct Inter {
 
 impl Default for Inter {
     fn default() -> Self {
-        Self { temperature: 0.2, warmup_epochs: 0 }
+        Self {
+            temperature: 0.2,
+            warmup_epochs: 0,
+        }
     }
 }
 
@@ -271,7 +295,10 @@ pub struct Loss {
 
 impl Default for Loss {
     fn default() -> Self {
-        Self { intra: 0.75, inter: 0.25 }
+        Self {
+            intra: 0.75,
+            inter: 0.25,
+        }
     }
 }
 
@@ -288,7 +315,10 @@ pub struct SlotConfig {
 
 impl SlotConfig {
     fn of(script: &str) -> Self {
-        Self { script: script.into(), params: Params::new() }
+        Self {
+            script: script.into(),
+            params: Params::new(),
+        }
     }
 }
 
@@ -340,7 +370,11 @@ pub struct Train {
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 200, batch: 256, steps: 0 }
+        Self {
+            epochs: 200,
+            batch: 256,
+            steps: 0,
+        }
     }
 }
 
@@ -358,7 +392,11 @@ pub struct Eval {
 
 impl Default for Eval {
     fn default() -> Self {
-        Self { every: 5, k: 20, temperature: 0.1 }
+        Self {
+            every: 5,
+            k: 20,
+            temperature: 0.1,
+        }
     }
 }
 
@@ -374,7 +412,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { every: 10, histograms: 200 }
+        Self {
+            every: 10,
+            histograms: 200,
+        }
     }
 }
 
@@ -390,6 +431,9 @@ pub struct Checkpoint {
 
 impl Default for Checkpoint {
     fn default() -> Self {
-        Self { every: 500, keep: 2 }
+        Self {
+            every: 500,
+            keep: 2,
+        }
     }
 }

@@ -16,7 +16,10 @@ mod tests {
     #[test]
     fn a_slip_is_recognised_and_a_stranger_is_not() {
         let known = ["temperature", "momentum", "lr"];
-        assert_eq!(nearest("temprature", known.into_iter()), Some("temperature"));
+        assert_eq!(
+            nearest("temprature", known.into_iter()),
+            Some("temperature")
+        );
         assert_eq!(nearest("momentun", known.into_iter()), Some("momentum"));
         assert_eq!(nearest("ir", known.into_iter()), Some("lr"));
         assert_eq!(nearest("banana", known.into_iter()), None);

@@ -82,7 +82,9 @@ pub fn start(policy: &mut dyn Labels, features: &Tensor, now: Now) -> Result<Clu
     let checked = match clusters.centroids.size().as_slice() {
         [c, width] if *c > 0 && *width == d => check_centroids(&clusters.centroids, *c, d)
             .and_then(|()| check_labels(&clusters.labels, n, *c)),
-        found => Err(format!("'centroids' must be [clusters, {d}], found {found:?}")),
+        found => Err(format!(
+            "'centroids' must be [clusters, {d}], found {found:?}"
+        )),
     };
     checked.map_err(|message| policy.refuse("start", message))?;
     Ok(clusters)
@@ -128,17 +130,28 @@ fn check_upkeep(upkeep: &Upkeep, bank: &Bank) -> Result<(), String> {
     if let Some(centroids) = &upkeep.centroids {
         check_centroids(centroids, bank.clusters(), bank.dim())?;
     }
-    upkeep.labels.as_ref().map_or(Ok(()), |labels| check_labels(labels, bank.rows(), bank.clusters()))
+    upkeep.labels.as_ref().map_or(Ok(()), |labels| {
+        check_labels(labels, bank.rows(), bank.clusters())
+    })
 }
 
 fn check_labels(labels: &Tensor, n: i64, clusters: i64) -> Result<(), String> {
     if labels.size() != [n] || labels.kind() != Dtype::Int64 {
-        return Err(format!("'labels' must be [{n}] Int64, found {:?} {:?}", labels.size(), labels.kind()));
+        return Err(format!(
+            "'labels' must be [{n}] Int64, found {:?} {:?}",
+            labels.size(),
+            labels.kind()
+        ));
     }
     let ends = Tensor::stack(&[labels.min(), labels.max()], 0);
     let ends = Vec::<i64>::try_from(ends).map_err(|error| error.to_string())?;
     if ends[0] < 0 || ends[1] >= clusters {
-        return Err(format!("'labels' must lie in 0..={}, found {}..={}", clusters - 1, ends[0], ends[1]));
+        return Err(format!(
+            "'labels' must lie in 0..={}, found {}..={}",
+            clusters - 1,
+            ends[0],
+            ends[1]
+        ));
     }
     Ok(())
 }
@@ -146,7 +159,9 @@ fn check_labels(labels: &Tensor, n: i64, clusters: i64) -> Result<(), String> {
 fn check_centroids(centroids: &Tensor, clusters: i64, dim: i64) -> Result<(), String> {
     if centroids.size() != [clusters, dim] || centroids.kind() != Dtype::Float {
         let (shape, dtype) = (centroids.size(), centroids.kind());
-        return Err(format!("'centroids' must be [{clusters}, {dim}] Float, found {shape:?} {dtype:?}"));
+        return Err(format!(
+            "'centroids' must be [{clusters}, {dim}] Float, found {shape:?} {dtype:?}"
+        ));
     }
     match bool::try_from(centroids.isfinite().all()).map_err(|error| error.to_string())? {
         true => Ok(()),

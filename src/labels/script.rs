@@ -40,7 +40,9 @@ impl Labels for Script {
             return Ok(None);
         }
         let expected = "labels of the batch [B], or () to keep the old ones";
-        answer::handle(&labels, expected).map(Some).map_err(|message| self.output_fault("decide", message))
+        answer::handle(&labels, expected)
+            .map(Some)
+            .map_err(|message| self.output_fault("decide", message))
     }
 
     fn after_step(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
@@ -56,7 +58,13 @@ impl Labels for Script {
     }
 }
 
-fn upkeep(script: &mut Script, function: &str, bank: &Bank, now: Now, budget: Budget) -> Result<Upkeep, Fault> {
+fn upkeep(
+    script: &mut Script,
+    function: &str,
+    bank: &Bank,
+    now: Now,
+    budget: Budget,
+) -> Result<Upkeep, Fault> {
     if !script.has(function) {
         return Ok(Upkeep::default());
     }

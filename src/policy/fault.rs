@@ -71,14 +71,24 @@ impl Fault {
     /// A fault that has no place in a source.
     pub fn new(slot: Slot, kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { slot, kind, report: format!("error: {message}"), message, place: None }
+        Self {
+            slot,
+            kind,
+            report: format!("error: {message}"),
+            message,
+            place: None,
+        }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Some(place) => write!(f, "{}:{}:{}: {}", place.file, place.line, place.column, self.message),
+            Some(place) => write!(
+                f,
+                "{}:{}:{}: {}",
+                place.file, place.line, place.column, self.message
+            ),
             None => f.write_str(&self.message),
         }
     }

@@ -67,20 +67,36 @@ pub fn run(policy: &mut dyn Sampler, ctx: &Context<'_>) -> Result<Pairs, Fault> 
 
 fn check(pairs: &Pairs, ctx: &Context<'_>) -> Result<(), String> {
     let batch = ctx.index.size()[0];
-    for (name, rows) in [("positives", &pairs.positives), ("negatives", &pairs.negatives)] {
+    for (name, rows) in [
+        ("positives", &pairs.positives),
+        ("negatives", &pairs.negatives),
+    ] {
         let shape = rows.size();
         if shape.len() != 2 || shape[0] != batch || shape[1] < 1 {
-            return Err(format!("'{name}' must be [{batch}, at least 1], found {shape:?}"));
+            return Err(format!(
+                "'{name}' must be [{batch}, at least 1], found {shape:?}"
+            ));
         }
         if rows.kind() != Dtype::Int64 {
-            return Err(format!("'{name}' must be rows of the bank as Int64, found {:?}", rows.kind()));
+            return Err(format!(
+                "'{name}' must be rows of the bank as Int64, found {:?}",
+                rows.kind()
+            ));
         }
     }
     // One wait for the device for both tensors.
-    let ends = [pairs.positives.min(), pairs.positives.max(), pairs.negatives.min(), pairs.negatives.max()];
+    let ends = [
+        pairs.positives.min(),
+        pairs.positives.max(),
+        pairs.negatives.min(),
+        pairs.negatives.max(),
+    ];
     let ends = Vec::<i64>::try_from(Tensor::stack(&ends, 0)).map_err(|error| error.to_string())?;
     let n = ctx.bank.rows();
-    for (name, rows, ends) in [("positives", &pairs.positives, &ends[..2]), ("negatives", &pairs.negatives, &ends[2..])] {
+    for (name, rows, ends) in [
+        ("positives", &pairs.positives, &ends[..2]),
+        ("negatives", &pairs.negatives, &ends[2..]),
+    ] {
         if ends[0] < -1 || ends[1] >= n {
             return Err(outside(name, rows, n));
         }
@@ -91,8 +107,18 @@ fn check(pairs: &Pairs, ctx: &Context<'_>) -> Result<(), String> {
 /// Names the first entry outside of the bank.
 fn outside(name: &str, rows: &Tensor, n: i64) -> String {
     let width = rows.size()[1];
-    let wrong = rows.lt(-1).logical_or(&rows.ge(n)).flatten(0, 1).to_kind(Dtype::Int64).argmax(0, false);
+    let wrong = rows
+        .lt(-1)
+        .logical_or(&rows.ge(n))
+        .flatten(0, 1)
+        .to_kind(Dtype::Int64)
+        .argmax(0, false);
     let at = wrong.int64_value(&[]);
     let value = rows.flatten(0, 1).int64_value(&[at]);
-    format!("{name}[{}, {}] = {value}, the bank has rows 0..={} (-1 means none)", at / width, at % width, n - 1)
+    format!(
+        "{name}[{}, {}] = {value}, the bank has rows 0..={} (-1 means none)",
+        at / width,
+        at % width,
+        n - 1
+    )
 }

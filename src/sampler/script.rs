@@ -14,12 +14,17 @@ impl Sampler for Script {
         let similarity = Rc::clone(ctx.similarity);
         let fields = Fields::new("sampler", ctx.bank.rows())
             .at(ctx.now)
-            .with("queries", Handle::new(ctx.similarity.queries().shallow_clone()))
+            .with(
+                "queries",
+                Handle::new(ctx.similarity.queries().shallow_clone()),
+            )
             .with("index", Handle::new(ctx.index.shallow_clone()))
             .with("labels", Handle::new(ctx.labels.shallow_clone()))
             .with("bank", answer::bank(ctx.bank))
             .with("rng", Dynamic::from(Rng::new(ctx.index.device())))
-            .with_lazy("similarity", move || Ok(Dynamic::from(Handle::new(similarity.get().shallow_clone()))));
+            .with_lazy("similarity", move || {
+                Ok(Dynamic::from(Handle::new(similarity.get().shallow_clone())))
+            });
         let decision = self.call("decide", fields, Budget::DECIDE)?;
         let refuse = |message| self.output_fault("decide", message);
         let map = answer::map(&decision, &["positives", "negatives"]).map_err(refuse)?;

@@ -14,7 +14,11 @@ pub struct Similarity {
 impl Similarity {
     /// Of `queries [B, D]` and `features [N, D]`, both unit rows and detached.
     pub fn new(queries: &Tensor, features: &Tensor) -> Self {
-        Self { queries: queries.shallow_clone(), features: features.shallow_clone(), product: OnceCell::new() }
+        Self {
+            queries: queries.shallow_clone(),
+            features: features.shallow_clone(),
+            product: OnceCell::new(),
+        }
     }
 
     /// The queries `[B, D]`.
@@ -24,7 +28,8 @@ impl Similarity {
 
     /// The product `[B, N]`.
     pub fn get(&self) -> &Tensor {
-        self.product.get_or_init(|| tch::no_grad(|| self.queries.matmul(&self.features.tr())))
+        self.product
+            .get_or_init(|| tch::no_grad(|| self.queries.matmul(&self.features.tr())))
     }
 
     /// What a gradient on single similarities is to the queries: `dL/dq [B, D]`, from `gradient [B, N]`.

@@ -110,7 +110,12 @@ impl Gate {
     pub fn open(folder: &Path, watch: bool) -> io::Result<Self> {
         let ledger = Ledger::open(folder)?;
         let watch = watch.then(Watch::start);
-        Ok(Self { seats: BTreeMap::new(), ledger, watch, changes: Vec::new() })
+        Ok(Self {
+            seats: BTreeMap::new(),
+            ledger,
+            watch,
+            changes: Vec::new(),
+        })
     }
 
     /// Seats the first generation of a slot.
@@ -135,7 +140,14 @@ impl Gate {
         };
         self.write(&change, Some(&script), &generation.hash, now)?;
         let live = Installed { script, generation };
-        let seat = Seat { live, before: Vec::new(), overrides, numbers: 1, trial: 0, resting: false };
+        let seat = Seat {
+            live,
+            before: Vec::new(),
+            overrides,
+            numbers: 1,
+            trial: 0,
+            resting: false,
+        };
         self.seats.insert(slot, seat);
         self.changes.push(change);
         Ok(())
@@ -146,7 +158,12 @@ impl Gate {
     /// # Panics
     /// When the slot was never seated: a run seats all slots before its first step.
     pub fn live(&mut self, slot: Slot) -> &mut Script {
-        &mut self.seats.get_mut(&slot).expect("a run seats all slots before its first step").live.script
+        &mut self
+            .seats
+            .get_mut(&slot)
+            .expect("a run seats all slots before its first step")
+            .live
+            .script
     }
 
     /// The live policy of a slot, to be looked at.
@@ -154,17 +171,28 @@ impl Gate {
     /// # Panics
     /// As [`Gate::live`].
     pub fn script(&self, slot: Slot) -> &Script {
-        &self.seats.get(&slot).expect("a run seats all slots before its first step").live.script
+        &self
+            .seats
+            .get(&slot)
+            .expect("a run seats all slots before its first step")
+            .live
+            .script
     }
 
     /// The live generations.
     pub fn generations(&self) -> Vec<(Slot, Generation)> {
-        self.seats.iter().map(|(slot, seat)| (*slot, seat.live.generation.clone())).collect()
+        self.seats
+            .iter()
+            .map(|(slot, seat)| (*slot, seat.live.generation.clone()))
+            .collect()
     }
 
     /// What the live policies cost since this was last asked.
     pub fn take_costs(&mut self) -> Vec<(Slot, Cost)> {
-        self.seats.iter_mut().map(|(slot, seat)| (*slot, seat.live.script.take_cost())).collect()
+        self.seats
+            .iter_mut()
+            .map(|(slot, seat)| (*slot, seat.live.script.take_cost()))
+            .collect()
     }
 
     /// What changed since this was last asked.
@@ -212,7 +240,9 @@ impl Gate {
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
-        let Some(seat) = self.seats.get(&slot) else { return Ok(()) };
+        let Some(seat) = self.seats.get(&slot) else {
+            return Ok(());
+        };
         if source.hash() == seat.live.generation.hash {
             return Ok(());
         }
@@ -221,7 +251,11 @@ impl Gate {
         let seat = &self.seats[&slot];
         script
             .take_over(&seat.live.script)
-            .and_then(|()| script.without_trace(|script| rehearse(slot, script).and_then(|()| script.save_state().map(drop))))
+            .and_then(|()| {
+                script.without_trace(|script| {
+                    rehearse(slot, script).and_then(|()| script.save_state().map(drop))
+                })
+            })
             .map_err(|fault| self.remember(fault, &source))?;
         script.take_cost();
         self.go_live(slot, script, now)
@@ -248,9 +282,14 @@ impl Gate {
             fault: None,
             step: now.step,
         };
-        self.write(&change, Some(&script), &generation.hash, now).map_err(|error| {
-            Fault::new(slot, Kind::State, format!("the ledger cannot be written, so nothing is swapped: {error}"))
-        })?;
+        self.write(&change, Some(&script), &generation.hash, now)
+            .map_err(|error| {
+                Fault::new(
+                    slot,
+                    Kind::State,
+                    format!("the ledger cannot be written, so nothing is swapped: {error}"),
+                )
+            })?;
         let seat = self.seats.get_mut(&slot).expect("looked up above");
         let next = Installed { script, generation };
         seat.before.push(std::mem::replace(&mut seat.live, next));
@@ -264,7 +303,9 @@ impl Gate {
     /// Hears of a fault in a step: rolls back where there is a generation to roll back to.
     pub fn fault(&mut self, fault: Fault, now: Now) -> Verdict {
         let slot = fault.slot;
-        let Some(seat) = self.seats.get_mut(&slot) else { return Verdict::Rest };
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Verdict::Rest;
+        };
         let failed = seat.live.generation.hash.clone();
         if let Some(before) = seat.before.pop() {
             seat.live = before;
@@ -281,18 +322,37 @@ impl Gate {
     /// Records what happened without a new generation; a ledger that cannot be written is a warning here, because
     /// nothing waits for it.
     fn note(&mut self, slot: Slot, event: Event, fault: Option<Fault>, hash: &str, now: Now) {
-        let Some(seat) = self.seats.get(&slot) else { return };
+        let Some(seat) = self.seats.get(&slot) else {
+            return;
+        };
         let generation = seat.live.generation.clone();
         let text = seat.live.script.source().main().text.clone();
-        let change = Change { slot, event, generation, before: None, text, fault, step: now.step };
+        let change = Change {
+            slot,
+            event,
+            generation,
+            before: None,
+            text,
+            fault,
+            step: now.step,
+        };
         if let Err(error) = self.write(&change, None, hash, now) {
             tracing::warn!("the ledger cannot be written: {error}");
         }
         self.changes.push(change);
     }
 
-    fn write(&mut self, change: &Change, script: Option<&Script>, hash: &str, now: Now) -> io::Result<()> {
-        let files = script.map_or_else(|| Ok(BTreeMap::new()), |script| self.ledger.store(script.source()))?;
+    fn write(
+        &mut self,
+        change: &Change,
+        script: Option<&Script>,
+        hash: &str,
+        now: Now,
+    ) -> io::Result<()> {
+        let files = script.map_or_else(
+            || Ok(BTreeMap::new()),
+            |script| self.ledger.store(script.source()),
+        )?;
         let line = Line {
             v: 0,
             seq: 0,
@@ -314,5 +374,9 @@ impl Gate {
 }
 
 fn generation(source: &Source, number: u32) -> Generation {
-    Generation { number, name: source.name().to_owned(), hash: source.hash() }
+    Generation {
+        number,
+        name: source.name().to_owned(),
+        hash: source.hash(),
+    }
 }

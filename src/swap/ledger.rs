@@ -61,8 +61,15 @@ pub struct LedgerFault {
 
 impl From<&Fault> for LedgerFault {
     fn from(fault: &Fault) -> Self {
-        let place = fault.place.as_ref().map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
-        Self { kind: fault.kind.name().to_owned(), message: fault.message.clone(), place }
+        let place = fault
+            .place
+            .as_ref()
+            .map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
+        Self {
+            kind: fault.kind.name().to_owned(),
+            message: fault.message.clone(),
+            place,
+        }
     }
 }
 
@@ -84,7 +91,11 @@ impl Ledger {
         let path = folder.join("swaps.jsonl");
         let next = read(&path)?.last().map_or(1, |line| line.seq + 1);
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        Ok(Self { file, policies, next })
+        Ok(Self {
+            file,
+            policies,
+            next,
+        })
     }
 
     /// Stores the texts of a source, each under its hash, and makes them durable.
@@ -93,13 +104,14 @@ impl Ledger {
     /// Those of the file system; nothing half-written is left under a hash.
     pub fn store(&self, source: &Source) -> io::Result<BTreeMap<String, String>> {
         let mut files = BTreeMap::new();
-        for text in source.texts() {
+        for (name, text) in source.named() {
             let hash = text.hash();
             let path = self.policies.join(format!("{hash}.rhai"));
             if !path.exists() {
-                crate::record::write_atomically(&path, text.text.as_bytes()).map_err(io::Error::other)?;
+                crate::record::write_atomically(&path, text.text.as_bytes())
+                    .map_err(io::Error::other)?;
             }
-            files.insert(text.name.clone(), hash);
+            files.insert(name, hash);
         }
         Ok(files)
     }

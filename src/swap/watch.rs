@@ -50,14 +50,19 @@ impl Watch {
         thread::Builder::new()
             .name("watch".into())
             .spawn(move || Thread::new(outbox, wake).run(&inbox))
-            .map_or_else(|error| tracing::warn!("scripts are not watched: {error}"), drop);
+            .map_or_else(
+                |error| tracing::warn!("scripts are not watched: {error}"),
+                drop,
+            );
         Self { messages, seen }
     }
 
     /// Watches the script at `origin`, whose content `hash` is already live, for a slot.
     pub fn follow(&self, slot: Slot, origin: &Origin, hash: &str) {
         // A thread that could not start has said so already.
-        let _ = self.messages.send(Message::Follow(slot, origin.clone(), hash.to_owned()));
+        let _ = self
+            .messages
+            .send(Message::Follow(slot, origin.clone(), hash.to_owned()));
     }
 
     /// What was saved since the last call; never waits.
@@ -96,8 +101,16 @@ impl Thread {
                 let _ = wake.send(Message::Wake);
             }
         });
-        let watcher = watcher.map_err(|error| tracing::warn!("no file events, files are polled: {error}")).ok();
-        Self { outbox, watcher, folders: BTreeSet::new(), followed: BTreeMap::new(), sweep: SWEEP }
+        let watcher = watcher
+            .map_err(|error| tracing::warn!("no file events, files are polled: {error}"))
+            .ok();
+        Self {
+            outbox,
+            watcher,
+            folders: BTreeSet::new(),
+            followed: BTreeMap::new(),
+            sweep: SWEEP,
+        }
     }
 
     fn run(mut self, inbox: &Receiver<Message>) {
@@ -123,7 +136,14 @@ impl Thread {
     }
 
     fn follow(&mut self, slot: Slot, origin: Origin, hash: String) {
-        self.followed.insert(slot, Followed { origin, reported: hash, empty: false });
+        self.followed.insert(
+            slot,
+            Followed {
+                origin,
+                reported: hash,
+                empty: false,
+            },
+        );
         self.look();
     }
 
@@ -138,7 +158,9 @@ impl Thread {
             let hash = match &source {
                 Ok(source) => {
                     files.extend(source.files());
-                    if source.main().text.trim().is_empty() && !std::mem::replace(&mut followed.empty, true) {
+                    if source.main().text.trim().is_empty()
+                        && !std::mem::replace(&mut followed.empty, true)
+                    {
                         continue;
                     }
                     source.hash()
@@ -148,7 +170,10 @@ impl Thread {
             followed.empty = false;
             if hash != followed.reported {
                 followed.reported = hash;
-                let _ = self.outbox.send(Seen { slot: *slot, source });
+                let _ = self.outbox.send(Seen {
+                    slot: *slot,
+                    source,
+                });
             }
         }
         self.watch_folders(&files);
@@ -156,12 +181,18 @@ impl Thread {
 
     /// Watches the folders of the files, never the files: after one save by rename a watched file is deaf for ever.
     fn watch_folders(&mut self, files: &[PathBuf]) {
-        let wanted: BTreeSet<PathBuf> = files.iter().filter_map(|file| Some(file.parent()?.to_path_buf())).collect();
+        // The parent of a bare name is the working directory, which an empty path does not name.
+        let folder = |file: &PathBuf| Some(Path::new(".").join(file).parent()?.to_path_buf());
+        let wanted: BTreeSet<PathBuf> = files.iter().filter_map(folder).collect();
         for folder in wanted.difference(&self.folders) {
             if on_network(folder) {
                 self.sweep = SWEEP_NETWORK;
             }
-            if let Some(Err(error)) = self.watcher.as_mut().map(|w| w.watch(folder, RecursiveMode::NonRecursive)) {
+            if let Some(Err(error)) = self
+                .watcher
+                .as_mut()
+                .map(|w| w.watch(folder, RecursiveMode::NonRecursive))
+            {
                 tracing::warn!("'{}' is polled, not watched: {error}", folder.display());
             }
         }
@@ -175,15 +206,22 @@ impl Thread {
 
 /// Whether a folder lies on a file system of another machine, by the longest mount point above it.
 fn on_network(folder: &Path) -> bool {
-    let (Ok(folder), Ok(mounts)) = (folder.canonicalize(), std::fs::read_to_string("/proc/mounts")) else {
+    let (Ok(folder), Ok(mounts)) = (
+        folder.canonicalize(),
+        std::fs::read_to_string("/proc/mounts"),
+    ) else {
         return false;
     };
     let mounted = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
         Some((words.next()?, words.next()?))
     });
-    let nearest = mounted.filter(|(point, _)| folder.starts_with(point)).max_by_key(|(point, _)| point.len());
+    let nearest = mounted
+        .filter(|(point, _)| folder.starts_with(point))
+        .max_by_key(|(point, _)| point.len());
     nearest.is_some_and(|(_, kind)| {
-        ["nfs", "cifs", "smb", "9p", "fuse", "ceph", "lustre", "afs"].iter().any(|remote| kind.starts_with(remote))
+        ["nfs", "cifs", "smb", "9p", "fuse", "ceph", "lustre", "afs"]
+            .iter()
+            .any(|remote| kind.starts_with(remote))
     })
 }

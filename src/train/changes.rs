@@ -6,15 +6,28 @@ use crate::swap::{Change, Event};
 
 /// One sentence, and below it the diagnostic where something was wrong.
 pub fn sentence(change: &Change) -> String {
-    let Change { slot, event, generation, step, .. } = change;
+    let Change {
+        slot,
+        event,
+        generation,
+        step,
+        ..
+    } = change;
     let what = match event {
         Event::Started => format!("{slot}: {generation} ({})", short(&generation.hash)),
-        Event::Live => format!("{slot}: {generation} is live from step {step} on ({})", short(&generation.hash)),
+        Event::Live => format!(
+            "{slot}: {generation} is live from step {step} on ({})",
+            short(&generation.hash)
+        ),
         Event::Confirmed => format!("{slot}: {generation} has passed its trial"),
         Event::Refused => format!("{slot}: refused at step {step}, {generation} stays live"),
-        Event::RolledBack => format!("{slot}: rolled back at step {step}, {generation} decides the step again"),
+        Event::RolledBack => {
+            format!("{slot}: rolled back at step {step}, {generation} decides the step again")
+        }
         Event::Rested => {
-            format!("{slot}: {generation} failed at step {step} and there is none before it: the inter-image branch rests until it is mended")
+            format!(
+                "{slot}: {generation} failed at step {step} and there is none before it: the inter-image branch rests until it is mended"
+            )
         }
     };
     match &change.fault {
@@ -25,8 +38,17 @@ pub fn sentence(change: &Change) -> String {
 
 /// The same with the difference to the generation before, or the whole text of a first one.
 pub fn markdown(change: &Change) -> String {
-    let Change { event, generation, text, .. } = change;
-    let head = format!("**{}** {generation} `{}`", event.name(), short(&generation.hash));
+    let Change {
+        event,
+        generation,
+        text,
+        ..
+    } = change;
+    let head = format!(
+        "**{}** {generation} `{}`",
+        event.name(),
+        short(&generation.hash)
+    );
     let body = match (&change.fault, &change.before, event) {
         (Some(fault), ..) => block("text", &fault.report),
         (None, Some(before), _) => {

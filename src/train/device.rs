@@ -30,12 +30,21 @@ pub enum Error {
 pub fn resolve(name: &str) -> Result<Device, Error> {
     let index = match name.split_once(':') {
         _ if name == "cpu" => return Ok(Device::Cpu),
-        _ if name == "auto" => return Ok(if driver() && load_cuda().is_ok() { Device::Cuda(0) } else { Device::Cpu }),
+        _ if name == "auto" => {
+            return Ok(if driver() && load_cuda().is_ok() {
+                Device::Cuda(0)
+            } else {
+                Device::Cpu
+            });
+        }
         _ if name == "cuda" => 0,
         Some(("cuda", index)) => index.parse().map_err(|_| Error::Unknown(name.into()))?,
         _ => return Err(Error::Unknown(name.into())),
     };
-    let no_gpu = |reason| Error::NoGpu { name: name.to_owned(), reason };
+    let no_gpu = |reason| Error::NoGpu {
+        name: name.to_owned(),
+        reason,
+    };
     load_cuda().map_err(no_gpu)?;
     let count = Cuda::device_count() as usize;
     if index >= count {
@@ -56,7 +65,8 @@ pub fn driver() -> bool {
 pub fn load_cuda() -> Result<(), String> {
     let folder = libtorch().ok_or("the folder of libtorch is unknown")?;
     let path = folder.join("libtorch_cuda.so");
-    open(&path).map_err(|error| format!("'{}' cannot be loaded: {}", path.display(), cause(&error)))?;
+    open(&path)
+        .map_err(|error| format!("'{}' cannot be loaded: {}", path.display(), cause(&error)))?;
     match Cuda::is_available() {
         true => Ok(()),
         false => Err("libtorch's CUDA library was loaded and sees no GPU".into()),
@@ -71,8 +81,14 @@ fn cause(error: &libloading::Error) -> String {
 /// The folder of the libtorch that this process runs with, whatever search path led to it.
 pub fn libtorch() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).map(Path::new);
-    path.into_iter().find(|path| path.file_name() == Some(OsStr::new("libtorch_cpu.so")))?.parent().map(Path::to_owned)
+    let path = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .map(Path::new);
+    path.into_iter()
+        .find(|path| path.file_name() == Some(OsStr::new("libtorch_cpu.so")))?
+        .parent()
+        .map(Path::to_owned)
 }
 
 #[expect(unsafe_code, reason = "loading a library runs its constructors")]
@@ -91,11 +107,21 @@ mod tests {
     #[test]
     fn names_are_resolved_and_refused() {
         assert_eq!(resolve("cpu").unwrap(), Device::Cpu);
-        assert!(resolve("gpu").unwrap_err().to_string().contains("expected cpu, cuda, cuda:N or auto, found 'gpu'"));
+        assert!(
+            resolve("gpu")
+                .unwrap_err()
+                .to_string()
+                .contains("expected cpu, cuda, cuda:N or auto, found 'gpu'")
+        );
         assert!(resolve("cuda:x").is_err());
         assert!(libtorch().unwrap().join("libtorch_cpu.so").exists());
         if !driver() {
-            assert!(resolve("cuda").unwrap_err().to_string().contains("no GPU was found"));
+            assert!(
+                resolve("cuda")
+                    .unwrap_err()
+                    .to_string()
+                    .contains("no GPU was found")
+            );
             assert_eq!(resolve("auto").unwrap(), Device::Cpu);
         }
     }

@@ -52,8 +52,12 @@ impl Cosines {
             let (valid, found) = (pairs.positives.ge(0), pairs.negatives.ge(0));
             let product = similarity.get();
             Self {
-                positives: product.gather(1, &rows[0], false).masked_fill(&valid.logical_not(), 0.0),
-                negatives: product.gather(1, &rows[1], false).masked_fill(&found.logical_not(), MISSING),
+                positives: product
+                    .gather(1, &rows[0], false)
+                    .masked_fill(&valid.logical_not(), 0.0),
+                negatives: product
+                    .gather(1, &rows[1], false)
+                    .masked_fill(&found.logical_not(), MISSING),
                 similarity: Rc::clone(similarity),
                 rows,
                 valid,
@@ -66,8 +70,12 @@ impl Cosines {
     pub fn backward(&self, outcome: &Outcome) -> Tensor {
         tch::no_grad(|| {
             let mut gradient = self.similarity.get().zeros_like();
-            let positives = outcome.positives.masked_fill(&self.valid.logical_not(), 0.0);
-            let negatives = outcome.negatives.masked_fill(&self.found.logical_not(), 0.0);
+            let positives = outcome
+                .positives
+                .masked_fill(&self.valid.logical_not(), 0.0);
+            let negatives = outcome
+                .negatives
+                .masked_fill(&self.found.logical_not(), 0.0);
             let _ = gradient.scatter_add_(1, &self.rows[0], &positives);
             let _ = gradient.scatter_add_(1, &self.rows[1], &negatives);
             self.similarity.backward(&gradient)
@@ -100,25 +108,74 @@ pub struct Decision {
 /// Asks the three slots in turn. A fault rolls the slot back and the same question is put again; what the other slots
 /// decided stays decided, so a disturbed step gives the same bits as an undisturbed one.
 pub fn decide(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now: Now) -> Decision {
-    let ctx = labels::Context { keys: &batch.keys, index: &batch.index, bank, now };
+    let ctx = labels::Context {
+        keys: &batch.keys,
+        index: &batch.index,
+        bank,
+        now,
+    };
     let labels = ask(gate, Slot::Labels, now, |script| labels::run(script, &ctx)).flatten();
-    Decision { labels, relation: relate(gate, bank, batch, temperature, now) }
+    Decision {
+        labels,
+        relation: relate(gate, bank, batch, temperature, now),
+    }
 }
 
-fn relate(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now: Now) -> Option<Relation> {
+fn relate(
+    gate: &mut Gate,
+    bank: &Bank,
+    batch: &Batch,
+    temperature: f64,
+    now: Now,
+) -> Option<Relation> {
     let similarity = Rc::new(Similarity::new(&batch.queries, bank.features()));
     let labels = batch.labels(bank);
-    let ctx = sampler::Context { index: &batch.index, labels: &labels, similarity: &similarity, bank, now };
-    let pairs = ask(gate, Slot::Sampler, now, |script| sampler::run(script, &ctx))?;
+    let ctx = sampler::Context {
+        index: &batch.index,
+        labels: &labels,
+        similarity: &similarity,
+        bank,
+        now,
+    };
+    let pairs = ask(gate, Slot::Sampler, now, |script| {
+        sampler::run(script, &ctx)
+    })?;
     let cosines = Cosines::gather(&similarity, &pairs);
-    let outcome = ask(gate, Slot::Boundary, now, |script| draw(script, &cosines, temperature, now))?;
+    let outcome = ask(gate, Slot::Boundary, now, |script| {
+        draw(script, &cosines, temperature, now)
+    })?;
     let gradient = cosines.backward(&outcome);
-    Some(Relation { pairs, cosines, loss: outcome.loss, gradient, similarity })
+    Some(Relation {
+        pairs,
+        cosines,
+        loss: outcome.loss,
+        gradient,
+        similarity,
+    })
 }
 
-fn draw(script: &mut Script, cosines: &Cosines, temperature: f64, now: Now) -> Result<Outcome, Fault> {
-    let Cosines { positives, negatives, valid, .. } = cosines;
-    boundary::run(script, &boundary::Context { positives, negatives, valid, temperature, now })
+fn draw(
+    script: &mut Script,
+    cosines: &Cosines,
+    temperature: f64,
+    now: Now,
+) -> Result<Outcome, Fault> {
+    let Cosines {
+        positives,
+        negatives,
+        valid,
+        ..
+    } = cosines;
+    boundary::run(
+        script,
+        &boundary::Context {
+            positives,
+            negatives,
+            valid,
+            temperature,
+            now,
+        },
+    )
 }
 
 /// Puts a question to the live policy of a slot until a generation answers it, or there is none left.
@@ -161,7 +218,12 @@ pub struct Frozen {
 impl Frozen {
     /// Keeps what a step has seen.
     pub fn new(batch: Batch, cosines: Option<Cosines>, temperature: f64, now: Now) -> Self {
-        Self { batch, cosines, temperature, now }
+        Self {
+            batch,
+            cosines,
+            temperature,
+            now,
+        }
     }
 
     /// A rehearsal without a run: unit rows drawn at random, two clusters at least.
@@ -170,7 +232,16 @@ impl Frozen {
         let index = Tensor::arange(rows, (Dtype::Int64, bank.device()));
         let queries = &keys + keys.roll([1i64], [0i64]) * 0.1;
         let queries = &queries / queries.norm_scalaropt_dim(2.0, [1i64], true);
-        Self { batch: Batch { queries, keys, index }, cosines: None, temperature: 0.2, now }
+        Self {
+            batch: Batch {
+                queries,
+                keys,
+                index,
+            },
+            cosines: None,
+            temperature: 0.2,
+            now,
+        }
     }
 
     /// Asks a candidate everything that a step would ask it; nothing of it takes effect.
@@ -181,7 +252,15 @@ impl Frozen {
         let Self { batch, now, .. } = self;
         match slot {
             Slot::Labels => {
-                labels::run(script, &labels::Context { keys: &batch.keys, index: &batch.index, bank, now: *now })?;
+                labels::run(
+                    script,
+                    &labels::Context {
+                        keys: &batch.keys,
+                        index: &batch.index,
+                        bank,
+                        now: *now,
+                    },
+                )?;
                 labels::after_step(script, bank, *now).map(drop)
             }
             Slot::Sampler => self.sample(script, bank).map(drop),
@@ -196,13 +275,28 @@ impl Frozen {
         let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
         let labels = self.batch.labels(bank);
         let index = &self.batch.index;
-        sampler::run(script, &sampler::Context { index, labels: &labels, similarity: &similarity, bank, now: self.now })
+        sampler::run(
+            script,
+            &sampler::Context {
+                index,
+                labels: &labels,
+                similarity: &similarity,
+                bank,
+                now: self.now,
+            },
+        )
     }
 
     /// The query's own row as positive and its sixteen nearest as negatives, where no sampler has chosen yet.
     fn neighbours(&self, bank: &Bank) -> Cosines {
         let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
         let negatives = similarity.get().topk(16.min(bank.rows()), 1, true, false).1;
-        Cosines::gather(&similarity, &Pairs { positives: self.batch.index.unsqueeze(1), negatives })
+        Cosines::gather(
+            &similarity,
+            &Pairs {
+                positives: self.batch.index.unsqueeze(1),
+                negatives,
+            },
+        )
     }
 }

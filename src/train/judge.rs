@@ -23,7 +23,11 @@ pub struct Jury<'a> {
 
 impl<'a> From<&'a Rig> for Jury<'a> {
     fn from(rig: &'a Rig) -> Self {
-        Self { train: &rig.train, eval: &rig.eval, plan: &rig.plan }
+        Self {
+            train: &rig.train,
+            eval: &rig.eval,
+            plan: &rig.plan,
+        }
     }
 }
 
@@ -49,18 +53,35 @@ fn score(train: &Tensor, eval: &Tensor, jury: Jury<'_>) -> Knn {
     let (train_images, eval_images) = (jury.train.images(), jury.eval.images());
     let train_labels = train_images.labels_tensor().to_device(device);
     let eval_labels = eval_images.labels_tensor().to_device(device);
-    knn((train, &train_labels), (eval, &eval_labels), k, temperature, train_images.classes().len() as i64)
+    knn(
+        (train, &train_labels),
+        (eval, &eval_labels),
+        k,
+        temperature,
+        train_images.classes().len() as i64,
+    )
 }
 
 /// `eval/*` and `rep/*` of the present encoder.
 pub fn scalars(network: &Network, jury: Jury<'_>) -> Scalars {
     let (knn, features) = features(network, jury);
-    let unit = &features / features.norm_scalaropt_dim(2.0, [1i64], true).clamp_min(1e-12);
+    let unit = &features
+        / features
+            .norm_scalaropt_dim(2.0, [1i64], true)
+            .clamp_min(1e-12);
     let mut scalars = Scalars::new();
     put(&mut scalars, "eval/knn_top1", knn.top1);
     put(&mut scalars, "eval/knn_top5", knn.top5);
     put(&mut scalars, "rep/std", representation::std(&unit));
-    put(&mut scalars, "rep/rankme", representation::rankme(&features));
-    put(&mut scalars, "rep/uniformity", representation::uniformity(&unit));
+    put(
+        &mut scalars,
+        "rep/rankme",
+        representation::rankme(&features),
+    );
+    put(
+        &mut scalars,
+        "rep/uniformity",
+        representation::uniformity(&unit),
+    );
     scalars
 }

@@ -42,9 +42,21 @@ pub fn step(report: &Report, truth: &Tensor, temperature: f64) -> Scalars {
 
 fn similarity(scalars: &mut Scalars, relation: &Relation) {
     let cosines = &relation.cosines;
-    put(scalars, "sim/positive", mean(&cosines.positives, &cosines.valid));
-    put(scalars, "sim/negative_mean", mean(&cosines.negatives, &cosines.found));
-    put(scalars, "sim/negative_max", number(&cosines.negatives.max()));
+    put(
+        scalars,
+        "sim/positive",
+        mean(&cosines.positives, &cosines.valid),
+    );
+    put(
+        scalars,
+        "sim/negative_mean",
+        mean(&cosines.negatives, &cosines.found),
+    );
+    put(
+        scalars,
+        "sim/negative_max",
+        number(&cosines.negatives.max()),
+    );
 }
 
 /// Ranks, false negatives and distinct rows among the negatives of the first queries.
@@ -53,39 +65,84 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &T
     let negatives = relation.pairs.negatives.narrow(0, 0, rows);
     let found = negatives.ge(0);
     let cosines = relation.cosines.negatives.narrow(0, 0, rows);
-    let ascending = relation.similarity.get().narrow(0, 0, rows).contiguous().sort(1, false).0;
-    let below = ascending.searchsorted(&cosines.contiguous(), false, true, "right", None::<Tensor>);
-    let ranks = (relation.similarity.get().size()[1] - below).masked_select(&found).to_kind(Dtype::Float);
+    let ascending = relation
+        .similarity
+        .get()
+        .narrow(0, 0, rows)
+        .contiguous()
+        .sort(1, false)
+        .0;
+    let below = cosines
+        .contiguous()
+        .searchsorted(&ascending, false, true, "right", None::<Tensor>);
+    let ranks = (relation.similarity.get().size()[1] - below)
+        .masked_select(&found)
+        .to_kind(Dtype::Float);
     if ranks.numel() > 0 {
         put(scalars, "sampler/rank_median", number(&ranks.median()));
     }
-    let classes = truth.index_select(0, &negatives.clamp_min(0).flatten(0, 1)).view_as(&negatives);
-    let own = truth.index_select(0, &index.narrow(0, 0, rows)).unsqueeze(1);
-    put(scalars, "sampler/false_negative_rate", mean(&classes.eq_tensor(&own).to_kind(Dtype::Float), &found));
+    let classes = truth
+        .index_select(0, &negatives.clamp_min(0).flatten(0, 1))
+        .view_as(&negatives);
+    let own = truth
+        .index_select(0, &index.narrow(0, 0, rows))
+        .unsqueeze(1);
+    put(
+        scalars,
+        "sampler/false_negative_rate",
+        mean(&classes.eq_tensor(&own).to_kind(Dtype::Float), &found),
+    );
     let sorted = negatives.sort(1, false).0;
-    let distinct = sorted.diff(1, 1, None::<Tensor>, None::<Tensor>).ne(0).sum(Dtype::Float) + rows as f64;
-    put(scalars, "sampler/unique_fraction", number(&(distinct / negatives.numel() as f64)));
-    put(scalars, "sampler/missing", 1.0 - mean(&relation.cosines.found.to_kind(Dtype::Float), &found.ones_like().expand_as(&relation.cosines.found)));
+    let distinct = sorted
+        .diff(1, 1, None::<Tensor>, None::<Tensor>)
+        .ne(0)
+        .sum(Dtype::Float)
+        + rows as f64;
+    put(
+        scalars,
+        "sampler/unique_fraction",
+        number(&(distinct / negatives.numel() as f64)),
+    );
+    let found = relation
+        .cosines
+        .found
+        .to_kind(Dtype::Float)
+        .mean(Dtype::Float);
+    put(scalars, "sampler/missing", 1.0 - number(&found));
 }
 
 /// The state of the pseudo-labels; `previous [N]` are those of the evaluation before.
 pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars {
     let mut scalars = Scalars::new();
     let counts = bank.labels().bincount(None::<Tensor>, bank.clusters());
-    put(&mut scalars, "labels/empty", number(&counts.eq(0).sum(Dtype::Float)));
+    put(
+        &mut scalars,
+        "labels/empty",
+        number(&counts.eq(0).sum(Dtype::Float)),
+    );
     put(&mut scalars, "labels/min", number(&counts.min()));
     put(&mut scalars, "labels/max", number(&counts.max()));
     put(&mut scalars, "labels/entropy", entropy(bank.labels()));
     if let Some(previous) = previous {
-        put(&mut scalars, "labels/nmi_previous", Contingency::new(previous, bank.labels()).nmi());
+        put(
+            &mut scalars,
+            "labels/nmi_previous",
+            Contingency::new(previous, bank.labels()).nmi(),
+        );
     }
-    put(&mut scalars, "labels/nmi_true", Contingency::new(truth, bank.labels()).nmi());
+    put(
+        &mut scalars,
+        "labels/nmi_true",
+        Contingency::new(truth, bank.labels()).nmi(),
+    );
     scalars
 }
 
 /// The mean of `values` where `mask` holds, NaN where it never does.
 fn mean(values: &Tensor, mask: &Tensor) -> f64 {
-    let kept = values.masked_fill(&mask.logical_not(), 0.0).sum(Dtype::Float);
+    let kept = values
+        .masked_fill(&mask.logical_not(), 0.0)
+        .sum(Dtype::Float);
     number(&(kept / mask.sum(Dtype::Float)))
 }
 

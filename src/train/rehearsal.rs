@@ -10,7 +10,13 @@ use crate::policy::script::{Cost, Script};
 use crate::policy::{Fault, Now, Slot};
 
 /// The moment in which the synthetic run stands.
-const NOW: Now = Now { step: 9, epoch: 0, steps: 100, steps_per_epoch: 10, seed: 0 };
+const NOW: Now = Now {
+    step: 9,
+    epoch: 0,
+    steps: 100,
+    steps_per_epoch: 10,
+    seed: 0,
+};
 /// Images in the synthetic batch.
 const BATCH: i64 = 8;
 /// Dimension of the synthetic embeddings.
@@ -48,7 +54,11 @@ pub fn decide(script: &mut Script) -> Result<Cost, Fault> {
 
 /// Enough rows for as many clusters as the parameters ask for.
 fn rows(script: &Script) -> i64 {
-    let clusters = script.params().get("clusters").and_then(serde_json::Value::as_i64).unwrap_or(0);
+    let clusters = script
+        .params()
+        .get("clusters")
+        .and_then(serde_json::Value::as_i64)
+        .unwrap_or(0);
     (4 * clusters).clamp(256, 65_536)
 }
 
@@ -60,6 +70,7 @@ fn bank(rows: i64) -> Bank {
     let labels = Tensor::arange(rows, (Dtype::Int64, Device::Cpu)).remainder(CLUSTERS);
     let features = centroids.index_select(0, &labels) + 0.5 * Tensor::randn([rows, DIM], float);
     let mut bank = Bank::new(rows, DIM, CLUSTERS, 1.0, Device::Cpu);
-    bank.fill(&features, &labels, &centroids).expect("the synthetic rows have the shapes that the bank was made for");
+    bank.fill(&features, &labels, &centroids)
+        .expect("the synthetic rows have the shapes that the bank was made for");
     bank
 }

@@ -57,7 +57,13 @@ impl Rig {
     ///
     /// # Errors
     /// What does not fit together, and a script that cannot be used: at the start there is no last good one.
-    pub fn build(plan: Plan, splits: Splits, device: Device, folder: &Path, watch: bool) -> Result<Self> {
+    pub fn build(
+        plan: Plan,
+        splits: Splits,
+        device: Device,
+        folder: &Path,
+        watch: bool,
+    ) -> Result<Self> {
         let config = plan.config.clone();
         let spec = plan.spec(splits.train.shape()[0]);
         spec.check()?;
@@ -69,10 +75,18 @@ impl Rig {
         let mut rig = Self {
             key: key_of(&query),
             parameters: query.parameters(),
-            moco: Moco { queue, temperature: config.method.temperature, margin: Margin::None },
+            moco: Moco {
+                queue,
+                temperature: config.method.temperature,
+                margin: Margin::None,
+            },
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
-            sgd: Sgd::new(config.optim.momentum, config.optim.weight_decay, config.optim.nesterov)?,
+            sgd: Sgd::new(
+                config.optim.momentum,
+                config.optim.weight_decay,
+                config.optim.nesterov,
+            )?,
             rate: LearningRate {
                 base: config.optim.lr,
                 warmup_steps: (config.optim.warmup_epochs * per_epoch as f64).round() as u64,
@@ -84,7 +98,11 @@ impl Rig {
             eval: Feed::new(splits.eval, device),
             frozen: None,
             step: 0,
-            steps: if config.train.steps > 0 { config.train.steps.min(total) } else { total },
+            steps: if config.train.steps > 0 {
+                config.train.steps.min(total)
+            } else {
+                total
+            },
             query,
             loader,
             plan,
@@ -104,7 +122,9 @@ impl Rig {
             let source = Source::read(slot, &origin)?;
             let mut script = Script::build(slot, source, &planned.params)?;
             super::rehearsal::synthetic(&mut script)?;
-            self.gate.seat(script, planned.params, self.now()).context("cannot write the ledger")?;
+            self.gate
+                .seat(script, planned.params, self.now())
+                .context("cannot write the ledger")?;
         }
         Ok(())
     }
@@ -132,26 +152,54 @@ impl Rig {
     /// The labels policy's fault.
     pub fn start_inter(&mut self) -> Result<(), Fault> {
         let now = self.now();
-        if !self.plan.inter() || self.bank.is_some() || now.epoch < self.plan.config.inter.warmup_epochs {
+        if !self.plan.inter()
+            || self.bank.is_some()
+            || now.epoch < self.plan.config.inter.warmup_epochs
+        {
             return Ok(());
         }
         let features = embed_all(&self.key, &self.train, &self.plan);
         let clusters = labels::start(self.gate.live(Slot::Labels), &features, now)?;
         let (n, d) = (features.size()[0], features.size()[1]);
         let count = clusters.centroids.size()[0];
-        let mut bank = Bank::new(n, d, count, self.plan.config.bank.momentum, features.device());
+        let mut bank = Bank::new(
+            n,
+            d,
+            count,
+            self.plan.config.bank.momentum,
+            features.device(),
+        );
         bank.fill(&features, &clusters.labels, &clusters.centroids)
-            .map_err(|error| self.gate.live(Slot::Labels).output_fault("start", error.to_string()))?;
+            .map_err(|error| {
+                self.gate
+                    .live(Slot::Labels)
+                    .output_fault("start", error.to_string())
+            })?;
         self.bank = Some(bank);
         Ok(())
     }
 
     /// Asks the labels policy what changes after an epoch; called when its last step is done.
     pub fn end_epoch(&mut self) {
-        let now = Now { step: self.step - 1, ..self.now() };
-        let now = Now { epoch: now.step / now.steps_per_epoch, ..now };
-        let Self { bank: Some(bank), gate, .. } = self else { return };
-        let upkeep = ask(gate, Slot::Labels, now, |script| labels::after_epoch(script, bank, now));
+        let now = Now {
+            step: self.step - 1,
+            ..self.now()
+        };
+        let now = Now {
+            epoch: now.step / now.steps_per_epoch,
+            ..now
+        };
+        let Self {
+            bank: Some(bank),
+            gate,
+            ..
+        } = self
+        else {
+            return;
+        };
+        let upkeep = ask(gate, Slot::Labels, now, |script| {
+            labels::after_epoch(script, bank, now)
+        });
         if let Some(upkeep) = upkeep {
             apply(bank, &upkeep);
         }
@@ -160,7 +208,9 @@ impl Rig {
     /// Takes what was saved since the last step.
     pub fn swap(&mut self) {
         let now = self.now();
-        let Self { gate, frozen, bank, .. } = self;
+        let Self {
+            gate, frozen, bank, ..
+        } = self;
         gate.between_steps(now, &mut |slot, script| match (&*frozen, &*bank) {
             (Some(frozen), Some(bank)) => frozen.rehearse(slot, script, bank),
             _ => super::rehearsal::synthetic(script),
@@ -181,7 +231,10 @@ pub fn features_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
 fn in_chunks(feed: &Feed, plan: &Plan, of: impl Fn(&Tensor) -> Tensor) -> Tensor {
     let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
     tch::no_grad(|| {
-        let chunks: Vec<_> = ids.chunks(512).map(|ids| of(&plan.recipe.plain(&feed.batch(ids)))).collect();
+        let chunks: Vec<_> = ids
+            .chunks(512)
+            .map(|ids| of(&plan.recipe.plain(&feed.batch(ids))))
+            .collect();
         Tensor::cat(&chunks, 0)
     })
 }

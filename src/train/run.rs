@@ -57,7 +57,11 @@ struct Window {
 
 impl Window {
     fn open() -> Self {
-        Self { watch: Stopwatch::start(), steps: 0, policies: Vec::new() }
+        Self {
+            watch: Stopwatch::start(),
+            steps: 0,
+            policies: Vec::new(),
+        }
     }
 }
 
@@ -69,7 +73,8 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     let config = plan.config.clone();
     let splits = data::open(&plan.source)?;
     let terminal = Terminal::new(options.plain);
-    let recorder = Recorder::create(&options.out, &config.name, 0, terminal).context("cannot make the run's folder")?;
+    let recorder = Recorder::create(&options.out, &config.name, 0, terminal)
+        .context("cannot make the run's folder")?;
     let folder = recorder.folder().clone();
     write_plan(&recorder, &plan)?;
 
@@ -86,9 +91,14 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     records.introduce(&rig);
 
     let watch = Stopwatch::start();
-    let baselines = [judge::raw_pixels((&rig).into()).top1, judge::features(&rig.query, (&rig).into()).0.top1];
+    let baselines = [
+        judge::raw_pixels((&rig).into()).top1,
+        judge::features(&rig.query, (&rig).into()).0.top1,
+    ];
     let [raw, untrained] = baselines;
-    records.recorder.say(&format!("kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"));
+    records.recorder.say(&format!(
+        "kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"
+    ));
 
     while rig.step < rig.steps {
         if rig.begins_epoch() {
@@ -112,7 +122,11 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     let seconds = watch.elapsed().as_secs_f64();
     let knn = [raw, untrained, records.knn.unwrap_or(f64::NAN)];
     records.finish(&rig, knn, seconds)?;
-    Ok(Summary { folder: folder.path().to_owned(), knn, seconds })
+    Ok(Summary {
+        folder: folder.path().to_owned(),
+        knn,
+        seconds,
+    })
 }
 
 /// `config.yaml`, resolved, and the command that started the run.
@@ -120,7 +134,9 @@ fn write_plan(recorder: &Recorder, plan: &Plan) -> Result<()> {
     let yaml = serde_yaml::to_string(&plan.config)?;
     recorder.folder().write("config.yaml", yaml.as_bytes())?;
     let command: Vec<_> = std::env::args().collect();
-    recorder.folder().write("command.txt", format!("{}\n", command.join(" ")).as_bytes())?;
+    recorder
+        .folder()
+        .write("command.txt", format!("{}\n", command.join(" ")).as_bytes())?;
     Ok(())
 }
 
@@ -129,7 +145,14 @@ impl Records {
         let device = format!("{:?}", options.device).to_lowercase();
         let status = RunStatus::start(&rig.plan.config.name, rig.plan.config.seed, &device);
         let truth = rig.train.images().labels_tensor().to_device(options.device);
-        Self { recorder, status, truth, previous_labels: None, knn: None, window: Window::open() }
+        Self {
+            recorder,
+            status,
+            truth,
+            previous_labels: None,
+            knn: None,
+            window: Window::open(),
+        }
     }
 
     fn hparams(&mut self, rig: &Rig) {
@@ -140,7 +163,10 @@ impl Records {
             ("data.source", serde_json::json!(config.data.source)),
             ("model.encoder", serde_json::json!(config.model.encoder)),
             ("method.name", serde_json::json!(config.method.name)),
-            ("method.temperature", serde_json::json!(config.method.temperature)),
+            (
+                "method.temperature",
+                serde_json::json!(config.method.temperature),
+            ),
             ("loss.inter", serde_json::json!(config.loss.inter)),
             ("labels.script", serde_json::json!(config.labels.script)),
             ("sampler.script", serde_json::json!(config.sampler.script)),
@@ -151,7 +177,8 @@ impl Records {
         ] {
             hparams.insert(name.to_owned(), value);
         }
-        self.recorder.hparams(&hparams, &["eval/knn_top1", "loss/total"]);
+        self.recorder
+            .hparams(&hparams, &["eval/knn_top1", "loss/total"]);
     }
 
     /// Says what is about to run, with the counts that fractions of the bank were resolved to.
@@ -197,23 +224,37 @@ impl Records {
         measure::put(&mut scalars, "perf/images_per_s", images_per_s);
         measure::put(&mut scalars, "perf/step_ms", step_ms);
         for slot in Slot::ALL {
-            let mine = window.policies.iter().filter(|(of, _)| *of == slot).map(|(_, cost)| cost);
+            let mine = window
+                .policies
+                .iter()
+                .filter(|(of, _)| *of == slot)
+                .map(|(_, cost)| cost);
             let (ms, own, calls) = mine.fold((0.0, 0.0, 0), |(ms, own, calls), cost| {
                 (ms + cost.ms, own + cost.own_ms, calls + cost.calls)
             });
             if calls > 0 {
                 measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
                 measure::put(&mut scalars, format!("perf/script_ms/{slot}"), own / steps);
-                measure::put(&mut scalars, format!("perf/policy_calls/{slot}"), calls as f64 / steps);
+                measure::put(
+                    &mut scalars,
+                    format!("perf/policy_calls/{slot}"),
+                    calls as f64 / steps,
+                );
             }
         }
         let generations = rig.gate.generations();
         for (slot, generation) in &generations {
-            measure::put(&mut scalars, format!("swap/{slot}"), f64::from(generation.number));
+            measure::put(
+                &mut scalars,
+                format!("swap/{slot}"),
+                f64::from(generation.number),
+            );
         }
         self.recorder.scalars(rig.step, report.now.epoch, &scalars);
-        let generations: Vec<_> =
-            generations.iter().map(|(slot, generation)| (slot.name(), u64::from(generation.number))).collect();
+        let generations: Vec<_> = generations
+            .iter()
+            .map(|(slot, generation)| (slot.name(), u64::from(generation.number)))
+            .collect();
         self.recorder.progress(&Progress {
             epoch: report.now.epoch,
             epochs: rig.plan.config.train.epochs,
@@ -227,14 +268,25 @@ impl Records {
     }
 
     fn histograms(&mut self, rig: &Rig, report: &Report) {
-        let Some(relation) = &report.relation else { return };
-        for (tag, values) in [("sim/positives", &relation.cosines.positives), ("sim/negatives", &relation.cosines.negatives)] {
-            let some = values.narrow(0, 0, values.size()[0].min(64)).flatten(0, -1).to_kind(tch::Kind::Double);
+        let Some(relation) = &report.relation else {
+            return;
+        };
+        for (tag, values) in [
+            ("sim/positives", &relation.cosines.positives),
+            ("sim/negatives", &relation.cosines.negatives),
+        ] {
+            let some = values
+                .narrow(0, 0, values.size()[0].min(64))
+                .flatten(0, -1)
+                .to_kind(tch::Kind::Double);
             let values: Vec<f64> = Vec::try_from(some.to_device(Device::Cpu)).unwrap_or_default();
             self.recorder.histogram(tag, rig.step, &values);
         }
         if let Some(bank) = &rig.bank {
-            let sizes = bank.labels().bincount(None::<Tensor>, bank.clusters()).to_kind(tch::Kind::Double);
+            let sizes = bank
+                .labels()
+                .bincount(None::<Tensor>, bank.clusters())
+                .to_kind(tch::Kind::Double);
             let sizes: Vec<f64> = Vec::try_from(sizes.to_device(Device::Cpu)).unwrap_or_default();
             self.recorder.histogram("labels/sizes", rig.step, &sizes);
         }
@@ -244,7 +296,11 @@ impl Records {
     fn changes(&mut self, rig: &mut Rig) {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
-            self.recorder.text(&format!("swap/{}", change.slot), change.step, &changes::markdown(&change));
+            self.recorder.text(
+                &format!("swap/{}", change.slot),
+                change.step,
+                &changes::markdown(&change),
+            );
         }
     }
 
@@ -258,12 +314,21 @@ impl Records {
         let mut scalars = judge::scalars(&rig.query, rig.into());
         self.knn = scalars.first().map(|(_, top1)| *top1);
         if let Some(bank) = &rig.bank {
-            scalars.extend(measure::labels(bank, self.previous_labels.as_ref(), &self.truth));
+            scalars.extend(measure::labels(
+                bank,
+                self.previous_labels.as_ref(),
+                &self.truth,
+            ));
             self.previous_labels = Some(bank.labels().copy());
         }
-        self.recorder.scalars(rig.step, (rig.step - 1) / rig.loader.steps_per_epoch(), &scalars);
+        self.recorder.scalars(
+            rig.step,
+            (rig.step - 1) / rig.loader.steps_per_epoch(),
+            &scalars,
+        );
         let top1 = self.knn.unwrap_or(f64::NAN);
-        self.recorder.say(&format!("step {}: kNN {top1:.2} %", rig.step));
+        self.recorder
+            .say(&format!("step {}: kNN {top1:.2} %", rig.step));
         // The evaluation's time is not the next step's.
         self.window = Window::open();
     }
@@ -283,7 +348,10 @@ impl Records {
             Ok(())
         });
         if let Err(error) = saved {
-            self.recorder.say(&format!("warning: no checkpoint of step {}: {error:#}; training goes on", rig.step));
+            self.recorder.say(&format!(
+                "warning: no checkpoint of step {}: {error:#}; training goes on",
+                rig.step
+            ));
         }
         self.status.steps = rig.step;
         self.save_status();
@@ -297,10 +365,17 @@ impl Records {
     }
 
     fn finish(mut self, rig: &Rig, knn: [f64; 3], seconds: f64) -> Result<()> {
-        for (name, value) in ["knn_raw_pixels", "knn_untrained", "knn_top1"].into_iter().zip(knn) {
-            self.status.summary.insert(name.to_owned(), serde_json::json!(value));
+        for (name, value) in ["knn_raw_pixels", "knn_untrained", "knn_top1"]
+            .into_iter()
+            .zip(knn)
+        {
+            self.status
+                .summary
+                .insert(name.to_owned(), serde_json::json!(value));
         }
-        self.status.summary.insert("seconds".to_owned(), serde_json::json!(seconds));
+        self.status
+            .summary
+            .insert("seconds".to_owned(), serde_json::json!(seconds));
         self.status.steps = rig.step;
         self.status.end(Status::Finished);
         self.save_status();
@@ -309,7 +384,9 @@ impl Records {
             "knn": {"k": rig.plan.config.eval.k, "temperature": rig.plan.config.eval.temperature,
                     "top1": knn[2], "raw_pixels": knn[0], "untrained": knn[1]},
         });
-        self.recorder.folder().write("eval.json", format!("{eval:#}\n").as_bytes())?;
+        self.recorder
+            .folder()
+            .write("eval.json", format!("{eval:#}\n").as_bytes())?;
         self.recorder.finish(Status::Finished);
         Ok(())
     }

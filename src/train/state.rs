@@ -33,11 +33,22 @@ impl Rig {
         for (slot, generation) in self.gate.generations() {
             let Saved { tree, tensors } = self.gate.script(slot).save_state()?;
             policies.extend(prefixed(slot.name(), tensors));
-            trees.insert(slot.name(), json!({ "generation": generation, "state": tree }));
+            trees.insert(
+                slot.name(),
+                json!({ "generation": generation, "state": tree }),
+            );
         }
         let optim = self.sgd.state().into_iter().collect();
         let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
-        Ok((vec![("model", model), ("optim", optim), ("bank", bank), ("policies", policies)], extra))
+        Ok((
+            vec![
+                ("model", model),
+                ("optim", optim),
+                ("bank", bank),
+                ("policies", policies),
+            ],
+            extra,
+        ))
     }
 
     /// Puts the run back to a checkpoint; the policies that are seated keep their code and take the saved state.
@@ -45,9 +56,16 @@ impl Rig {
     /// # Errors
     /// A checkpoint of another model, bank or policy, with the names that differ.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let file = |name: &str| checkpoint.files.get(name).with_context(|| format!("the checkpoint has no '{name}'"));
+        let file = |name: &str| {
+            checkpoint
+                .files
+                .get(name)
+                .with_context(|| format!("the checkpoint has no '{name}'"))
+        };
         let device = self.query.device();
-        let part = |name: &str, prefix: &str| Ok::<_, anyhow::Error>(stripped(file(name)?, prefix, device));
+        let part = |name: &str, prefix: &str| {
+            Ok::<_, anyhow::Error>(stripped(file(name)?, prefix, device))
+        };
         self.query.load(&part("model", "query")?)?;
         self.key.load(&part("model", "key")?)?;
         self.sgd.load(&part("optim", "")?, &self.parameters)?;
@@ -69,23 +87,52 @@ impl Rig {
     fn bank_of(&self, features: &Tensor, rows: &BTreeMap<String, Tensor>) -> Result<Bank> {
         let (n, d) = features.size2()?;
         if n != self.train.images().len() as i64 {
-            bail!("the checkpoint's bank has {n} rows, the training split has {}", self.train.images().len());
+            bail!(
+                "the checkpoint's bank has {n} rows, the training split has {}",
+                self.train.images().len()
+            );
         }
-        let clusters = rows.get("centroids").ok_or_else(|| anyhow!("the checkpoint's bank has no 'centroids'"))?.size()[0];
-        let mut bank = Bank::new(n, d, clusters, self.plan.config.bank.momentum, features.device());
+        let clusters = rows
+            .get("centroids")
+            .ok_or_else(|| anyhow!("the checkpoint's bank has no 'centroids'"))?
+            .size()[0];
+        let mut bank = Bank::new(
+            n,
+            d,
+            clusters,
+            self.plan.config.bank.momentum,
+            features.device(),
+        );
         bank.load(rows)?;
         Ok(bank)
     }
 }
 
-fn prefixed(prefix: &str, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Vec<(String, Tensor)> {
-    tensors.into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect()
+fn prefixed(
+    prefix: &str,
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+) -> Vec<(String, Tensor)> {
+    tensors
+        .into_iter()
+        .map(|(name, tensor)| (format!("{prefix}.{name}"), tensor))
+        .collect()
 }
 
-fn stripped(tensors: &BTreeMap<String, Tensor>, prefix: &str, device: tch::Device) -> BTreeMap<String, Tensor> {
-    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
+fn stripped(
+    tensors: &BTreeMap<String, Tensor>,
+    prefix: &str,
+    device: tch::Device,
+) -> BTreeMap<String, Tensor> {
+    let prefix = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("{prefix}.")
+    };
     let own = tensors.iter().filter_map(|(name, tensor)| {
-        Some((name.strip_prefix(&prefix)?.to_owned(), tensor.to_device(device)))
+        Some((
+            name.strip_prefix(&prefix)?.to_owned(),
+            tensor.to_device(device),
+        ))
     });
     own.collect()
 }

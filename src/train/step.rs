@@ -37,7 +37,11 @@ pub fn step(rig: &mut Rig) -> Report {
     let ids = rig.loader.at(now.step).ids.to_vec();
     let images = rig.train.batch(&ids);
     let index = Tensor::from_slice(&ids).to_device(rig.query.device());
-    let view = |view| rig.plan.recipe.augment(&images, now.seed, now.step, view, &ids);
+    let view = |view| {
+        rig.plan
+            .recipe
+            .augment(&images, now.seed, now.step, view, &ids)
+    };
 
     let query = rig.query.embed(&view(0), true); // [B, D] unit rows, tracked
     let key = tch::no_grad(|| rig.key.embed(&view(1), true)); // [B, D] unit rows, detached
@@ -47,7 +51,10 @@ pub fn step(rig: &mut Rig) -> Report {
     // The graph of the inter-image branch was cut at the queries: <q, dL/dq> has the same gradient.
     let mut total = loss.intra * intra.detach();
     let mut objective = loss.intra * &intra;
-    if let Some(relation) = decision.as_ref().and_then(|decision| decision.relation.as_ref()) {
+    if let Some(relation) = decision
+        .as_ref()
+        .and_then(|decision| decision.relation.as_ref())
+    {
         total += loss.inter * &relation.loss;
         objective = objective + loss.inter * (&query * &relation.gradient).sum(tch::Kind::Float);
     }
@@ -58,28 +65,57 @@ pub fn step(rig: &mut Rig) -> Report {
     momentum_update(&rig.key, &rig.query, rig.plan.config.method.momentum);
     rig.moco.after_step(&key);
 
-    let change_ratio = decision.as_ref().and_then(|decision| keep(rig, decision, &key, &index, now));
+    let change_ratio = decision
+        .as_ref()
+        .and_then(|decision| keep(rig, decision, &key, &index, now));
     rig.step += 1;
     let relation = decision.and_then(|decision| decision.relation);
-    let report = Report { now, lr, total, intra: intra.detach(), grad_norm, relation, index, change_ratio };
+    let report = Report {
+        now,
+        lr,
+        total,
+        intra: intra.detach(),
+        grad_norm,
+        relation,
+        index,
+        change_ratio,
+    };
     freeze(rig, &report, &query.detach(), &key);
     report
 }
 
 /// The inter-image branch, where it has begun.
-fn relate(rig: &mut Rig, query: &Tensor, key: &Tensor, index: &Tensor, now: Now) -> Option<Decision> {
+fn relate(
+    rig: &mut Rig,
+    query: &Tensor,
+    key: &Tensor,
+    index: &Tensor,
+    now: Now,
+) -> Option<Decision> {
     let bank = rig.bank.as_ref()?;
-    let batch = Batch { queries: query.detach(), keys: bank.blend(index, key), index: index.shallow_clone() };
+    let batch = Batch {
+        queries: query.detach(),
+        keys: bank.blend(index, key),
+        index: index.shallow_clone(),
+    };
     let temperature = rig.plan.config.inter.temperature;
     Some(inter::decide(&mut rig.gate, bank, &batch, temperature, now))
 }
 
 /// Writes keys and labels into the bank and asks what else is to change there; returns the share of labels that changed.
-fn keep(rig: &mut Rig, decision: &Decision, key: &Tensor, index: &Tensor, now: Now) -> Option<Tensor> {
+fn keep(
+    rig: &mut Rig,
+    decision: &Decision,
+    key: &Tensor,
+    index: &Tensor,
+    now: Now,
+) -> Option<Tensor> {
     let Rig { bank, gate, .. } = rig;
     let bank = bank.as_mut()?;
     let ratio = bank.admit(index, key, decision.labels.as_ref());
-    let upkeep = inter::ask(gate, Slot::Labels, now, |script| labels::after_step(script, bank, now));
+    let upkeep = inter::ask(gate, Slot::Labels, now, |script| {
+        labels::after_step(script, bank, now)
+    });
     if let Some(upkeep) = upkeep {
         inter::apply(bank, &upkeep);
     }
@@ -101,5 +137,10 @@ fn freeze(rig: &mut Rig, report: &Report, query: &Tensor, key: &Tensor) {
         keys: bank.blend(&report.index, key),
         index: report.index.shallow_clone(),
     };
-    rig.frozen = Some(Frozen::new(batch, cosines, rig.plan.config.inter.temperature, report.now));
+    rig.frozen = Some(Frozen::new(
+        batch,
+        cosines,
+        rig.plan.config.inter.temperature,
+        report.now,
+    ));
 }

@@ -10,8 +10,15 @@ use crate::config::suggest;
 /// The bank as scripts see it: `features [N, D]`, `labels [N]`, `centroids [C, D]`.
 pub fn bank(bank: &Bank) -> Dynamic {
     let mut map = Map::new();
-    for (name, tensor) in [("features", bank.features()), ("labels", bank.labels()), ("centroids", bank.centroids())] {
-        map.insert(name.into(), Dynamic::from(Handle::new(tensor.shallow_clone())));
+    for (name, tensor) in [
+        ("features", bank.features()),
+        ("labels", bank.labels()),
+        ("centroids", bank.centroids()),
+    ] {
+        map.insert(
+            name.into(),
+            Dynamic::from(Handle::new(tensor.shallow_clone())),
+        );
     }
     Dynamic::from_map(map)
 }
@@ -33,13 +40,20 @@ pub fn handle(value: &Dynamic, expected: &str) -> Result<Tensor, String> {
 /// A text that says what was expected and what was found.
 pub fn map(value: &Dynamic, known: &[&str]) -> Result<Map, String> {
     let Some(map) = value.read_lock::<Map>() else {
-        return Err(format!("expected a map with {}, found {}", known.join(", "), describe(value)));
+        return Err(format!(
+            "expected a map with {}, found {}",
+            known.join(", "),
+            describe(value)
+        ));
     };
     for name in map.keys() {
         if !known.contains(&name.as_str()) {
             let meant = suggest::nearest(name, known.iter().copied());
             let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-            return Err(format!("the answer has an unknown key '{name}', known are {}{meant}", known.join(", ")));
+            return Err(format!(
+                "the answer has an unknown key '{name}', known are {}{meant}",
+                known.join(", ")
+            ));
         }
     }
     Ok(map.clone())

@@ -22,34 +22,77 @@ pub(super) fn header(slot: Slot, source: &Source) -> Result<(), Fault> {
         Some((_, name)) if Slot::named(name) == Some(slot) => Ok(()),
         Some((line, name)) => {
             let message = match Slot::named(name) {
-                Some(other) => format!("expected a script for slot '{slot}', found one for '{other}'"),
+                Some(other) => {
+                    format!("expected a script for slot '{slot}', found one for '{other}'")
+                }
                 None => {
                     let names: Vec<_> = Slot::ALL.iter().map(|slot| slot.name()).collect();
-                    format!("unknown slot '{name}', expected one of {}", names.join(", "))
+                    format!(
+                        "unknown slot '{name}', expected one of {}",
+                        names.join(", ")
+                    )
                 }
             };
-            Err(diagnostic::at(slot, Kind::Contract, text, Position::new(line, 1), &message, &[]))
+            Err(diagnostic::at(
+                slot,
+                Kind::Contract,
+                text,
+                Position::new(line, 1),
+                &message,
+                &[],
+            ))
         }
         None => {
             let message = format!("no line '//! slot: {slot}' declares what this script fills");
-            Err(diagnostic::at(slot, Kind::Contract, text, Position::new(1, 1), &message, &[]))
+            Err(diagnostic::at(
+                slot,
+                Kind::Contract,
+                text,
+                Position::new(1, 1),
+                &message,
+                &[],
+            ))
         }
     }
 }
 
 /// The slot that a text declares, with the number of the line.
 pub(super) fn declared_slot(text: &str) -> Option<(u16, &str)> {
-    let (index, line) = text.lines().enumerate().find(|(_, line)| line.trim_start().starts_with("//! slot:"))?;
-    Some((index as u16 + 1, line.trim_start().strip_prefix("//! slot:")?.trim()))
+    let (index, line) = text
+        .lines()
+        .enumerate()
+        .find(|(_, line)| line.trim_start().starts_with("//! slot:"))?;
+    Some((
+        index as u16 + 1,
+        line.trim_start().strip_prefix("//! slot:")?.trim(),
+    ))
 }
 
 /// The required function, the top level, and every function called.
-pub(super) fn contract(slot: Slot, source: &Source, engine: &Engine, ast: &AST) -> Result<(), Fault> {
+pub(super) fn contract(
+    slot: Slot,
+    source: &Source,
+    engine: &Engine,
+    ast: &AST,
+) -> Result<(), Fault> {
     top_level(slot, source, ast)?;
-    let functions: Vec<_> = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
-    if !functions.iter().any(|(name, params)| name == "decide" && *params == 1) {
+    let functions: Vec<_> = ast
+        .iter_functions()
+        .map(|f| (f.name.to_owned(), f.params.len()))
+        .collect();
+    if !functions
+        .iter()
+        .any(|(name, params)| name == "decide" && *params == 1)
+    {
         let message = format!("a script for slot '{slot}' needs 'fn decide(ctx)'");
-        return Err(diagnostic::at(slot, Kind::Contract, source.main(), Position::new(1, 1), &message, &[]));
+        return Err(diagnostic::at(
+            slot,
+            Kind::Contract,
+            source.main(),
+            Position::new(1, 1),
+            &message,
+            &[],
+        ));
     }
     let mut known: Vec<String> = engine.names().to_vec();
     known.extend(functions.into_iter().map(|(name, _)| name));
@@ -76,7 +119,14 @@ fn top_level(slot: Slot, source: &Source, ast: &AST) -> Result<(), Fault> {
         if !allowed {
             let message = "only 'fn', 'const' and 'import' may stand at top level";
             let notes = ["state lives in 'this', inside a function".to_owned()];
-            let fault = diagnostic::at(slot, Kind::Contract, source.main(), statement.position(), message, &notes);
+            let fault = diagnostic::at(
+                slot,
+                Kind::Contract,
+                source.main(),
+                statement.position(),
+                message,
+                &notes,
+            );
             return Err(fault);
         }
     }
@@ -95,48 +145,82 @@ fn called(node: &ASTNode) -> Option<(String, Position)> {
 
 fn unknown(name: &str, known: &[String]) -> Option<(String, Vec<String>)> {
     if let Some((_, reason)) = FORBIDDEN.iter().find(|(forbidden, _)| *forbidden == name) {
-        return Some((format!("'{name}' is not available to policies: {reason}"), Vec::new()));
+        return Some((
+            format!("'{name}' is not available to policies: {reason}"),
+            Vec::new(),
+        ));
     }
-    if known.iter().any(|candidate| candidate == name) || matches!(name, "Fn" | "call" | "curry" | "type_of" | "print") {
+    if known.iter().any(|candidate| candidate == name)
+        || matches!(name, "Fn" | "call" | "curry" | "type_of" | "print")
+    {
         return None;
     }
-    let names = known.iter().map(String::as_str).filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
-    let notes = suggest::nearest(name, names).map(|near| format!("did you mean '{near}'?")).into_iter().collect();
+    let names = known
+        .iter()
+        .map(String::as_str)
+        .filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    let notes = suggest::nearest(name, names)
+        .map(|near| format!("did you mean '{near}'?"))
+        .into_iter()
+        .collect();
     Some((format!("unknown function '{name}'"), notes))
 }
 
 /// The map that `defaults()` answers, as parameters.
 pub(super) fn defaults(script: &Script, value: &Dynamic) -> Result<Params, Fault> {
-    let fault = |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
-    let map = value
-        .as_map_ref()
-        .map_err(|found| fault(format!("'defaults' must answer a map #{{ ... }}, found {found}")))?;
+    let fault =
+        |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
+    let map = value.as_map_ref().map_err(|found| {
+        fault(format!(
+            "'defaults' must answer a map #{{ ... }}, found {found}"
+        ))
+    })?;
     map.iter()
         .map(|(name, value)| {
             let json: Value = rhai::serde::from_dynamic(value)
                 .ok()
                 .filter(|json: &Value| !json.is_object() && !json.is_null())
-                .ok_or_else(|| fault(format!("default of '{name}' must be a number, text, boolean or list of them")))?;
+                .ok_or_else(|| {
+                    fault(format!(
+                        "default of '{name}' must be a number, text, boolean or list of them"
+                    ))
+                })?;
             Ok((name.to_string(), json))
         })
         .collect()
 }
 
 /// The defaults with the configuration's values in their place; unknown names and other types are refused.
-pub(super) fn overrides(script: &Script, mut params: Params, overrides: &Params) -> Result<Params, Fault> {
+pub(super) fn overrides(
+    script: &Script,
+    mut params: Params,
+    overrides: &Params,
+) -> Result<Params, Fault> {
     let slot = script.slot();
-    let fault = |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
+    let fault =
+        |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
     for (name, value) in overrides {
         let Some(default) = params.get(name) else {
             let names: Vec<_> = params.keys().map(String::as_str).collect();
             let meant = suggest::nearest(name, names.iter().copied());
-            let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{slot}.{near}'?"));
-            let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(fault(format!("'{slot}.{name}' is no parameter of '{}', it has {has}{meant}", script.source().name())));
+            let meant = meant.map_or_else(String::new, |near| {
+                format!("; did you mean '{slot}.{near}'?")
+            });
+            let has = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            };
+            return Err(fault(format!(
+                "'{slot}.{name}' is no parameter of '{}', it has {has}{meant}",
+                script.source().name()
+            )));
         };
         if kind(default) != kind(value) {
             let (expected, found) = (kind(default), kind(value));
-            return Err(fault(format!("'{slot}.{name}': expected a {expected} (default {default}), found {found} {value}")));
+            return Err(fault(format!(
+                "'{slot}.{name}': expected a {expected} (default {default}), found {found} {value}"
+            )));
         }
         params.insert(name.clone(), value.clone());
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
 
+use super::vocabulary;
 use crate::policy::{Now, Params};
 
 /// A field of a context.
@@ -23,7 +24,11 @@ pub struct Fields {
 impl Fields {
     /// No fields yet; `rows` is the size of the bank, of which `ctx.count` takes fractions.
     pub fn new(slot: &'static str, rows: i64) -> Self {
-        Self { slot, rows, fields: BTreeMap::new() }
+        Self {
+            slot,
+            rows,
+            fields: BTreeMap::new(),
+        }
     }
 
     /// Adds the fields that say when: `step` and `epoch` done before this one, `steps` of the whole run,
@@ -35,7 +40,9 @@ impl Fields {
             ("steps", now.steps),
             ("steps_per_epoch", now.steps_per_epoch),
         ];
-        fields.into_iter().fold(self, |all, (name, value)| all.with(name, value as INT))
+        fields
+            .into_iter()
+            .fold(self, |all, (name, value)| all.with(name, value as INT))
     }
 
     /// Adds a field.
@@ -45,7 +52,11 @@ impl Fields {
     }
 
     /// Adds a field that is computed when a script first reads it.
-    pub fn with_lazy(mut self, name: &'static str, value: impl Fn() -> Result<Dynamic, String> + 'static) -> Self {
+    pub fn with_lazy(
+        mut self,
+        name: &'static str,
+        value: impl Fn() -> Result<Dynamic, String> + 'static,
+    ) -> Self {
         self.fields.insert(name, Field::Lazy(Rc::new(value)));
         self
     }
@@ -67,7 +78,10 @@ struct Inner {
 
 impl Context {
     pub(super) fn new(fields: Fields, params: &Params) -> Self {
-        let params = params.iter().map(|(name, value)| (name.as_str().into(), dynamic(value))).collect();
+        let params = params
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), dynamic(value)))
+            .collect();
         Self(Rc::new(Inner { fields, params }))
     }
 
@@ -77,14 +91,19 @@ impl Context {
         }
         match self.0.fields.fields.get(name) {
             Some(Field::Value(value)) => Ok(value.clone()),
-            Some(Field::Lazy(compute)) => compute().map_err(Into::into),
+            Some(Field::Lazy(compute)) => vocabulary::working(|| compute()).map_err(Into::into),
             None => {
                 let mut names = self.0.fields.names();
                 names.push("params");
                 let meant = crate::config::suggest::nearest(name, names.iter().copied());
-                let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-                Err(format!("ctx of slot '{}' has no field '{name}', it has {}{meant}", self.0.fields.slot, names.join(", "))
-                    .into())
+                let meant =
+                    meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+                Err(format!(
+                    "ctx of slot '{}' has no field '{name}', it has {}{meant}",
+                    self.0.fields.slot,
+                    names.join(", ")
+                )
+                .into())
             }
         }
     }
@@ -92,7 +111,10 @@ impl Context {
     /// A fraction of the bank (a float in 0..=1) or an absolute count (an integer), as a count in 1..=N.
     fn count_fraction(&mut self, fraction: FLOAT) -> Result<INT, Box<EvalAltResult>> {
         if !(0.0..=1.0).contains(&fraction) {
-            return Err(format!("ctx.count({fraction}): a fraction of the bank lies in 0..=1, a count is an integer").into());
+            return Err(format!(
+                "ctx.count({fraction}): a fraction of the bank lies in 0..=1, a count is an integer"
+            )
+            .into());
         }
         Ok(((fraction * self.0.fields.rows as f64).round() as i64).clamp(1, self.0.fields.rows))
     }
@@ -111,14 +133,18 @@ pub(super) fn dynamic(value: &serde_json::Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
         Value::Bool(value) => (*value).into(),
-        Value::Number(value) => {
-            value.as_i64().map_or_else(|| value.as_f64().unwrap_or(f64::NAN).into(), Dynamic::from_int)
-        }
+        Value::Number(value) => value.as_i64().map_or_else(
+            || value.as_f64().unwrap_or(f64::NAN).into(),
+            Dynamic::from_int,
+        ),
         Value::String(value) => ImmutableString::from(value.as_str()).into(),
         Value::Array(values) => values.iter().map(dynamic).collect::<Vec<_>>().into(),
-        Value::Object(values) => {
-            Dynamic::from_map(values.iter().map(|(name, value)| (name.as_str().into(), dynamic(value))).collect())
-        }
+        Value::Object(values) => Dynamic::from_map(
+            values
+                .iter()
+                .map(|(name, value)| (name.as_str().into(), dynamic(value)))
+                .collect(),
+        ),
     }
 }
 

@@ -3,25 +3,51 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
 use rhai::{AST, EvalAltResult, ParseError, Position};
 
+use super::Script;
 use super::engine::{Budget, Engine, MAX_OPERATIONS};
 use super::source::{Source, Text};
-use super::Script;
 use crate::config::suggest;
 use crate::policy::fault::Place;
 use crate::policy::{Fault, Kind, Slot};
 
 /// A fault at a place of a text.
-pub(super) fn at(slot: Slot, kind: Kind, text: &Text, place: Position, message: &str, notes: &[String]) -> Fault {
-    let (line, column) = (place.line().unwrap_or(1), place.position().unwrap_or(1).max(1));
+pub(super) fn at(
+    slot: Slot,
+    kind: Kind,
+    text: &Text,
+    place: Position,
+    message: &str,
+    notes: &[String],
+) -> Fault {
+    let (line, column) = (
+        place.line().unwrap_or(1),
+        place.position().unwrap_or(1).max(1),
+    );
     let span = token(&text.text, line, column);
     let snippet = Snippet::source(text.text.as_str())
         .path(text.name.as_str())
         .annotation(AnnotationKind::Primary.span(span));
     let mut groups = vec![Level::ERROR.primary_title(message).element(snippet)];
-    groups.extend(notes.iter().map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str()))));
-    let report = Renderer::plain().decor_style(DecorStyle::Ascii).render(&groups);
-    let place = Some(Place { file: text.name.clone(), line, column });
-    Fault { slot, kind, message: message.to_owned(), place, report }
+    groups.extend(
+        notes
+            .iter()
+            .map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str()))),
+    );
+    let report = Renderer::plain()
+        .decor_style(DecorStyle::Ascii)
+        .render(&groups);
+    let place = Some(Place {
+        file: text.name.clone(),
+        line,
+        column,
+    });
+    Fault {
+        slot,
+        kind,
+        message: message.to_owned(),
+        place,
+        report,
+    }
 }
 
 /// A fault at the line that defines a function.
@@ -29,11 +55,27 @@ pub(super) fn at_function(script: &Script, kind: Kind, function: &str, message: 
     let text = script.source().main();
     let defined = script.ast().iter_functions().any(|f| f.name == function);
     let start = format!("fn {function}");
-    let line = text.text.lines().position(|line| line.trim_start().trim_start_matches("private ").starts_with(&start));
+    let line = text.text.lines().position(|line| {
+        line.trim_start()
+            .trim_start_matches("private ")
+            .starts_with(&start)
+    });
     match line {
         Some(index) if defined => {
-            let column = text.text.lines().nth(index).and_then(|line| line.find(function)).unwrap_or(0);
-            at(script.slot(), kind, text, Position::new(index as u16 + 1, column as u16 + 1), &message, &[])
+            let column = text
+                .text
+                .lines()
+                .nth(index)
+                .and_then(|line| line.find(function))
+                .unwrap_or(0);
+            at(
+                script.slot(),
+                kind,
+                text,
+                Position::new(index as u16 + 1, column as u16 + 1),
+                &message,
+                &[],
+            )
         }
         _ => Fault::new(script.slot(), kind, message),
     }
@@ -43,7 +85,11 @@ pub(super) fn at_function(script: &Script, kind: Kind, function: &str, message: 
 pub(super) fn parse(slot: Slot, text: &Text, error: &ParseError) -> Fault {
     let message = lower(&error.err_type().to_string());
     // An unexpected end has no place: it is the end of the text.
-    let place = if error.position().is_none() { end(&text.text) } else { error.position() };
+    let place = if error.position().is_none() {
+        end(&text.text)
+    } else {
+        error.position()
+    };
     at(slot, Kind::Compile, text, place, &message, &[])
 }
 
@@ -61,9 +107,15 @@ pub(super) fn runtime(
     let mut inner = error;
     while let EvalAltResult::ErrorInFunctionCall(name, file, cause, place) = inner {
         if let Some(line) = place.line() {
-            notes.push(format!("in '{name}', called from line {line} of {}", text.name));
+            notes.push(format!(
+                "in '{name}', called from line {line} of {}",
+                text.name
+            ));
         }
-        text = source.texts().find(|text| text.name == *file).unwrap_or(text);
+        text = source
+            .texts()
+            .find(|text| text.name == *file)
+            .unwrap_or(text);
         inner = cause;
     }
     let (kind, message) = describe(inner, budget);
@@ -74,15 +126,22 @@ pub(super) fn runtime(
 
 fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
     match error {
-        EvalAltResult::ErrorTooManyOperations(..) => {
-            (Kind::Budget, format!("more than {MAX_OPERATIONS} operations in one call: is there an endless loop?"))
-        }
-        EvalAltResult::ErrorTerminated(..) => (Kind::Budget, format!("the call took more than {:.0} ms", budget.ms)),
+        EvalAltResult::ErrorTooManyOperations(..) => (
+            Kind::Budget,
+            format!("more than {MAX_OPERATIONS} operations in one call: is there an endless loop?"),
+        ),
+        EvalAltResult::ErrorTerminated(..) => (
+            Kind::Budget,
+            format!("the call took more than {:.0} ms", budget.ms),
+        ),
         EvalAltResult::ErrorRuntime(value, ..) => (Kind::Call, value.to_string()),
-        EvalAltResult::ErrorFunctionNotFound(signature, ..) => {
-            (Kind::Call, format!("no function takes these arguments: {signature}"))
+        EvalAltResult::ErrorFunctionNotFound(signature, ..) => (
+            Kind::Call,
+            format!("no function takes these arguments: {signature}"),
+        ),
+        EvalAltResult::ErrorVariableNotFound(name, ..) => {
+            (Kind::Call, format!("unknown variable '{name}'"))
         }
-        EvalAltResult::ErrorVariableNotFound(name, ..) => (Kind::Call, format!("unknown variable '{name}'")),
         other => {
             let mut bare = other.to_string();
             if let Some(at) = bare.rfind(" (line ") {
@@ -95,7 +154,9 @@ fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
 
 /// What exists under the name that was called, or which name is near it.
 fn hint(error: &EvalAltResult, engine: &Engine, ast: &AST) -> Vec<String> {
-    let EvalAltResult::ErrorFunctionNotFound(signature, ..) = error else { return Vec::new() };
+    let EvalAltResult::ErrorFunctionNotFound(signature, ..) = error else {
+        return Vec::new();
+    };
     let name = signature.split([' ', '(']).next().unwrap_or_default();
     let overloads = engine.overloads(name);
     if !overloads.is_empty() {
@@ -104,17 +165,32 @@ fn hint(error: &EvalAltResult, engine: &Engine, ast: &AST) -> Vec<String> {
     let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
     let names = engine.names();
     let all = names.iter().chain(&own).map(String::as_str);
-    suggest::nearest(name, all).map(|near| format!("did you mean '{near}'?")).into_iter().collect()
+    suggest::nearest(name, all)
+        .map(|near| format!("did you mean '{near}'?"))
+        .into_iter()
+        .collect()
 }
 
 /// The bytes of the word that begins at (line, column), or of the one character there.
 fn token(text: &str, line: usize, column: usize) -> std::ops::Range<usize> {
-    let start_of_line: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let line = text[start_of_line.min(text.len())..].lines().next().unwrap_or_default();
-    let start = line.char_indices().nth(column - 1).map_or(line.len(), |(at, _)| at);
+    let start_of_line: usize = text
+        .split_inclusive('\n')
+        .take(line - 1)
+        .map(str::len)
+        .sum();
+    let line = text[start_of_line.min(text.len())..]
+        .lines()
+        .next()
+        .unwrap_or_default();
+    let start = line
+        .char_indices()
+        .nth(column - 1)
+        .map_or(line.len(), |(at, _)| at);
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let length = match line[start..].chars().next() {
-        Some(first) if word(first) => line[start..].find(|c| !word(c)).unwrap_or(line.len() - start),
+        Some(first) if word(first) => line[start..]
+            .find(|c| !word(c))
+            .unwrap_or(line.len() - start),
         Some(first) => first.len_utf8(),
         None => 0,
     };
@@ -124,7 +200,10 @@ fn token(text: &str, line: usize, column: usize) -> std::ops::Range<usize> {
 
 fn end(text: &str) -> Position {
     let line = text.lines().count().max(1);
-    let column = text.lines().last().map_or(1, |last| last.chars().count().max(1));
+    let column = text
+        .lines()
+        .last()
+        .map_or(1, |last| last.chars().count().max(1));
     Position::new(line as u16, column as u16)
 }
 

@@ -56,12 +56,18 @@ impl Engine {
         rhai.on_debug(|text, _, place| tracing::debug!(target: "script", "{place}: {text}"));
         let modules = modules::compile(&rhai, source, slot)?;
         rhai.set_module_resolver(modules);
-        Ok(Self { rhai, deadline, names: Rc::default() })
+        Ok(Self {
+            rhai,
+            deadline,
+            names: Rc::default(),
+        })
     }
 
     /// Compiles the main text.
     pub(super) fn compile(&self, slot: Slot, source: &Source) -> Result<AST, Fault> {
-        self.rhai.compile(&source.main().text).map_err(|error| diagnostic::parse(slot, source.main(), &error))
+        self.rhai
+            .compile(&source.main().text)
+            .map_err(|error| diagnostic::parse(slot, source.main(), &error))
     }
 
     /// Starts the clock of a call.
@@ -78,7 +84,8 @@ impl Engine {
         let mut names = self.names.borrow_mut();
         Rc::clone(names.get_or_insert_with(|| {
             let mut all: Vec<String> =
-                self.rhai.collect_fn_metadata(None, |f| Some(f.metadata.name.to_string()), true);
+                self.rhai
+                    .collect_fn_metadata(None, |f| Some(f.metadata.name.to_string()), true);
             all.extend(vocabulary::names());
             all.sort();
             all.dedup();
@@ -90,7 +97,10 @@ impl Engine {
     pub(super) fn overloads(&self, name: &str) -> Vec<String> {
         let mut all = self.rhai.collect_fn_metadata(
             None,
-            |f| (f.metadata.name == name).then(|| format!("  {name}({})", f.metadata.params_info.join(", "))),
+            |f| {
+                (f.metadata.name == name)
+                    .then(|| format!("  {name}({})", f.metadata.params_info.join(", ")))
+            },
             true,
         );
         all.sort();

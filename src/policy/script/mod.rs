@@ -11,8 +11,8 @@ mod source;
 mod state;
 pub mod vocabulary;
 
-use std::path::Path;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
@@ -37,7 +37,11 @@ pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
     let names: Vec<_> = Slot::ALL.iter().map(|slot| slot.name()).collect();
     match check::declared_slot(&source.main().text) {
         Some((line, name)) => Slot::named(name).ok_or_else(|| {
-            format!("{}:{line}: unknown slot '{name}', expected one of {}", source.main().name, names.join(", "))
+            format!(
+                "{}:{line}: unknown slot '{name}', expected one of {}",
+                source.main().name,
+                names.join(", ")
+            )
         }),
         None => Err(format!(
             "'{}' does not say what it fills: its header needs a line '//! slot: NAME' with one of {}",
@@ -94,7 +98,15 @@ impl Script {
         let ast = engine.compile(slot, &source)?;
         check::contract(slot, &source, &engine, &ast)?;
         let state = Dynamic::from_map(rhai::Map::new());
-        let mut script = Self { slot, source, engine, ast, params: Params::new(), state, cost: Cost::default() };
+        let mut script = Self {
+            slot,
+            source,
+            engine,
+            ast,
+            params: Params::new(),
+            state,
+            cost: Cost::default(),
+        };
         script.params = script.resolve_params(overrides)?;
         Ok(script)
     }
@@ -116,36 +128,59 @@ impl Script {
 
     /// Whether the script defines a function of that name with one parameter.
     pub fn has(&self, function: &str) -> bool {
-        self.ast.iter_functions().any(|f| f.name == function && f.params.len() == 1)
+        self.ast
+            .iter_functions()
+            .any(|f| f.name == function && f.params.len() == 1)
     }
 
     /// Calls a function of the script with `this` bound to its state.
     ///
     /// # Errors
     /// A [`Fault`] of kind call, budget or panic. The state is then what it was before the call.
-    pub fn call(&mut self, function: &str, fields: Fields, budget: Budget) -> Result<Dynamic, Fault> {
+    pub fn call(
+        &mut self,
+        function: &str,
+        fields: Fields,
+        budget: Budget,
+    ) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
-        let answer = self.call_raw(function, vec![Dynamic::from(Context::new(fields, &self.params))], budget);
+        let answer = self.call_raw(
+            function,
+            vec![Dynamic::from(Context::new(fields, &self.params))],
+            budget,
+        );
         if answer.is_err() {
             self.state = before;
         }
         answer
     }
 
-    fn call_raw(&mut self, function: &str, args: Vec<Dynamic>, budget: Budget) -> Result<Dynamic, Fault> {
-        let calls = (vocabulary::calls(), vocabulary::syncs());
+    fn call_raw(
+        &mut self,
+        function: &str,
+        args: Vec<Dynamic>,
+        budget: Budget,
+    ) -> Result<Dynamic, Fault> {
+        let before = (
+            vocabulary::calls(),
+            vocabulary::syncs(),
+            vocabulary::work_ms(),
+        );
         let watch = Stopwatch::start();
         self.engine.arm(budget);
         let options = CallFnOptions::new().bind_this_ptr(&mut self.state);
         let mut scope = Scope::new();
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            self.engine.rhai().call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
+            self.engine
+                .rhai()
+                .call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
         }));
+        let ms = watch.ms();
         let cost = Cost {
-            ms: watch.ms(),
-            calls: vocabulary::calls() - calls.0,
-            syncs: vocabulary::syncs() - calls.1,
-            own_ms: 0.0,
+            ms,
+            own_ms: ms - (vocabulary::work_ms() - before.2),
+            calls: vocabulary::calls() - before.0,
+            syncs: vocabulary::syncs() - before.1,
         };
         self.cost += cost;
         match answer {
@@ -160,12 +195,27 @@ impl Script {
         if cost.ms <= budget.ms {
             return Ok(());
         }
-        let message = format!("'{function}' took {:.0} ms, its budget is {:.0} ms", cost.ms, budget.ms);
-        Err(diagnostic::at_function(self, Kind::Budget, function, message))
+        let message = format!(
+            "'{function}' took {:.0} ms, its budget is {:.0} ms",
+            cost.ms, budget.ms
+        );
+        Err(diagnostic::at_function(
+            self,
+            Kind::Budget,
+            function,
+            message,
+        ))
     }
 
     fn fault(&self, error: &EvalAltResult, budget: Budget) -> Fault {
-        diagnostic::runtime(self.slot, &self.source, &self.engine, &self.ast, error, budget)
+        diagnostic::runtime(
+            self.slot,
+            &self.source,
+            &self.engine,
+            &self.ast,
+            error,
+            budget,
+        )
     }
 
     fn panicked(&self, function: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
@@ -175,7 +225,12 @@ impl Script {
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
         let text = text.lines().next().unwrap_or_default();
-        diagnostic::at_function(self, Kind::Panic, function, format!("a host function panicked in '{function}': {text}"))
+        diagnostic::at_function(
+            self,
+            Kind::Panic,
+            function,
+            format!("a host function panicked in '{function}': {text}"),
+        )
     }
 
     /// A fault of what `function` answered, placed at that function.
@@ -195,7 +250,11 @@ impl Script {
     /// `defaults()` of the script, overridden.
     fn resolve_params(&mut self, overrides: &Params) -> Result<Params, Fault> {
         let mut params = Params::new();
-        if self.ast.iter_functions().any(|f| f.name == "defaults" && f.params.is_empty()) {
+        if self
+            .ast
+            .iter_functions()
+            .any(|f| f.name == "defaults" && f.params.is_empty())
+        {
             let value = self.call_raw("defaults", Vec::new(), Budget::DECIDE)?;
             params = check::defaults(self, &value)?;
         }

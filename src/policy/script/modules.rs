@@ -8,7 +8,11 @@ use super::{diagnostic, source::Text};
 use crate::policy::{Fault, Kind, Slot};
 
 /// Compiles the imports of `source`, an import before its importer.
-pub(super) fn compile(engine: &Engine, source: &Source, slot: Slot) -> Result<StaticModuleResolver, Fault> {
+pub(super) fn compile(
+    engine: &Engine,
+    source: &Source,
+    slot: Slot,
+) -> Result<StaticModuleResolver, Fault> {
     let mut resolver = StaticModuleResolver::new();
     let mut left: Vec<(&String, &Text)> = source.imports().iter().collect();
     while !left.is_empty() {
@@ -33,14 +37,25 @@ pub(super) fn compile(engine: &Engine, source: &Source, slot: Slot) -> Result<St
     Ok(resolver)
 }
 
-fn module(engine: &Engine, text: &Text, known: &StaticModuleResolver, slot: Slot) -> Result<Module, Fault> {
-    let mut ast = engine.compile(&text.text).map_err(|error| diagnostic::parse(slot, text, &error))?;
+fn module(
+    engine: &Engine,
+    text: &Text,
+    known: &StaticModuleResolver,
+    slot: Slot,
+) -> Result<Module, Fault> {
+    let mut ast = engine
+        .compile(&text.text)
+        .map_err(|error| diagnostic::parse(slot, text, &error))?;
     ast.set_source(text.name.as_str());
     // Module::eval_ast_as_new asks the engine's own resolver, which is set only when all modules are there.
     let mut inner = Engine::new_raw();
     inner.set_module_resolver(known.clone());
     Module::eval_ast_as_new(Scope::new(), &ast, &inner).map_err(|error| {
-        let mut fault = Fault::new(slot, Kind::Compile, format!("import '{}': {error}", text.name));
+        let mut fault = Fault::new(
+            slot,
+            Kind::Compile,
+            format!("import '{}': {error}", text.name),
+        );
         fault.report = format!("error: {}", fault.message);
         fault
     })

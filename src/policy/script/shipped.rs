@@ -2,21 +2,54 @@
 
 /// Path below `scripts/` and text of each shipped script.
 pub const SHIPPED: &[(&str, &str)] = &[
-    ("boundaries/arc_margin.rhai", include_str!("../../../scripts/boundaries/arc_margin.rhai")),
-    ("boundaries/cosine_margin.rhai", include_str!("../../../scripts/boundaries/cosine_margin.rhai")),
-    ("boundaries/plain.rhai", include_str!("../../../scripts/boundaries/plain.rhai")),
-    ("labels/offline.rhai", include_str!("../../../scripts/labels/offline.rhai")),
-    ("labels/online.rhai", include_str!("../../../scripts/labels/online.rhai")),
-    ("lib/clusters.rhai", include_str!("../../../scripts/lib/clusters.rhai")),
-    ("samplers/hard.rhai", include_str!("../../../scripts/samplers/hard.rhai")),
-    ("samplers/random.rhai", include_str!("../../../scripts/samplers/random.rhai")),
-    ("samplers/semi_easy.rhai", include_str!("../../../scripts/samplers/semi_easy.rhai")),
-    ("samplers/semi_hard.rhai", include_str!("../../../scripts/samplers/semi_hard.rhai")),
+    (
+        "boundaries/arc_margin.rhai",
+        include_str!("../../../scripts/boundaries/arc_margin.rhai"),
+    ),
+    (
+        "boundaries/cosine_margin.rhai",
+        include_str!("../../../scripts/boundaries/cosine_margin.rhai"),
+    ),
+    (
+        "boundaries/plain.rhai",
+        include_str!("../../../scripts/boundaries/plain.rhai"),
+    ),
+    (
+        "labels/offline.rhai",
+        include_str!("../../../scripts/labels/offline.rhai"),
+    ),
+    (
+        "labels/online.rhai",
+        include_str!("../../../scripts/labels/online.rhai"),
+    ),
+    (
+        "lib/clusters.rhai",
+        include_str!("../../../scripts/lib/clusters.rhai"),
+    ),
+    (
+        "samplers/hard.rhai",
+        include_str!("../../../scripts/samplers/hard.rhai"),
+    ),
+    (
+        "samplers/random.rhai",
+        include_str!("../../../scripts/samplers/random.rhai"),
+    ),
+    (
+        "samplers/semi_easy.rhai",
+        include_str!("../../../scripts/samplers/semi_easy.rhai"),
+    ),
+    (
+        "samplers/semi_hard.rhai",
+        include_str!("../../../scripts/samplers/semi_hard.rhai"),
+    ),
 ];
 
 /// The text of the shipped script at that path.
 pub(super) fn text(path: &str) -> Option<&'static str> {
-    SHIPPED.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+    SHIPPED
+        .iter()
+        .find(|(name, _)| *name == path)
+        .map(|(_, text)| *text)
 }
 
 #[cfg(test)]
@@ -27,16 +60,29 @@ mod tests {
     fn shipped_scripts_are_those_of_the_folder() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         let mut found = Vec::new();
-        for folder in std::fs::read_dir(&root).unwrap().filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_dir()) {
+        for folder in std::fs::read_dir(&root)
+            .unwrap()
+            .filter_map(|e| Some(e.ok()?.path()))
+            .filter(|p| p.is_dir())
+        {
             for file in std::fs::read_dir(&folder).unwrap() {
                 let path = file.unwrap().path();
                 if path.extension().is_some_and(|ending| ending == "rhai") {
-                    found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                    found.push(
+                        path.strip_prefix(&root)
+                            .unwrap()
+                            .to_str()
+                            .unwrap()
+                            .to_owned(),
+                    );
                 }
             }
         }
         found.sort();
-        let shipped: Vec<_> = super::SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let shipped: Vec<_> = super::SHIPPED
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
         assert_eq!(shipped, found);
     }
 }

@@ -44,8 +44,6 @@ pub struct Source {
 /// Where scripts are looked for: the working directory, its `scripts/`, beside the configuration, in the binary.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// The working directory.
-    pub working: PathBuf,
     /// The folder of the configuration file, if there is one.
     pub config: Option<PathBuf>,
 }
@@ -53,7 +51,7 @@ pub struct Search {
 impl Search {
     /// The places, in order, where a script of that path is looked for on disk.
     fn candidates(&self, path: &Path) -> Vec<PathBuf> {
-        let mut places = vec![self.working.join(path), self.working.join("scripts").join(path)];
+        let mut places = vec![path.to_owned(), Path::new("scripts").join(path)];
         places.extend(self.config.iter().map(|folder| folder.join(path)));
         places
     }
@@ -71,7 +69,10 @@ impl Search {
         if shipped::text(&name).is_some() {
             return Ok(Origin::Shipped(name.into_owned()));
         }
-        let looked: Vec<_> = candidates.iter().map(|place| format!("'{}'", place.display())).collect();
+        let looked: Vec<_> = candidates
+            .iter()
+            .map(|place| format!("'{}'", place.display()))
+            .collect();
         let ships: Vec<_> = shipped::SHIPPED.iter().map(|(name, _)| *name).collect();
         let message = format!(
             "no script '{name}': looked for {}; shipped are {}",
@@ -101,8 +102,14 @@ impl Source {
             Origin::File(path) => path.clone(),
             Origin::Shipped(name) => PathBuf::from(name),
         };
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        let mut source = Self { name, main, imports: BTreeMap::new() };
+        let name = path
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let mut source = Self {
+            name,
+            main,
+            imports: BTreeMap::new(),
+        };
         let mut wanted = imported(&source.main.text);
         while let Some(import) = wanted.pop() {
             if source.imports.contains_key(&import) {
@@ -128,6 +135,15 @@ impl Source {
     /// The imported texts by the path that the import names.
     pub fn imports(&self) -> &BTreeMap<String, Text> {
         &self.imports
+    }
+
+    /// Each text under the name that replay knows it by: its file's for the main text, the import's path for an import.
+    pub fn named(&self) -> impl Iterator<Item = (String, &Text)> {
+        let imports = self
+            .imports
+            .iter()
+            .map(|(path, text)| (format!("{path}.rhai"), text));
+        std::iter::once((format!("{}.rhai", self.name), &self.main)).chain(imports)
     }
 
     /// Main text and imports.
@@ -162,8 +178,12 @@ impl Source {
     /// Imports are resolved below the script's folder or, for `lib/...`, beside the slots' folders.
     fn read_import(&self, slot: Slot, import: &str) -> Result<Text, Fault> {
         let relative = PathBuf::from(format!("{import}.rhai"));
-        if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-            let message = format!("import \"{import}\" leaves the script's folder: name a file below it");
+        if !relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        {
+            let message =
+                format!("import \"{import}\" leaves the script's folder: name a file below it");
             return Err(Fault::new(slot, Kind::Compile, message));
         }
         let origin = match &self.main.origin {
@@ -196,18 +216,39 @@ impl Source {
 fn read(slot: Slot, origin: &Origin) -> Result<Text, Fault> {
     match origin {
         Origin::Shipped(name) => match shipped::text(name) {
-            Some(text) => Ok(Text { name: name.clone(), origin: origin.clone(), text: text.to_owned() }),
-            None => Err(Fault::new(slot, Kind::Missing, format!("the binary ships no script '{name}'"))),
+            Some(text) => Ok(Text {
+                name: name.clone(),
+                origin: origin.clone(),
+                text: text.to_owned(),
+            }),
+            None => Err(Fault::new(
+                slot,
+                Kind::Missing,
+                format!("the binary ships no script '{name}'"),
+            )),
         },
         Origin::File(path) => {
             let name = path.display().to_string();
-            let bytes = std::fs::read(path)
-                .map_err(|error| Fault::new(slot, Kind::Missing, format!("cannot read '{name}': {error}")))?;
+            let bytes = std::fs::read(path).map_err(|error| {
+                Fault::new(
+                    slot,
+                    Kind::Missing,
+                    format!("cannot read '{name}': {error}"),
+                )
+            })?;
             let text = String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();
-                Fault::new(slot, Kind::Compile, format!("'{name}' is not UTF-8: byte {at} begins no character"))
+                Fault::new(
+                    slot,
+                    Kind::Compile,
+                    format!("'{name}' is not UTF-8: byte {at} begins no character"),
+                )
             })?;
-            Ok(Text { name, origin: origin.clone(), text })
+            Ok(Text {
+                name,
+                origin: origin.clone(),
+                text,
+            })
         }
     }
 }
@@ -218,7 +259,14 @@ fn read(slot: Slot, origin: &Origin) -> Result<Text, Fault> {
 /// computed, or that stands elsewhere, finds no module and is refused when it runs.
 fn imported(text: &str) -> Vec<String> {
     text.lines()
-        .filter_map(|line| line.trim_start().strip_prefix("import")?.trim_start().strip_prefix('"')?.split('"').next())
+        .filter_map(|line| {
+            line.trim_start()
+                .strip_prefix("import")?
+                .trim_start()
+                .strip_prefix('"')?
+                .split('"')
+                .next()
+        })
         .map(str::to_owned)
         .collect()
 }

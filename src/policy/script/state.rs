@@ -30,7 +30,11 @@ impl Script {
     pub fn save_state(&self) -> Result<Saved, Fault> {
         let mut tensors = BTreeMap::new();
         let tree = save(&self.state, "this", &mut tensors).map_err(|message| {
-            Fault::new(self.slot, Kind::State, format!("state of '{}': {message}", self.source.name()))
+            Fault::new(
+                self.slot,
+                Kind::State,
+                format!("state of '{}': {message}", self.source.name()),
+            )
         })?;
         Ok(Saved { tree, tensors })
     }
@@ -41,7 +45,11 @@ impl Script {
     /// A [`Fault`] when the tree names a tensor that is not there.
     pub fn load_state(&mut self, saved: &Saved) -> Result<(), Fault> {
         self.state = load(&saved.tree, &saved.tensors).map_err(|message| {
-            Fault::new(self.slot, Kind::State, format!("state of '{}': {message}", self.source.name()))
+            Fault::new(
+                self.slot,
+                Kind::State,
+                format!("state of '{}': {message}", self.source.name()),
+            )
         })?;
         Ok(())
     }
@@ -57,8 +65,16 @@ impl Script {
         }
         let state = self.call_raw("restore", vec![old.state.clone()], Budget::DECIDE)?;
         if !state.is_map() {
-            let message = format!("'restore' must answer the new state, a map, found {}", state.type_name());
-            return Err(diagnostic::at_function(self, Kind::State, "restore", message));
+            let message = format!(
+                "'restore' must answer the new state, a map, found {}",
+                state.type_name()
+            );
+            return Err(diagnostic::at_function(
+                self,
+                Kind::State,
+                "restore",
+                message,
+            ));
         }
         self.state = state;
         Ok(())
@@ -73,42 +89,63 @@ impl Script {
     }
 }
 
-fn save(value: &Dynamic, path: &str, tensors: &mut BTreeMap<String, Tensor>) -> Result<Value, String> {
+fn save(
+    value: &Dynamic,
+    path: &str,
+    tensors: &mut BTreeMap<String, Tensor>,
+) -> Result<Value, String> {
     if let Some(map) = value.read_lock::<Map>() {
         let fields = map.iter().map(|(name, value)| {
-            Ok((name.to_string(), save(value, &format!("{path}.{name}"), tensors)?))
+            Ok((
+                name.to_string(),
+                save(value, &format!("{path}.{name}"), tensors)?,
+            ))
         });
         return Ok(Value::Object(fields.collect::<Result<_, String>>()?));
     }
     if let Some(array) = value.read_lock::<rhai::Array>() {
-        let items = array.iter().enumerate().map(|(i, value)| save(value, &format!("{path}.{i}"), tensors));
+        let items = array
+            .iter()
+            .enumerate()
+            .map(|(i, value)| save(value, &format!("{path}.{i}"), tensors));
         return Ok(Value::Array(items.collect::<Result<_, String>>()?));
     }
     if let Some(handle) = value.read_lock::<Handle>() {
         tensors.insert(path.to_owned(), handle.tensor().shallow_clone());
         return Ok(serde_json::json!({ TENSOR: path }));
     }
-    if value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_string() {
+    if value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_string()
+    {
         return rhai::serde::from_dynamic(value).map_err(|error| error.to_string());
     }
-    Err(format!("'{path}' is a {}, which cannot be saved: keep numbers, texts, arrays, maps and tensors", value.type_name()))
+    Err(format!(
+        "'{path}' is a {}, which cannot be saved: keep numbers, texts, arrays, maps and tensors",
+        value.type_name()
+    ))
 }
 
 fn load(value: &Value, tensors: &BTreeMap<String, Tensor>) -> Result<Dynamic, String> {
     match value {
         Value::Object(fields) => match fields.get(TENSOR).and_then(Value::as_str) {
             Some(name) => {
-                let tensor = tensors.get(name).ok_or_else(|| format!("tensor '{name}' is missing"))?;
+                let tensor = tensors
+                    .get(name)
+                    .ok_or_else(|| format!("tensor '{name}' is missing"))?;
                 Ok(Dynamic::from(Handle::new(tensor.shallow_clone())))
             }
             None => {
-                let fields = fields.iter().map(|(name, value)| Ok((name.as_str().into(), load(value, tensors)?)));
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| Ok((name.as_str().into(), load(value, tensors)?)));
                 Ok(Dynamic::from_map(fields.collect::<Result<Map, String>>()?))
             }
         },
-        Value::Array(items) => {
-            Ok(Dynamic::from_array(items.iter().map(|item| load(item, tensors)).collect::<Result<_, String>>()?))
-        }
+        Value::Array(items) => Ok(Dynamic::from_array(
+            items
+                .iter()
+                .map(|item| load(item, tensors))
+                .collect::<Result<_, String>>()?,
+        )),
         other => Ok(context::dynamic(other)),
     }
 }
