@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Invalid;
-use crate::policy::script::{Cost, Script, Search, Source, declared_slot};
+use crate::policy::script::{Cost, Script, Search, Source, Unknown, declared_slot};
 use crate::policy::{Fault, Params};
 use crate::train::rehearsal;
 
@@ -75,7 +75,7 @@ fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
     let origin = search.find(slot, file)?;
     let source = Source::read(slot, &origin)?;
     let hash = source.hash();
-    let mut script = Script::build(slot, source, &Params::new())?;
+    let mut script = Script::build(slot, source, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
     rehearsal::synthetic(&mut script)?;
     let cost = rehearsal::decide(&mut script)?;

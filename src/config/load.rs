@@ -97,7 +97,7 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if request.set.is_empty() {
         return Ok(Loaded {
-            config: as_written,
+            config: as_written.settle(),
             folder,
         });
     }
@@ -112,7 +112,7 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         config = serde_yaml::from_value(tree.clone())
             .map_err(|error| parse_error(&format!("--set {set}"), &error))?;
     }
-    Ok(Loaded { config, folder })
+    Ok(Loaded { config: config.settle(), folder })
 }
 
 fn text(name: &str) -> Result<(String, String, Option<PathBuf>), Error> {

@@ -48,6 +48,24 @@ pub struct Config {
     pub checkpoint: Checkpoint,
 }
 
+/// The scripts of the slots, unless a configuration names others.
+const LABELS: &str = "labels/online.rhai";
+const SAMPLER: &str = "samplers/semi_hard.rhai";
+const BOUNDARY: &str = "boundaries/cosine_margin.rhai";
+
+impl Config {
+    /// Gives a slot of which only parameters are named its script.
+    pub(super) fn settle(mut self) -> Self {
+        let slots = [(&mut self.labels, LABELS), (&mut self.sampler, SAMPLER), (&mut self.boundary, BOUNDARY)];
+        for (slot, script) in slots {
+            if slot.script.as_os_str().is_empty() {
+                slot.script = script.into();
+            }
+        }
+        self
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -61,9 +79,9 @@ impl Default for Config {
             bank: Bank::default(),
             inter: Inter::default(),
             loss: Loss::default(),
-            labels: SlotConfig::of("labels/online.rhai"),
-            sampler: SlotConfig::of("samplers/semi_hard.rhai"),
-            boundary: SlotConfig::of("boundaries/cosine_margin.rhai"),
+            labels: SlotConfig::of(LABELS),
+            sampler: SlotConfig::of(SAMPLER),
+            boundary: SlotConfig::of(BOUNDARY),
             optim: Optim::default(),
             train: Train::default(),
             eval: Eval::default(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::ledger::{Ledger, Line};
 use super::watch::{Seen, Watch};
-use crate::policy::script::{Cost, Origin, Script, Source};
+use crate::policy::script::{Cost, Origin, Script, Source, Unknown};
 use crate::policy::{Fault, Generation, Kind, Now, Params, Slot};
 
 /// Steps after a swap in which the new generation counts as on trial.
@@ -246,7 +246,7 @@ impl Gate {
         if source.hash() == seat.live.generation.hash {
             return Ok(());
         }
-        let built = Script::build(slot, source.clone(), &seat.overrides);
+        let built = Script::build(slot, source.clone(), &seat.overrides, Unknown::Ignored);
         let mut script = built.map_err(|fault| self.remember(fault, &source))?;
         let seat = &self.seats[&slot];
         script

@@ -12,7 +12,7 @@ use crate::labels;
 use crate::method::{Margin, Moco};
 use crate::model::{Network, key_of};
 use crate::optim::{LearningRate, Sgd};
-use crate::policy::script::{Script, Source};
+use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
@@ -120,7 +120,7 @@ impl Rig {
             let planned = self.plan.slot(slot);
             let origin = self.plan.search.find(slot, &planned.script)?;
             let source = Source::read(slot, &origin)?;
-            let mut script = Script::build(slot, source, &planned.params)?;
+            let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
             super::rehearsal::synthetic(&mut script)?;
             self.gate
                 .seat(script, planned.params, self.now())

@@ -105,6 +105,7 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
             rig.start_inter()?;
         }
         rig.swap();
+        records.changes(&mut rig);
         let report = step(&mut rig);
         records.after_step(&mut rig, &report);
         if rig.begins_epoch() {

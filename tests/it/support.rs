@@ -16,11 +16,11 @@ const TRAIN: usize = 512;
 const EVAL: usize = 128;
 
 /// A working folder with a small part of the embedded images as IDX files and a configuration that trains on them.
-pub struct Dir(TempDir);
+pub(crate) struct Dir(TempDir);
 
 impl Dir {
     /// A folder with data and `tiny.yaml`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = Self::empty();
         let splits = data::open(&Source::Embedded).unwrap();
         dir.idx("train", &splits.train, TRAIN);
@@ -30,26 +30,26 @@ impl Dir {
     }
 
     /// A folder with nothing in it.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.file(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Copies a shipped script to `scripts/` of this folder and returns its text.
-    pub fn copy_script(&self, path: &str) -> String {
+    pub(crate) fn copy_script(&self, path: &str) -> String {
         let text = fs::read_to_string(repo().join("scripts").join(path)).unwrap();
         self.write(&format!("scripts/{path}"), &text);
         text
@@ -77,7 +77,7 @@ impl Dir {
     }
 
     /// The program with this folder as its working directory.
-    pub fn sandbox(&self, args: &[&str]) -> Command {
+    pub(crate) fn sandbox(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
         command
             .args(args)
@@ -87,12 +87,12 @@ impl Dir {
     }
 
     /// Runs the program to its end.
-    pub fn output(&self, args: &[&str]) -> Output {
+    pub(crate) fn output(&self, args: &[&str]) -> Output {
         self.sandbox(args).output().unwrap()
     }
 
     /// Trains on the small data to the end and returns the run.
-    pub fn train(&self, args: &[&str]) -> Finished {
+    pub(crate) fn train(&self, args: &[&str]) -> Finished {
         let output = self.output(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{text}");
@@ -103,7 +103,7 @@ impl Dir {
     }
 
     /// Starts training on the small data; the run goes on until it is stopped.
-    pub fn start(&self, args: &[&str]) -> Live {
+    pub(crate) fn start(&self, args: &[&str]) -> Live {
         let mut command =
             self.sandbox(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
         let mut child = command
@@ -142,23 +142,23 @@ fn header(dimensions: u8, sizes: &[u32]) -> Vec<u8> {
 }
 
 /// The repository's root.
-pub fn repo() -> &'static Path {
+pub(crate) fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A run that goes on.
-pub struct Live {
+pub(crate) struct Live {
     child: Child,
     lines: BufReader<ChildStderr>,
     /// Its folder.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// What it has said so far.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Live {
     /// Reads what the run says up to the line that contains `wanted`, and returns that line.
-    pub fn until(&mut self, wanted: &str) -> String {
+    pub(crate) fn until(&mut self, wanted: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.lines.read_line(&mut line).unwrap();
@@ -175,14 +175,14 @@ impl Live {
     }
 
     /// Reads until `count` more lines of metrics have been reported.
-    pub fn steps(&mut self, count: usize) {
+    pub(crate) fn steps(&mut self, count: usize) {
         for _ in 0..count {
             self.until("loss");
         }
     }
 
     /// Ends the process and returns what it left.
-    pub fn stop(mut self) -> Finished {
+    pub(crate) fn stop(mut self) -> Finished {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Finished {
@@ -200,14 +200,14 @@ impl Drop for Live {
 }
 
 /// What a run left.
-pub struct Finished {
-    pub folder: PathBuf,
-    pub text: String,
+pub(crate) struct Finished {
+    pub(crate) folder: PathBuf,
+    pub(crate) text: String,
 }
 
 impl Finished {
     /// The lines of a JSON-lines file; a last torn line is left out.
-    pub fn lines(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.folder.join(name)).unwrap();
         text.lines()
             .filter_map(|line| serde_json::from_str(line).ok())
@@ -215,7 +215,7 @@ impl Finished {
     }
 
     /// Step and bits of each logged loss.
-    pub fn losses(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn losses(&self) -> Vec<(u64, u64)> {
         self.lines("metrics.jsonl")
             .iter()
             .filter_map(|line| {
@@ -228,7 +228,7 @@ impl Finished {
     }
 
     /// The ledger's lines about a slot with one of these events.
-    pub fn ledger(&self, slot: &str, event: &str) -> Vec<Value> {
+    pub(crate) fn ledger(&self, slot: &str, event: &str) -> Vec<Value> {
         let lines = self.lines("swaps.jsonl");
         lines
             .into_iter()
@@ -237,7 +237,7 @@ impl Finished {
     }
 
     /// Asserts that the losses equal those of another run as far as both go.
-    pub fn assert_same_losses(&self, other: &Finished) {
+    pub(crate) fn assert_same_losses(&self, other: &Finished) {
         let (mine, others) = (self.losses(), other.losses());
         let common = mine.len().min(others.len());
         assert!(

@@ -170,8 +170,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "forgotten value",
-        "//! slot: sampler\nfn decide(ctx) { ctx.index; }",
-        "is there a ';' after the last expression?",
+        "//! slot: sampler\nfn decide(ctx) { let rows = ctx.index; }",
+        "found nothing",
     ),
     (
         "misspelt key",
@@ -253,6 +253,7 @@ fn a_fault_on_trial_is_rolled_back_and_no_step_is_lost() {
     }
     let run = run.stop();
     assert_eq!(run.ledger("boundary", "rolled_back").len(), 4);
+    fs::write(&path, &good).unwrap();
 
     let mut quiet = dir.start(&["--no-watch"]);
     quiet.steps(20);

@@ -83,8 +83,11 @@ pub fn optional_tensor(map: &Map, name: &str) -> Result<Option<Tensor>, String> 
 }
 
 fn describe(value: &Dynamic) -> String {
+    if let Some(handle) = value.read_lock::<Handle>() {
+        return format!("a tensor {:?}", handle.tensor().size());
+    }
     match value.is_unit() {
-        true => "nothing (is there a ';' after the last expression?)".into(),
+        true => "nothing: the last expression has no value".into(),
         false => format!("a value of type {}", value.type_name()),
     }
 }

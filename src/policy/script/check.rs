@@ -4,7 +4,7 @@ use rhai::{AST, ASTNode, Dynamic, Expr, Position, Stmt};
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::{Script, Source, diagnostic};
+use super::{Script, Source, Unknown, diagnostic};
 use crate::config::suggest;
 use crate::policy::{Fault, Kind, Params, Slot};
 
@@ -195,12 +195,16 @@ pub(super) fn overrides(
     script: &Script,
     mut params: Params,
     overrides: &Params,
+    unknown: Unknown,
 ) -> Result<Params, Fault> {
     let slot = script.slot();
     let fault =
         |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
     for (name, value) in overrides {
         let Some(default) = params.get(name) else {
+            if unknown == Unknown::Ignored {
+                continue;
+            }
             let names: Vec<_> = params.keys().map(String::as_str).collect();
             let meant = suggest::nearest(name, names.iter().copied());
             let meant = meant.map_or_else(String::new, |near| {

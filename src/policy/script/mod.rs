@@ -73,6 +73,15 @@ impl std::ops::AddAssign for Cost {
     }
 }
 
+/// What becomes of an override whose parameter the script does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// It is a slip of the pen: the script is refused.
+    Refused,
+    /// It was meant for another generation: this one runs without it.
+    Ignored,
+}
+
 /// A compiled script with its parameters and its state.
 pub struct Script {
     slot: Slot,
@@ -92,7 +101,7 @@ impl Script {
     ///
     /// # Errors
     /// A [`Fault`] of kind compile, contract, or of the call of `defaults()`.
-    pub fn build(slot: Slot, source: Source, overrides: &Params) -> Result<Self, Fault> {
+    pub fn build(slot: Slot, source: Source, overrides: &Params, unknown: Unknown) -> Result<Self, Fault> {
         check::header(slot, &source)?;
         let engine = engine::Engine::new(&source, slot)?;
         let ast = engine.compile(slot, &source)?;
@@ -107,7 +116,7 @@ impl Script {
             state,
             cost: Cost::default(),
         };
-        script.params = script.resolve_params(overrides)?;
+        script.params = script.resolve_params(overrides, unknown)?;
         Ok(script)
     }
 
@@ -248,7 +257,7 @@ impl Script {
     }
 
     /// `defaults()` of the script, overridden.
-    fn resolve_params(&mut self, overrides: &Params) -> Result<Params, Fault> {
+    fn resolve_params(&mut self, overrides: &Params, unknown: Unknown) -> Result<Params, Fault> {
         let mut params = Params::new();
         if self
             .ast
@@ -258,6 +267,6 @@ impl Script {
             let value = self.call_raw("defaults", Vec::new(), Budget::DECIDE)?;
             params = check::defaults(self, &value)?;
         }
-        check::overrides(self, params, overrides)
+        check::overrides(self, params, overrides, unknown)
     }
 }

@@ -6,7 +6,7 @@ use sandbox::bank::{Bank, segment_mean};
 use tch::Device;
 
 /// Compares the features, the labels, the change ratio and the centroids.
-pub fn check(case: &super::Case) {
+pub(crate) fn check(case: &super::Case) {
     let centroids = case.tensor("centroids");
     let (features, clusters) = (case.tensor("bank"), centroids.size()[0]);
     let [n, dim] = features.size()[..] else {

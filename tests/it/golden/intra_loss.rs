@@ -4,7 +4,7 @@ use sandbox::bank::unit_rows;
 use sandbox::method::{Margin, info_nce};
 
 /// Compares the loss and the gradient with respect to the raw queries.
-pub fn check(case: &super::Case) {
+pub(crate) fn check(case: &super::Case) {
     let margin = match case.text("margin_kind") {
         "none" => Margin::None,
         "cosine" => Margin::Cosine(case.number("margin")),

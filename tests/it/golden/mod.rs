@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use sandbox::policy::script::{Origin, Script, Source};
+use sandbox::policy::script::{Origin, Script, Source, Unknown};
 use sandbox::policy::{Now, Slot};
 use serde_json::Value;
 use tch::{Kind, Tensor};
@@ -89,7 +89,7 @@ pub(crate) fn script(slot: Slot, name: &str, params: &[(&str, Value)]) -> Script
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
-    Script::build(slot, source, &params).unwrap_or_else(|fault| panic!("{}", fault.report))
+    Script::build(slot, source, &params, Unknown::Refused).unwrap_or_else(|fault| panic!("{}", fault.report))
 }
 
 /// Step `step` of a run that goes on.

@@ -6,7 +6,7 @@ use sandbox::bank::Queue;
 use tch::{Device, Tensor};
 
 /// Compares the queue and its pointer after each batch.
-pub fn check(case: &super::Case) {
+pub(crate) fn check(case: &super::Case) {
     let start = case.tensor("queue");
     let [size, dim] = start.size()[..] else {
         panic!("{}: 'queue' is no matrix", case.file);
