@@ -112,7 +112,10 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         config = serde_yaml::from_value(tree.clone())
             .map_err(|error| parse_error(&format!("--set {set}"), &error))?;
     }
-    Ok(Loaded { config: config.settle(), folder })
+    Ok(Loaded {
+        config: config.settle(),
+        folder,
+    })
 }
 
 fn text(name: &str) -> Result<(String, String, Option<PathBuf>), Error> {

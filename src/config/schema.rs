@@ -56,7 +56,11 @@ const BOUNDARY: &str = "boundaries/cosine_margin.rhai";
 impl Config {
     /// Gives a slot of which only parameters are named its script.
     pub(super) fn settle(mut self) -> Self {
-        let slots = [(&mut self.labels, LABELS), (&mut self.sampler, SAMPLER), (&mut self.boundary, BOUNDARY)];
+        let slots = [
+            (&mut self.labels, LABELS),
+            (&mut self.sampler, SAMPLER),
+            (&mut self.boundary, BOUNDARY),
+        ];
         for (slot, script) in slots {
             if slot.script.as_os_str().is_empty() {
                 slot.script = script.into();

@@ -36,6 +36,9 @@ pub fn step(rig: &mut Rig) -> Report {
 
     let ids = rig.loader.at(now.step).ids.to_vec();
     let images = rig.train.batch(&ids);
+    if now.step + 1 < now.steps {
+        rig.train.prefetch(rig.loader.at(now.step + 1).ids);
+    }
     let index = Tensor::from_slice(&ids).to_device(rig.query.device());
     let view = |view| {
         rig.plan

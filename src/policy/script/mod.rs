@@ -101,7 +101,12 @@ impl Script {
     ///
     /// # Errors
     /// A [`Fault`] of kind compile, contract, or of the call of `defaults()`.
-    pub fn build(slot: Slot, source: Source, overrides: &Params, unknown: Unknown) -> Result<Self, Fault> {
+    pub fn build(
+        slot: Slot,
+        source: Source,
+        overrides: &Params,
+        unknown: Unknown,
+    ) -> Result<Self, Fault> {
         check::header(slot, &source)?;
         let engine = engine::Engine::new(&source, slot)?;
         let ast = engine.compile(slot, &source)?;

@@ -89,7 +89,8 @@ pub(crate) fn script(slot: Slot, name: &str, params: &[(&str, Value)]) -> Script
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
-    Script::build(slot, source, &params, Unknown::Refused).unwrap_or_else(|fault| panic!("{}", fault.report))
+    Script::build(slot, source, &params, Unknown::Refused)
+        .unwrap_or_else(|fault| panic!("{}", fault.report))
 }
 
 /// Step `step` of a run that goes on.
