@@ -1,0 +1,3 @@
+//! The script carrier: a policy written in Rhai.
+
+pub mod vocabulary;

@@ -1,0 +1,163 @@
+//! The tensor vocabulary of scripts: PyTorch's words on tensor handles. It knows no slot and no policy.
+//!
+//! A script writes `x.matmul(y.t()) / 0.2` as it would in PyTorch, as a method or as a function (`matmul(x, y)`). What differs:
+//!
+//! - Nothing changes in place; `x += y` gives a new tensor to `x`.
+//! - Shapes and several dimensions are arrays: `x.reshape([-1, 8])`, `x.sum([0, 1])`. `dim` and `keepdim` are positional, `()` means
+//!   "not given". A word on one dimension (`softmax`, `topk`, `normalize`, ...) takes the last where none is given.
+//! - `max` and `min` with a dimension give the values only; `topk`, `sort` and `unique` give a map (`x.topk(5).indices`).
+//! - `==`, `<`, `&`, `|`, `!` work on each element and give a tensor; `if` needs a bool: `if x.any().item() { .. }`.
+//!   A tensor compared with `()` is a bool, so `if this.means == () { .. }` works.
+//! - Devices have no name: `x.new_zeros([..])` lies where `x` does, and `zeros([..])` on the device of [`set_device`].
+//! - Random numbers come from the slot's `rng`.
+//!
+//! A wrong shape, type or index is an error of the script, never a panic. libtorch checks indices on the CPU; on CUDA it would kill
+//! the process's context, so there the vocabulary reads the least and the greatest index first, which waits for the device and
+//! counts in [`syncs`].
+
+mod answer;
+mod arguments;
+mod arithmetic;
+mod choose;
+mod cluster;
+mod compare;
+mod create;
+mod guard;
+mod index;
+mod inspect;
+mod linear;
+mod loss;
+mod number;
+mod order;
+mod random;
+mod reduce;
+mod shape;
+#[cfg(test)]
+mod trial;
+mod verb;
+
+use std::borrow::Borrow;
+use std::cell::Cell;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, Module, Shared, Token};
+use tch::{Device, Tensor};
+
+pub use random::Rng;
+use verb::Verb;
+
+/// A tensor as a script holds it: a reference-counted handle, registered as `Tensor`.
+///
+/// A handle may be a view of what the host gave, so the host gives no tensor that it later changes in place.
+#[derive(Clone, Debug)]
+pub struct Handle(Rc<Tensor>);
+
+impl Handle {
+    /// A handle of a tensor of any shape, type and device.
+    pub fn new(tensor: Tensor) -> Self {
+        Self(Rc::new(tensor))
+    }
+
+    /// The tensor.
+    pub fn tensor(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+impl Deref for Handle {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+impl Borrow<Tensor> for Handle {
+    fn borrow(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+impl From<Handle> for Dynamic {
+    fn from(handle: Handle) -> Self {
+        Dynamic::from(handle)
+    }
+}
+
+/// All verbs, a list for each domain.
+const DOMAINS: &[&[Verb]] = &[
+    create::VERBS,
+    shape::VERBS,
+    arithmetic::VERBS,
+    compare::VERBS,
+    reduce::VERBS,
+    index::VERBS,
+    order::VERBS,
+    linear::VERBS,
+    cluster::VERBS,
+    loss::VERBS,
+    inspect::VERBS,
+    random::VERBS,
+];
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static SYNCS: Cell<u64> = const { Cell::new(0) };
+    static DEVICE: Cell<Device> = const { Cell::new(Device::Cpu) };
+    /// Building it takes longer than compiling a script, and each script has an engine of its own.
+    static MODULE: Shared<Module> = Shared::new(module());
+}
+
+/// Calls of verbs by scripts of this thread since it began.
+pub fn calls() -> u64 {
+    CALLS.get()
+}
+
+/// How often a verb made this thread wait for the device since it began: each reading of a value (`item`, `to_array`, printing), each
+/// shape that depends on values (`nonzero`, `masked_select`, `unique`, a mask as index), and on CUDA each check of indices.
+pub fn syncs() -> u64 {
+    SYNCS.get()
+}
+
+/// Says where tensors lie that scripts of this thread create from nothing (`zeros([3])`); the CPU at first.
+pub fn set_device(device: Device) {
+    DEVICE.set(device);
+}
+
+/// Registers the types `Tensor` and `Rng` and all verbs, with their documentation, and makes `var` a word that scripts may call.
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(MODULE.with(Shared::clone));
+    #[expect(
+        deprecated,
+        reason = "Rhai marks it as volatile, not as obsolete, and nothing else frees a reserved word"
+    )]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if *word == "var" => Token::Identifier(word),
+        token => token,
+    });
+}
+
+/// The names of all verbs and properties, sorted.
+pub fn names() -> Vec<String> {
+    let all = DOMAINS.iter().copied().flatten().flat_map(Verb::names);
+    let words = all.map(|name| name.trim_start_matches('.'));
+    let mut words: Vec<String> = words
+        .filter(|name| rhai::is_valid_identifier(name))
+        .map(str::to_owned)
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn module() -> Module {
+    let mut module = Module::new();
+    module.set_id("tensors");
+    module.set_custom_type::<Handle>("Tensor");
+    module.set_custom_type::<Rng>("Rng");
+    for verb in DOMAINS.iter().copied().flatten() {
+        verb.install(&mut module);
+    }
+    module
+}

@@ -1,0 +1,167 @@
+//! How a verb is declared, and how a declaration becomes functions of a Rhai module.
+
+use std::any::TypeId;
+use std::rc::Rc;
+
+use rhai::{
+    Array, Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared,
+};
+
+use super::answer::Answer;
+use super::arguments::Arguments;
+use super::{CALLS, Handle, Rng};
+
+/// A verb of the vocabulary. One declaration serves registration, type errors, the list of names and the reference.
+pub(super) struct Verb {
+    /// `names(param: type, param: type = default) -> type`. Several names are separated by commas; `.name` is a property, `[]` the
+    /// index. A parameter with a default may be left out.
+    signature: &'static str,
+    doc: &'static str,
+    run: fn(&Arguments<'_>) -> Answer,
+}
+
+/// Declares a verb.
+pub(super) const fn verb(
+    signature: &'static str,
+    doc: &'static str,
+    run: fn(&Arguments<'_>) -> Answer,
+) -> Verb {
+    Verb {
+        signature,
+        doc,
+        run,
+    }
+}
+
+/// A parameter as declared.
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    optional: bool,
+}
+
+/// A name of a verb with its parameters.
+pub(super) struct Signature {
+    pub(super) name: &'static str,
+    pub(super) params: Rc<[Param]>,
+}
+
+impl Verb {
+    /// Its names as declared, operators and properties among them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.head().split(',').map(str::trim)
+    }
+
+    fn head(&self) -> &'static str {
+        self.signature
+            .split_once('(')
+            .expect("a signature has parameters")
+            .0
+    }
+
+    fn params(&self) -> Rc<[Param]> {
+        let (_, rest) = self
+            .signature
+            .split_once('(')
+            .expect("a signature has parameters");
+        let (list, _) = rest
+            .rsplit_once(") ->")
+            .expect("a signature says what it gives");
+        let declared = list.split(", ").filter(|param| !param.is_empty());
+        declared
+            .map(|param| {
+                let (name, kind) = param.split_once(": ").expect("a parameter has a type");
+                let (kind, default) = kind
+                    .split_once(" = ")
+                    .map_or((kind, None), |(k, d)| (k, Some(d)));
+                Param {
+                    name,
+                    kind,
+                    optional: default.is_some(),
+                }
+            })
+            .collect()
+    }
+
+    fn returns(&self) -> &'static str {
+        self.signature
+            .rsplit_once("-> ")
+            .expect("a signature says what it gives")
+            .1
+    }
+
+    /// Adds the verb to a module: each name, with each number of arguments that the defaults allow.
+    pub(super) fn install(&self, module: &mut Module) {
+        let params = self.params();
+        let required = params.iter().filter(|param| !param.optional).count();
+        for name in self.names() {
+            let signature = Rc::new(Signature {
+                name,
+                params: params.clone(),
+            });
+            for count in required..=params.len() {
+                for types in overloads(&params[..count]) {
+                    self.registration(&signature, count).set_into_module_raw(
+                        module,
+                        types,
+                        self.function(&signature),
+                    );
+                }
+            }
+        }
+    }
+
+    fn registration(&self, signature: &Signature, count: usize) -> FuncRegistration {
+        let registration = match signature.name {
+            "[]" => FuncRegistration::new_index_getter(),
+            name => match name.strip_prefix('.') {
+                Some(property) => FuncRegistration::new_getter(property),
+                None => FuncRegistration::new(name).in_global_namespace(),
+            },
+        };
+        let params = signature.params[..count]
+            .iter()
+            .map(|param| format!("{}: {}", param.name, param.kind));
+        registration
+            .with_params_info(params.chain([self.returns().to_owned()]))
+            .with_comments(self.doc.lines().map(|line| format!("/// {}", line.trim())))
+    }
+
+    fn function(&self, signature: &Rc<Signature>) -> RhaiFunc {
+        let (signature, run) = (Rc::clone(signature), self.run);
+        let call = move |_: Option<NativeCallContext>, values: &mut [&mut Dynamic]| {
+            CALLS.set(CALLS.get() + 1);
+            let arguments = Arguments::new(&signature, values);
+            run(&arguments).map_err(|fault| Box::<EvalAltResult>::from(arguments.explain(&fault)))
+        };
+        // A constant may be an argument, since nothing changes in place. Volatile keeps the optimiser from calling it early.
+        RhaiFunc::Method {
+            func: Shared::new(call),
+            has_context: false,
+            is_pure: true,
+            is_volatile: true,
+        }
+    }
+}
+
+/// The types under which Rhai finds the function. All parameters but the first take any value, so that a wrong one is our error and
+/// names the parameter.
+fn overloads(params: &[Param]) -> Vec<Vec<TypeId>> {
+    let any = TypeId::of::<Dynamic>();
+    let mut types = vec![any; params.len()];
+    let Some(first) = params.first() else {
+        return vec![types];
+    };
+    types[0] = match first.kind {
+        "Tensor" | "Tensor | number" => TypeId::of::<Handle>(),
+        "Rng" => TypeId::of::<Rng>(),
+        "array" => TypeId::of::<Array>(),
+        _ => any,
+    };
+    let mut all = vec![types];
+    // An operator whose left side may be a number: at least one side is a tensor, or it would catch every pair of values.
+    if first.kind == "Tensor | number" {
+        all.push(vec![any, TypeId::of::<Handle>()]);
+    }
+    all
+}
