@@ -1,6 +1,9 @@
 //! Peak memory of the inter-image branch, in a process of its own: no `[B, K, D]` tensor is made.
 
-#![expect(clippy::unwrap_used, reason = "a failed test should stop where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed test should stop where it fails"
+)]
 
 use sandbox::bank::Bank;
 use sandbox::policy::script::{Origin, Script, Source, Unknown};
@@ -23,14 +26,25 @@ fn the_inter_branch_needs_less_than_three_similarities_of_memory() {
         let mut gate = gate(folder.path(), sampler);
         let (bank, batch) = (bank(), batch());
         // What libtorch and Rhai set up at the first use belongs to the process, not to a step.
-        inter::decide(&mut gate, &bank, &batch, 0.2, now()).relation.unwrap();
+        inter::decide(&mut gate, &bank, &batch, 0.2, now())
+            .relation
+            .unwrap();
         let before = reset_peak();
-        let relation = inter::decide(&mut gate, &bank, &batch, 0.2, now()).relation.unwrap();
+        let relation = inter::decide(&mut gate, &bank, &batch, 0.2, now())
+            .relation
+            .unwrap();
         let peak = status("VmHWM") - before;
         assert_eq!(relation.pairs.negatives.size(), [B, K]);
         let similarity = (B * N * 4 / 1024) as u64;
-        println!("{sampler}: peak {} MiB, {:.2} of [B, N]", peak / 1024, peak as f64 / similarity as f64);
-        assert!(peak < 3 * similarity, "{sampler}: peak {peak} KiB, [B, N] is {similarity} KiB");
+        println!(
+            "{sampler}: peak {} MiB, {:.2} of [B, N]",
+            peak / 1024,
+            peak as f64 / similarity as f64
+        );
+        assert!(
+            peak < 3 * similarity,
+            "{sampler}: peak {peak} KiB, [B, N] is {similarity} KiB"
+        );
     }
 }
 
@@ -40,7 +54,11 @@ fn gate(folder: &std::path::Path, sampler: &str) -> Gate {
     for (slot, path, params) in [
         (Slot::Labels, "labels/online.rhai".to_owned(), Params::new()),
         (Slot::Sampler, format!("samplers/{sampler}.rhai"), negatives),
-        (Slot::Boundary, "boundaries/cosine_margin.rhai".to_owned(), Params::new()),
+        (
+            Slot::Boundary,
+            "boundaries/cosine_margin.rhai".to_owned(),
+            Params::new(),
+        ),
     ] {
         let source = Source::read(slot, &Origin::Shipped(path)).unwrap();
         let script = Script::build(slot, source, &params, Unknown::Refused).unwrap();
@@ -53,18 +71,33 @@ fn bank() -> Bank {
     let mut bank = Bank::new(N, D, CLUSTERS, 1.0, Device::Cpu);
     let labels = Tensor::arange(N, (Kind::Int64, Device::Cpu)).remainder(CLUSTERS);
     let float = (Kind::Float, Device::Cpu);
-    bank.fill(&Tensor::randn([N, D], float), &labels, &Tensor::randn([CLUSTERS, D], float)).unwrap();
+    bank.fill(
+        &Tensor::randn([N, D], float),
+        &labels,
+        &Tensor::randn([CLUSTERS, D], float),
+    )
+    .unwrap();
     bank
 }
 
 fn batch() -> Batch {
     let rows = Tensor::randn([B, D], (Kind::Float, Device::Cpu));
     let unit = &rows / rows.norm_scalaropt_dim(2.0, [1i64], true);
-    Batch { queries: unit.copy(), keys: unit, index: Tensor::arange(B, (Kind::Int64, Device::Cpu)) }
+    Batch {
+        queries: unit.copy(),
+        keys: unit,
+        index: Tensor::arange(B, (Kind::Int64, Device::Cpu)),
+    }
 }
 
 fn now() -> Now {
-    Now { step: 0, epoch: 0, steps: 100, steps_per_epoch: 10, seed: 0 }
+    Now {
+        step: 0,
+        epoch: 0,
+        steps: 100,
+        steps_per_epoch: 10,
+        seed: 0,
+    }
 }
 
 /// Sets the process's peak to what it holds now, and returns that, in KiB.

@@ -1,106 +1,12 @@
-//! The arguments of a call and its answer: conversions between Rhai's values and libtorch's, and the text of what goes wrong.
+//! The arguments of a call: from Rhai's values to libtorch's, and the text of what goes wrong.
 
-use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
-use tch::{Kind, Scalar, TchError, Tensor};
+use rhai::{Array, Dynamic, ImmutableString, Map};
+use tch::{Kind, TchError, Tensor};
 
+use super::answer::{Fault, said};
+use super::number::Operand;
 use super::verb::Signature;
-use super::{Handle, Rng, SYNCS};
-
-/// What went wrong in a verb.
-pub(super) enum Fault {
-    /// libtorch refused; the shapes of the operands say why.
-    Torch(TchError),
-    /// The vocabulary refused, and says why itself.
-    Said(String),
-}
-
-impl From<TchError> for Fault {
-    fn from(error: TchError) -> Self {
-        Self::Torch(error)
-    }
-}
-
-/// A fault in the vocabulary's own words.
-pub(super) fn said(text: impl Into<String>) -> Fault {
-    Fault::Said(text.into())
-}
-
-/// What a verb answers.
-pub(super) type Answer = Result<Dynamic, Fault>;
-
-/// What a script can be given.
-pub(super) trait Value {
-    fn value(self) -> Dynamic;
-}
-
-macro_rules! values {
-    ($($kind:ty),*) => {$(
-        impl Value for $kind {
-            fn value(self) -> Dynamic {
-                self.into()
-            }
-        }
-    )*};
-}
-values!(bool, INT, FLOAT, String, &'static str, Handle);
-
-impl Value for Tensor {
-    fn value(self) -> Dynamic {
-        Handle::new(self).into()
-    }
-}
-
-/// Values and their indices, as a map.
-impl Value for (Tensor, Tensor) {
-    fn value(self) -> Dynamic {
-        record([("values", self.0.value()), ("indices", self.1.value())])
-    }
-}
-
-impl<T: Value> Value for Vec<T> {
-    fn value(self) -> Dynamic {
-        Dynamic::from_array(self.into_iter().map(T::value).collect())
-    }
-}
-
-/// A map with these fields.
-pub(super) fn record<const N: usize>(fields: [(&str, Dynamic); N]) -> Dynamic {
-    Dynamic::from_map(
-        fields
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect::<Map>(),
-    )
-}
-
-/// Ends a verb: the result as the script's value.
-pub(super) trait Give {
-    fn give(self) -> Answer;
-}
-
-impl<T: Value, E: Into<Fault>> Give for Result<T, E> {
-    fn give(self) -> Answer {
-        self.map(T::value).map_err(E::into)
-    }
-}
-
-/// A tensor or a number.
-pub(super) enum Operand {
-    Tensor(Handle),
-    Int(i64),
-    Float(f64),
-}
-
-impl Operand {
-    /// The number, where it is one.
-    pub(super) fn scalar(&self) -> Option<Scalar> {
-        match self {
-            Self::Tensor(_) => None,
-            Self::Int(number) => Some((*number).into()),
-            Self::Float(number) => Some((*number).into()),
-        }
-    }
-}
+use super::{Handle, Rng};
 
 /// The arguments of one call, read by position.
 pub(super) struct Arguments<'a> {
@@ -269,20 +175,14 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The operand as a tensor that `like` can meet: a number becomes a tensor without dimensions of its type and device.
-    pub(super) fn tensor_like(&self, at: usize, like: &Tensor) -> Result<Handle, Fault> {
-        match (self.operand(at)?, like.f_kind()?) {
-            (Operand::Tensor(handle), _) => Ok(handle),
-            (Operand::Int(number), kind) => Ok(Handle::new(Tensor::f_full(
-                [0; 0],
-                number,
-                (kind, like.device()),
-            )?)),
-            (Operand::Float(number), kind) => Ok(Handle::new(Tensor::f_full(
-                [0; 0],
-                number,
-                (kind, like.device()),
-            )?)),
+    /// Two operands as tensors, so that numbers keep PyTorch's rules of types.
+    pub(super) fn pair(&self, first: usize) -> Result<(Handle, Handle), Fault> {
+        let (x, y) = (self.operand(first)?, self.operand(first + 1)?);
+        match (&x, &y) {
+            (Operand::Tensor(tensor), _) => Ok((tensor.clone(), y.beside(tensor.f_kind()?)?)),
+            (_, Operand::Tensor(tensor)) => Ok((x.beside(tensor.f_kind()?)?, tensor.clone())),
+            // Two numbers: each has the type of its own.
+            _ => Ok((x.beside(Kind::Bool)?, y.beside(Kind::Bool)?)),
         }
     }
 
@@ -328,22 +228,3 @@ pub(super) fn kind_of(value: &Dynamic) -> &'static str {
         name => name,
     }
 }
-
-/// Counts one wait for the device.
-pub(super) fn sync() {
-    SYNCS.set(SYNCS.get() + 1);
-}
-
-/// The types that scripts can name, as PyTorch prints them.
-pub(super) const KINDS: &[(&str, Kind)] = &[
-    ("float32", Kind::Float),
-    ("float64", Kind::Double),
-    ("float16", Kind::Half),
-    ("bfloat16", Kind::BFloat16),
-    ("int64", Kind::Int64),
-    ("int32", Kind::Int),
-    ("int16", Kind::Int16),
-    ("int8", Kind::Int8),
-    ("uint8", Kind::Uint8),
-    ("bool", Kind::Bool),
-];

@@ -1,11 +1,11 @@
 //! Arithmetic, element by element, with broadcasting.
 
-use tch::{Scalar, TchError, Tensor};
+use tch::{Kind, Scalar, Tensor};
 
-use super::arguments::{Answer, Arguments, Give, Operand, said};
+use super::answer::{Fault, Give, said};
+use super::arguments::Arguments;
+use super::number::Operand;
 use super::verb::{Verb, verb};
-
-type Done = Result<Tensor, TchError>;
 
 /// A verb on one tensor.
 macro_rules! unary {
@@ -16,86 +16,34 @@ macro_rules! unary {
     };
 }
 
-/// A verb on two operands, of which at least one is a tensor: for two tensors, with a number on the right, and on the left.
+/// A verb on two operands, of which at least one is a tensor.
 macro_rules! binary {
-    ($names:literal, $doc:literal, $both:expr, $right:expr, $left:expr) => {
+    ($names:literal, $doc:literal, $run:ident) => {
         verb(
             concat!($names, "(x: Tensor | number, y: Tensor | number) -> Tensor"),
             $doc,
-            |a| a.binary($both, $right, $left),
+            |a| {
+                let (x, y) = a.pair(0)?;
+                x.$run(&y).give()
+            },
         )
     };
 }
 
 pub(super) const VERBS: &[Verb] = &[
-    binary!(
-        "add, +",
-        "Sum.",
-        Tensor::f_add,
-        |x, s| x.f_add_scalar(s),
-        |s, x| x.f_add_scalar(s)
-    ),
-    binary!(
-        "sub, -",
-        "Difference.",
-        Tensor::f_sub,
-        |x, s| x.f_sub_scalar(s),
-        |s, x| x.f_rsub_scalar(s)
-    ),
-    binary!(
-        "mul, *",
-        "Product, element by element.",
-        Tensor::f_mul,
-        |x, s| x.f_mul_scalar(s),
-        |s, x| x.f_mul_scalar(s)
-    ),
-    binary!(
-        "div, /",
-        "Quotient; of ints too a float.",
-        Tensor::f_div,
-        |x, s| x.f_div_scalar(s),
-        |s, x| { x.f_reciprocal()?.f_mul_scalar(s) }
-    ),
+    binary!("add, +", "Sum.", f_add),
+    binary!("sub, -", "Difference.", f_sub),
+    binary!("mul, *", "Product, element by element.", f_mul),
+    binary!("div, /", "Quotient; of ints too a float.", f_div),
     binary!(
         "remainder, %",
         "Remainder with the sign of the divisor.",
-        Tensor::f_remainder_tensor,
-        |x, s| x.f_remainder(s),
-        Tensor::f_remainder_scalar_tensor
+        f_remainder_tensor
     ),
-    binary!(
-        "pow, **",
-        "Power.",
-        Tensor::f_pow,
-        |x, s| x.f_pow_tensor_scalar(s),
-        Tensor::f_pow_scalar
-    ),
-    binary!(
-        "minimum",
-        "The smaller of each two.",
-        Tensor::f_minimum,
-        |x, s| x.f_clamp_max(s),
-        |s, x| x.f_clamp_max(s)
-    ),
-    binary!(
-        "maximum",
-        "The larger of each two.",
-        Tensor::f_maximum,
-        |x, s| x.f_clamp_min(s),
-        |s, x| x.f_clamp_min(s)
-    ),
-    verb(
-        "floor_divide(x: Tensor, y: Tensor | number) -> Tensor",
-        "Quotient rounded down.",
-        |a| {
-            let (x, y) = (a.tensor(0)?, a.operand(1)?);
-            match (y.scalar(), y) {
-                (_, Operand::Tensor(y)) => x.f_floor_divide(&y).give(),
-                (Some(number), _) => x.f_floor_divide_scalar(number).give(),
-                _ => Err(said("no divisor")),
-            }
-        },
-    ),
+    binary!("floor_divide", "Quotient rounded down.", f_floor_divide),
+    binary!("pow, **", "Power.", f_pow),
+    binary!("minimum", "The smaller of each two.", f_minimum),
+    binary!("maximum", "The larger of each two.", f_maximum),
     verb(
         "atan2(y: Tensor, x: Tensor) -> Tensor",
         "The angle of each point (x, y), in -pi..=pi.",
@@ -158,10 +106,8 @@ pub(super) const VERBS: &[Verb] = &[
         "x + weight * (end - x).",
         |a| {
             let (x, end) = (a.tensor(0)?, a.tensor(1)?);
-            match a.operand(2)? {
-                Operand::Tensor(weight) => x.f_lerp_tensor(&end, &weight).give(),
-                _ => x.f_lerp(&end, a.float(2)?).give(),
-            }
+            let weight = a.operand(2)?.beside(x.f_kind()?)?;
+            x.f_add(&end.f_sub(&x)?.f_mul(&weight)?).give()
         },
     ),
     verb(
@@ -182,44 +128,33 @@ pub(super) const VERBS: &[Verb] = &[
     ),
 ];
 
-impl Arguments<'_> {
-    /// The first two arguments, of which at least one is a tensor, so that numbers keep PyTorch's rules of types.
-    pub(super) fn binary(
-        &self,
-        both: fn(&Tensor, &Tensor) -> Done,
-        right: fn(&Tensor, Scalar) -> Done,
-        left: fn(Scalar, &Tensor) -> Done,
-    ) -> Answer {
-        match (self.operand(0)?, self.operand(1)?) {
-            (Operand::Tensor(x), Operand::Tensor(y)) => both(&x, &y).give(),
-            (Operand::Tensor(x), y) => y
-                .scalar()
-                .map_or_else(|| Err(said("no number")), |s| right(&x, s).give()),
-            (x, Operand::Tensor(y)) => x
-                .scalar()
-                .map_or_else(|| Err(said("no number")), |s| left(s, &y).give()),
-            _ => Err(said("needs a tensor on one side")),
-        }
-    }
-}
-
 /// `x` limited from below or above by an argument, which may be `()`.
-fn bound(
-    a: &Arguments<'_>,
-    x: &Tensor,
-    at: usize,
-    below: bool,
-) -> Result<Tensor, super::arguments::Fault> {
+fn bound(a: &Arguments<'_>, x: &Tensor, at: usize, below: bool) -> Result<Tensor, Fault> {
     if !a.given(at) {
         return Ok(x.shallow_clone());
     }
-    let limit = a.operand(at)?;
-    Ok(match (limit.scalar(), limit) {
-        (Some(number), _) if below => x.f_clamp_min(number)?,
-        (Some(number), _) => x.f_clamp_max(number)?,
-        (None, Operand::Tensor(limit)) if below => x.f_clamp_min_tensor(&limit)?,
-        (None, Operand::Tensor(limit)) => x.f_clamp_max_tensor(&limit)?,
-        (None, _) => return Err(said("no limit")),
+    let (kind, limit) = (x.f_kind()?, a.operand(at)?);
+    if kind == Kind::Bool {
+        return Err(said(
+            "bools have no limits; convert them with 'float()' or 'long()'",
+        ));
+    }
+    // A limit as tensor shares the gradient where x lies on it, and one as scalar passes it. With these types no scalar can fail,
+    // since it fits (see `number`): beyond f32's range it is infinite.
+    let number = match (&limit, kind) {
+        (Operand::Int(number), Kind::Int64) => Some(Scalar::int(*number)),
+        (Operand::Int(number), Kind::Float | Kind::Double) => Some(Scalar::float(*number as f64)),
+        (Operand::Float(number), Kind::Double) => Some(Scalar::float(*number)),
+        (Operand::Float(number), Kind::Int64 | Kind::Float) => {
+            Some(Scalar::float(f64::from(*number as f32)))
+        }
+        _ => None,
+    };
+    Ok(match (number, below) {
+        (Some(number), true) => x.f_clamp_min(number)?,
+        (Some(number), false) => x.f_clamp_max(number)?,
+        (None, true) => x.f_clamp_min_tensor(&*limit.beside(kind)?)?,
+        (None, false) => x.f_clamp_max_tensor(&*limit.beside(kind)?)?,
     })
 }
 

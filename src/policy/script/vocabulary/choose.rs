@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::arguments::{Fault, said};
+use super::answer::{Fault, said};
 
 /// Draws `n` columns of each row with replacement among those where `mask` `[B, N]` bool holds: `[B, n]` i64, -1 in rows without any.
 ///
@@ -45,11 +45,8 @@ pub(super) fn distinct_among_true(mask: &Tensor, n: i64) -> Result<Tensor, Fault
     if n <= columns {
         return Ok(column);
     }
-    let missing = Tensor::f_full(
-        [mask.size()[0], n - columns],
-        -1,
-        (Kind::Int64, mask.device()),
-    )?;
+    let missing =
+        Tensor::f_ones([mask.size()[0], n - columns], (Kind::Int64, mask.device()))?.f_neg()?;
     Ok(Tensor::f_cat(&[column, missing], 1)?)
 }
 

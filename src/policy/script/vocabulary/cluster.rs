@@ -3,7 +3,8 @@
 use rhai::{Dynamic, Map};
 use tch::{Kind, Tensor};
 
-use super::arguments::{Answer, Arguments, Fault, Give, Value, kind_of, record, said, sync};
+use super::answer::{Answer, Fault, Give, Value, record, said, sync};
+use super::arguments::{Arguments, kind_of};
 use super::guard;
 use super::verb::{Verb, verb};
 use crate::bank::kmeans::{Options, Start, kmeans};
@@ -105,7 +106,8 @@ fn cluster(a: &Arguments<'_>) -> Answer {
     let (x, clusters, _) = (a.tensor(0)?, a.int(1)?, a.rng(2)?);
     let options = options(clusters, &a.map(3)?)?;
     sync();
-    let found = kmeans(&x, &options).map_err(|error| said(error.to_string()))?;
+    let found = kmeans(&x, &options)
+        .map_err(|error| said(error.to_string().trim_start_matches("k-means: ")))?;
     Ok(record([
         ("labels", found.labels.value()),
         ("centroids", found.centroids.value()),

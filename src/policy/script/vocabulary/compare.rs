@@ -2,31 +2,21 @@
 
 use tch::{Kind, Tensor};
 
-use super::arguments::{Arguments, Fault, Give, KINDS, Operand, said};
+use super::Handle;
+use super::answer::{Fault, Give, KINDS, said};
+use super::arguments::Arguments;
+use super::number::filled;
 use super::verb::{Verb, verb};
 
-/// A comparison: for two tensors, with a number on the right, and, mirrored, on the left.
-macro_rules! comparison {
-    ($names:literal, $doc:literal, $both:ident, $right:ident, $mirrored:ident) => {
-        verb(
-            concat!($names, "(x: Tensor | number, y: Tensor | number) -> Tensor"),
-            $doc,
-            |a| a.binary(Tensor::$both, |x, s| x.$right(s), |s, x| x.$mirrored(s)),
-        )
-    };
-}
-
-/// A connective of truth values.
-macro_rules! connective {
+/// A comparison or connective of two operands, of which at least one is a tensor.
+macro_rules! binary {
     ($names:literal, $doc:literal, $run:ident) => {
         verb(
             concat!($names, "(x: Tensor | number, y: Tensor | number) -> Tensor"),
             $doc,
             |a| {
-                let like = a.tensor(0).or_else(|_| a.tensor(1))?;
-                a.tensor_like(0, &like)?
-                    .$run(&*a.tensor_like(1, &like)?)
-                    .give()
+                let (x, y) = a.pair(0)?;
+                x.$run(&y).give()
             },
         )
     };
@@ -51,7 +41,8 @@ pub(super) const VERBS: &[Verb] = &[
             if a.is_unit(0) || a.is_unit(1) {
                 return Ok(false.into());
             }
-            a.binary(Tensor::f_eq_tensor, |x, s| x.f_eq(s), |s, x| x.f_eq(s))
+            let (x, y) = a.pair(0)?;
+            x.f_eq_tensor(&y).give()
         },
     ),
     verb(
@@ -61,32 +52,21 @@ pub(super) const VERBS: &[Verb] = &[
             if a.is_unit(0) || a.is_unit(1) {
                 return Ok(true.into());
             }
-            a.binary(Tensor::f_ne_tensor, |x, s| x.f_ne(s), |s, x| x.f_ne(s))
+            let (x, y) = a.pair(0)?;
+            x.f_ne_tensor(&y).give()
         },
     ),
-    comparison!("lt, <", "Where x is less.", f_lt_tensor, f_lt, f_gt),
-    comparison!(
-        "le, <=",
-        "Where x is less or equal.",
-        f_le_tensor,
-        f_le,
-        f_ge
-    ),
-    comparison!("gt, >", "Where x is greater.", f_gt_tensor, f_gt, f_lt),
-    comparison!(
-        "ge, >=",
-        "Where x is greater or equal.",
-        f_ge_tensor,
-        f_ge,
-        f_le
-    ),
-    connective!(
+    binary!("lt, <", "Where x is less.", f_lt_tensor),
+    binary!("le, <=", "Where x is less or equal.", f_le_tensor),
+    binary!("gt, >", "Where x is greater.", f_gt_tensor),
+    binary!("ge, >=", "Where x is greater or equal.", f_ge_tensor),
+    binary!(
         "logical_and, &",
         "Where both are true; not 0 is true.",
         f_logical_and
     ),
-    connective!("logical_or, |", "Where one is true.", f_logical_or),
-    connective!("logical_xor, ^", "Where just one is true.", f_logical_xor),
+    binary!("logical_or, |", "Where one is true.", f_logical_or),
+    binary!("logical_xor, ^", "Where just one is true.", f_logical_xor),
     verb(
         "logical_not, !(x: Tensor) -> Tensor",
         "Where x is not true.",
@@ -126,24 +106,23 @@ pub(super) const VERBS: &[Verb] = &[
         "masked_fill(x: Tensor, mask: Tensor, value: Tensor | number) -> Tensor",
         "The value (a number, or a tensor without dimensions) where the mask holds, else x.",
         |a| {
-            let (x, mask, value) = (a.tensor(0)?, a.tensor(1)?, a.operand(2)?);
-            match (value.scalar(), value) {
-                (_, Operand::Tensor(value)) => x.f_masked_fill_tensor(&mask, &value).give(),
-                (Some(number), _) => x.f_masked_fill(&mask, number).give(),
-                _ => Err(said("no value")),
-            }
+            let (x, mask) = (a.tensor(0)?, a.tensor(1)?);
+            x.f_masked_fill_tensor(&mask, &*a.operand(2)?.beside(x.f_kind()?)?)
+                .give()
         },
     ),
     verb(
         "isin(x: Tensor, values: Tensor | number) -> Tensor",
         "Where x is one of the values.",
         |a| {
-            let (x, values) = (a.tensor(0)?, a.operand(1)?);
-            match values {
-                Operand::Tensor(values) => Tensor::f_isin(&x, &values, false, false).give(),
-                Operand::Int(value) => x.f_eq(value).give(),
-                Operand::Float(value) => x.f_eq(value).give(),
-            }
+            let x = a.tensor(0)?;
+            Tensor::f_isin(
+                &x,
+                &*on(&x, a.operand(1)?.beside(x.f_kind()?)?)?,
+                false,
+                false,
+            )
+            .give()
         },
     ),
     conversion!("float", Float),
@@ -171,18 +150,18 @@ fn choose(a: &Arguments<'_>) -> Result<rhai::Dynamic, Fault> {
             "the first argument is the condition and must be bool; write 'where(condition, x, y)'",
         ));
     }
-    let (x, y) = (a.operand(1)?, a.operand(2)?);
-    match (x.scalar(), y.scalar(), x, y) {
-        (_, _, Operand::Tensor(x), Operand::Tensor(y)) => x.f_where_self(&condition, &y).give(),
-        (_, Some(number), Operand::Tensor(x), _) => {
-            x.f_where_scalarother(&condition, number).give()
-        }
-        (Some(number), _, _, Operand::Tensor(y)) => {
-            Tensor::f_where_scalarself(&condition, number, &y).give()
-        }
-        (Some(x), Some(y), ..) => Tensor::f_where_scalar(&condition, x, y).give(),
-        _ => Err(said("no value")),
+    let (x, y) = a.pair(1)?;
+    on(&condition, x)?
+        .f_where_self(&condition, &*on(&condition, y)?)
+        .give()
+}
+
+/// A number where `like` lies: libtorch would copy it there and wait.
+fn on(like: &Tensor, x: Handle) -> Result<Handle, Fault> {
+    if x.dim() > 0 || x.device() == like.device() || x.device().is_cuda() {
+        return Ok(x);
     }
+    Ok(Handle::new(filled(&[], &x, x.f_kind()?, like.device())?))
 }
 
 /// The type that an argument names or has.
@@ -252,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn connectives_and_choices() {
+    fn connectives_are_elementwise() {
         assert_eq!(
             numbers(
                 "let m = arange(4) > 1; let e = arange(4) % 2 == 0; cat([m & e, m | e, m ^ e, !m])"
@@ -265,6 +244,10 @@ mod tests {
             text("(arange(2) > 0) & true"),
             "Tensor [2] bool: false, true"
         );
+    }
+
+    #[test]
+    fn choices_take_tensors_and_numbers() {
         assert_eq!(
             numbers("where(arange(3) > 0, arange(3), -arange(3) - 1)"),
             [-1.0, 1.0, 2.0]
@@ -285,6 +268,10 @@ mod tests {
             fails("arange(2).where(arange(2) > 0, 1)")
                 .starts_with("where: the first argument is the condition")
         );
+    }
+
+    #[test]
+    fn masks_fill_and_find() {
         assert_eq!(
             numbers("arange(3).masked_fill(arange(3) > 1, -2)"),
             [0.0, 1.0, -2.0]

@@ -4,7 +4,9 @@ use rhai::{Array, Dynamic};
 use tch::{Device, Kind, Tensor};
 
 use super::DEVICE;
-use super::arguments::{Answer, Arguments, Fault, Give, Operand, kind_of, said};
+use super::answer::{Answer, Fault, Give, said};
+use super::arguments::{Arguments, kind_of};
+use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
 
 const FLOAT: Kind = Kind::Float;
@@ -112,46 +114,44 @@ fn full(
     kind: Option<Kind>,
     device: Device,
 ) -> Answer {
-    let natural = if a.any(value).is_bool() {
-        Kind::Bool
-    } else {
-        Kind::Int64
+    let number = a.operand(value)?;
+    let natural = match number {
+        Operand::Tensor(_) => {
+            return Err(said(
+                "'value' must be number | bool, got Tensor; 'expand' repeats a tensor",
+            ));
+        }
+        Operand::Int(_) if a.any(value).is_bool() => Kind::Bool,
+        Operand::Int(_) => Kind::Int64,
+        Operand::Float(_) => FLOAT,
     };
-    match a.operand(value)? {
-        Operand::Int(number) => {
-            Tensor::f_full(shape, number, (kind.unwrap_or(natural), device)).give()
-        }
-        Operand::Float(number) => {
-            Tensor::f_full(shape, number, (kind.unwrap_or(FLOAT), device)).give()
-        }
-        Operand::Tensor(_) => Err(said(
-            "'value' must be a number or bool, got Tensor; 'expand' repeats a tensor",
-        )),
-    }
+    let kind = kind.unwrap_or(natural);
+    filled(&shape, &*number.of(kind)?, kind, device).give()
 }
 
 fn arange(a: &Arguments<'_>, first: usize, device: Device) -> Answer {
-    let ends = [first, first + 1, first + 2];
-    if ends.iter().all(|&at| !a.given(at) || a.any(at).is_int()) {
-        let (start, end) = if a.given(ends[1]) {
-            (a.int(first)?, a.int(ends[1])?)
-        } else {
-            (0, a.int(first)?)
-        };
-        return Tensor::f_arange_start_step(
-            start,
-            end,
-            a.int_or(ends[2], 1)?,
-            (Kind::Int64, device),
-        )
-        .give();
-    }
-    let (start, end) = if a.given(ends[1]) {
-        (a.float(first)?, a.float(ends[1])?)
+    let at = [first, first + 1, first + 2];
+    let float = |at: usize| a.float_or(at, 1.0);
+    let (start, end) = if a.given(at[1]) {
+        (float(first)?, float(at[1])?)
     } else {
-        (0.0, a.float(first)?)
+        (0.0, float(first)?)
     };
-    Tensor::f_arange_start_step(start, end, a.float_or(ends[2], 1.0)?, (FLOAT, device)).give()
+    let step = float(at[2])?;
+    // Checked here, since the method takes scalars: see `number`.
+    let length = (end - start) / step;
+    if !(0.0..=f64::from(i32::MAX)).contains(&length) {
+        return Err(said(format!("no range from {start} to {end} by {step}")));
+    }
+    if at.iter().any(|&at| a.given(at) && !a.any(at).is_int()) {
+        return Tensor::f_arange_start_step(start, end, step, (FLOAT, device)).give();
+    }
+    let (start, end) = if a.given(at[1]) {
+        (a.int(first)?, a.int(at[1])?)
+    } else {
+        (0, a.int(first)?)
+    };
+    Tensor::f_arange_start_step(start, end, a.int_or(at[2], 1)?, (Kind::Int64, device)).give()
 }
 
 /// Numbers in nested arrays, flattened.
@@ -301,6 +301,12 @@ mod tests {
     fn ranges_count_as_in_pytorch() {
         assert_eq!(text("arange(3)"), "Tensor [3] int64: 0, 1, 2");
         assert_eq!(numbers("arange(2, 8, 3)"), [2.0, 5.0]);
+        assert_eq!(numbers("arange(2, -1, -2)"), [2.0, 0.0]);
+        assert_eq!(fails("arange(3, 1)"), "arange: no range from 3 to 1 by 1");
+        assert_eq!(
+            fails("arange(0, 1, 0)"),
+            "arange: no range from 0 to 1 by 0"
+        );
         assert_eq!(text("arange(0, 1, 0.5)"), "Tensor [2] float32: 0, 0.5");
         assert_eq!(
             text("tensor([0.5]).new_arange(1, 3)"),

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::arguments::{Fault, said, sync};
+use super::answer::{Fault, said, sync};
 
 /// The place of a dimension that may count from the end.
 pub(super) fn axis(x: &Tensor, dim: i64) -> Result<usize, Fault> {

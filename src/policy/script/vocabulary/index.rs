@@ -4,8 +4,11 @@ use std::ops::{Range, RangeInclusive};
 
 use tch::{Kind, Tensor};
 
-use super::arguments::{Answer, Arguments, Fault, Give, Operand, Value, kind_of, said, sync};
+use super::Handle;
+use super::answer::{Answer, Fault, Give, Value, said, sync};
+use super::arguments::{Arguments, kind_of};
 use super::guard;
+use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
 
 pub(super) const VERBS: &[Verb] = &[
@@ -28,7 +31,9 @@ pub(super) const VERBS: &[Verb] = &[
         "As gather, with broadcasting; for indices of argsort, topk.",
         |a| {
             let (x, index, dim) = (a.tensor(0)?, a.tensor(1)?, a.int_or(2, -1)?);
-            guard::index(&index, 0, guard::size(&x, dim)?)?;
+            let size = guard::size(&x, dim)?;
+            // libtorch takes the remainder of what is out of range.
+            guard::within(&index, -size, size)?;
             x.f_take_along_dim(&index, dim).give()
         },
     ),
@@ -48,7 +53,7 @@ pub(super) const VERBS: &[Verb] = &[
         |a| {
             let (x, rows) = (a.tensor(0)?, a.tensor(1)?);
             let rows = rows_of(&x, &rows)?;
-            x.f_index_put(&[Some(rows)], &*a.tensor_like(2, &x)?, a.flag(3)?)
+            x.f_index_put(&[Some(rows)], &*a.operand(2)?.of(x.f_kind()?)?, a.flag(3)?)
                 .give()
         },
     ),
@@ -67,7 +72,8 @@ pub(super) const VERBS: &[Verb] = &[
         |a| {
             let (x, dim, index) = (a.tensor(0)?, a.int(1)?, a.tensor(2)?);
             guard::index(&index, 0, guard::size(&x, dim)?)?;
-            x.f_index_fill(dim, &index, a.float(3)?).give()
+            x.f_index_fill_int_tensor(dim, &index, &*a.operand(3)?.of(x.f_kind()?)?)
+                .give()
         },
     ),
     verb(
@@ -76,11 +82,12 @@ pub(super) const VERBS: &[Verb] = &[
         |a| {
             let (x, dim, index) = (a.tensor(0)?, a.int(1)?, a.tensor(2)?);
             guard::index(&index, 0, guard::size(&x, dim)?)?;
-            match a.operand(3)? {
-                Operand::Tensor(source) => x.f_scatter(dim, &index, &source).give(),
-                Operand::Int(value) => x.f_scatter_value(dim, &index, value).give(),
-                Operand::Float(value) => x.f_scatter_value(dim, &index, value).give(),
-            }
+            let (source, kind) = (a.operand(3)?, x.f_kind()?);
+            let source = match source {
+                Operand::Tensor(source) => source,
+                number => Handle::new(filled(&index.size(), &*number.of(kind)?, kind, x.device())?),
+            };
+            x.f_scatter(dim, &index, &source).give()
         },
     ),
     verb(
@@ -105,8 +112,7 @@ pub(super) const VERBS: &[Verb] = &[
         "The places [K, dims] of what is not 0, i64. Waits for the device.",
         |a| {
             sync();
-            let x = a.tensor(0)?;
-            Ok(x.f_nonzero()?.value())
+            a.tensor(0)?.f_nonzero()?.give()
         },
     ),
     verb(

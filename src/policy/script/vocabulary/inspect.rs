@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic};
 use tch::{Device, Kind, Tensor};
 
-use super::arguments::{Fault, Give, KINDS, Value, said, sync};
+use super::answer::{Fault, Give, KINDS, Value, said, sync};
 use super::guard;
 use super::verb::{Verb, verb};
 
@@ -159,8 +159,9 @@ fn show(x: &Tensor) -> Result<String, Fault> {
     let kind = x.f_kind()?;
     // Short as a person would write it: f32's digits, not the f64's that holds it.
     let one = |value: &Dynamic| match value.as_float() {
-        Ok(float) if kind != Kind::Double => (float as f32).to_string(),
-        _ => value.to_string(),
+        Ok(float) if kind == Kind::Double => float.to_string(),
+        Ok(float) => (float as f32).to_string(),
+        Err(_) => value.to_string(),
     };
     let mut shown: Vec<String> = elements(x, SHOWN)?.iter().map(one).collect();
     if x.numel() > SHOWN {

@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::arguments::Give;
+use super::answer::{Give, said, sync};
+use super::reduce::norm;
 use super::verb::{Verb, verb};
 
 pub(super) const VERBS: &[Verb] = &[
@@ -50,22 +51,27 @@ pub(super) const VERBS: &[Verb] = &[
         "svdvals(x: Tensor) -> Tensor",
         "Singular values, largest first. Waits for the device.",
         |a| {
-            super::arguments::sync();
-            Tensor::f_linalg_svdvals(&*a.tensor(0)?, "").give()
+            sync();
+            // The binding of linalg_svdvals cannot leave out the driver, and svd without vectors fills an [N, N].
+            a.tensor(0)?
+                .f_svd(true, true)
+                .map(|(_, values, _)| values)
+                .give()
         },
     ),
     verb(
-        "linalg_norm(x: Tensor, ord: number = 2, dim: int | array = (), keepdim: bool = false) -> Tensor",
-        "The norm of that order: of a vector along one dimension, of a matrix along two; of all elements where no dim is given.",
+        "linalg_norm, vector_norm(x: Tensor, ord: number = 2, dim: int | array = (), keepdim: bool = false) -> Tensor",
+        "The norm of that order of the elements along dimensions, or of all. Of a matrix that is the Frobenius norm; \
+         its spectral norm is svdvals().max().",
         |a| {
-            let x = a.tensor(0)?;
-            if a.given(2) {
-                return x
-                    .f_linalg_norm(a.float_or(1, 2.0)?, a.ints(2)?.as_slice(), a.flag(3)?, None)
-                    .give();
+            let (x, ord) = (a.tensor(0)?, a.float_or(1, 2.0)?);
+            let dims = a.dims(2, &x)?;
+            if dims.len() == 2 && a.given(1) && a.given(2) {
+                return Err(said(
+                    "has no orders for matrices; take 'svdvals' or sums of 'abs'",
+                ));
             }
-            x.f_norm_scalaropt_dim(a.float_or(1, 2.0)?, a.dims(2, &x)?, a.flag(3)?)
-                .give()
+            norm(&x, ord, &dims, a.flag(3)?).give()
         },
     ),
     verb(
@@ -116,8 +122,11 @@ mod tests {
         close("tensor([[3.0, 0.0], [0.0, -4.0]]).linalg_norm()", &[5.0]);
         close("tensor([[3.0, 4.0]]).linalg_norm(1, 1)", &[7.0]);
         close(
-            "tensor([[3.0, 0.0], [0.0, -4.0]]).linalg_norm(2, [0, 1])",
-            &[4.0],
+            "tensor([[3.0, 0.0], [0.0, -4.0]]).linalg_norm((), [0, 1])",
+            &[5.0],
+        );
+        assert!(
+            fails("zeros([2, 2]).linalg_norm(1, [0, 1])").starts_with("linalg_norm: has no orders")
         );
     }
 

@@ -2,7 +2,8 @@
 
 use tch::{Reduction, Tensor};
 
-use super::arguments::{Arguments, Fault, Give, said};
+use super::answer::{Fault, Give, said};
+use super::arguments::Arguments;
 use super::guard;
 use super::verb::{Verb, verb};
 

@@ -15,6 +15,7 @@
 //! the process's context, so there the vocabulary reads the least and the greatest index first, which waits for the device and
 //! counts in [`syncs`].
 
+mod answer;
 mod arguments;
 mod arithmetic;
 mod choose;
@@ -26,6 +27,7 @@ mod index;
 mod inspect;
 mod linear;
 mod loss;
+mod number;
 mod order;
 mod random;
 mod reduce;
@@ -42,6 +44,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
+use crate::train::clock::Stopwatch;
 pub use random::Rng;
 use verb::Verb;
 
@@ -118,9 +121,9 @@ pub fn work_ms() -> f64 {
     WORK.get()
 }
 
-/// Counts `act` as work that a script asks for, though no verb does it.
+/// Counts `act` as work that a script asks for.
 pub(super) fn working<T>(act: impl FnOnce() -> T) -> T {
-    let watch = crate::train::clock::Stopwatch::start();
+    let watch = Stopwatch::start();
     let answer = act();
     WORK.set(WORK.get() + watch.ms());
     answer

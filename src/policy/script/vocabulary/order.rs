@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::arguments::{Fault, Give, Value, record, said, sync};
+use super::answer::{Fault, Give, Value, record, said, sync};
 use super::verb::{Verb, verb};
 
 pub(super) const VERBS: &[Verb] = &[

@@ -2,7 +2,9 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::arguments::{Arguments, Fault, Give, said};
+use super::answer::{Fault, Give, said};
+use super::arguments::Arguments;
+use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
 use super::{choose, guard};
 
@@ -130,7 +132,12 @@ fn bernoulli(a: &Arguments<'_>) -> Result<Tensor, Fault> {
     if !(0.0..=1.0).contains(&p) {
         return Err(said(format!("'p' must lie in 0..=1, got {p}")));
     }
-    Ok(Tensor::f_full(shape, p, (Kind::Float, device))?)
+    Ok(filled(
+        &shape,
+        &*Operand::Float(p).of(Kind::Float)?,
+        Kind::Float,
+        device,
+    )?)
 }
 
 #[cfg(test)]

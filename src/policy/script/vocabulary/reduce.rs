@@ -2,7 +2,9 @@
 
 use tch::{Kind, Reduction, TchError, Tensor};
 
-use super::arguments::{Answer, Arguments, Fault, Give, said};
+use super::answer::{Answer, Fault, Give, said};
+use super::arguments::Arguments;
+use super::guard;
 use super::verb::{Verb, verb};
 
 /// No type is asked for; libtorch keeps floats and counts in int64.
@@ -68,20 +70,20 @@ pub(super) const VERBS: &[Verb] = &[
         .f_ne(0)?
         .f_sum_dim_intlist(dims, keep, SAME)),
     verb(
-        "std(x: Tensor, dim: int | array = (), keepdim: bool = false, correction: number = 1) -> Tensor",
-        "Standard deviation, with n - correction in the denominator.",
+        "std(x: Tensor, dim: int | array = (), keepdim: bool = false, unbiased: bool = true) -> Tensor",
+        "Standard deviation, with n - 1 in the denominator, or n if not unbiased.",
         |a| {
             let x = a.tensor(0)?;
-            x.f_std_correction(a.dims(1, &x)?.as_slice(), a.float_or(3, 1.0)?, a.flag(2)?)
+            x.f_std_dim(a.dims(1, &x)?.as_slice(), a.flag_or(3, true)?, a.flag(2)?)
                 .give()
         },
     ),
     verb(
-        "var(x: Tensor, dim: int | array = (), keepdim: bool = false, correction: number = 1) -> Tensor",
-        "Variance, with n - correction in the denominator.",
+        "var(x: Tensor, dim: int | array = (), keepdim: bool = false, unbiased: bool = true) -> Tensor",
+        "Variance, with n - 1 in the denominator, or n if not unbiased.",
         |a| {
             let x = a.tensor(0)?;
-            x.f_var_correction(a.dims(1, &x)?.as_slice(), a.float_or(3, 1.0)?, a.flag(2)?)
+            x.f_var_dim(a.dims(1, &x)?.as_slice(), a.flag_or(3, true)?, a.flag(2)?)
                 .give()
         },
     ),
@@ -90,8 +92,7 @@ pub(super) const VERBS: &[Verb] = &[
         "The p-norm. PyTorch's x.norm(p, dim) is x.norm(dim, false, p) here.",
         |a| {
             let x = a.tensor(0)?;
-            x.f_norm_scalaropt_dim(a.float_or(3, 2.0)?, a.dims(1, &x)?, a.flag(2)?)
-                .give()
+            norm(&x, a.float_or(3, 2.0)?, &a.dims(1, &x)?, a.flag(2)?).give()
         },
     ),
     verb(
@@ -118,12 +119,13 @@ pub(super) const VERBS: &[Verb] = &[
         },
     ),
     verb(
-        "quantile(x: Tensor, q: number | Tensor, dim: int = (), keepdim: bool = false) -> Tensor",
+        "quantile(x: Tensor, q: number, dim: int = (), keepdim: bool = false) -> Tensor",
         "The q-th quantile, 0 <= q <= 1, between two values linear.",
         |a| {
-            let (x, q) = (a.tensor(0)?, a.tensor_like(1, a.tensor(0)?.tensor())?);
             let dim = if a.given(2) { Some(a.int(2)?) } else { None };
-            x.f_quantile(&q, dim, a.flag(3)?, "linear").give()
+            a.tensor(0)?
+                .f_quantile_scalar(a.float(1)?, dim, a.flag(3)?, "linear")
+                .give()
         },
     ),
     verb(
@@ -156,15 +158,14 @@ pub(super) const VERBS: &[Verb] = &[
         .f_softmax(dim, SAME)),
     along!("log_softmax", "x - logsumexp(x).", |x, dim| x
         .f_log_softmax(dim, SAME)),
-    along!(
-        "normalize",
-        "Divided by its 2-norm, or by 1e-12 where that is less.",
-        |x, dim| {
-            x.f_div(
-                &x.f_norm_scalaropt_dim(2, [dim].as_slice(), true)?
-                    .f_clamp_min(1e-12)?,
-            )
-        }
+    verb(
+        "normalize(x: Tensor, dim: int = -1) -> Tensor",
+        "Divided by its 2-norm along a dimension, or by 1e-12 where that is less.",
+        |a| {
+            let x = a.tensor(0)?;
+            let norm = norm(&x, 2.0, &[a.int_or(1, -1)?], true)?;
+            x.f_div(&norm.f_clamp_min(1e-12)?).give()
+        },
     ),
     verb(
         "cosine_similarity(x: Tensor, y: Tensor, dim: int = -1) -> Tensor",
@@ -184,6 +185,33 @@ pub(super) const VERBS: &[Verb] = &[
         },
     ),
 ];
+
+/// The p-norm over dimensions.
+pub(super) fn norm(x: &Tensor, p: f64, dims: &[i64], keepdim: bool) -> Result<Tensor, Fault> {
+    // Checked here, since the method takes a scalar: see `number`.
+    if !x.is_floating_point() {
+        return Err(said(format!(
+            "needs floats, got {:?}; convert them with 'float()'",
+            x.f_kind()?
+        )));
+    }
+    let mut axes = dims
+        .iter()
+        .map(|&dim| guard::axis(x, dim))
+        .collect::<Result<Vec<_>, _>>()?;
+    axes.sort_unstable();
+    axes.dedup();
+    if axes.len() < dims.len() {
+        return Err(said(format!("'dim' names a dimension twice: {dims:?}")));
+    }
+    if (p.is_infinite() || p < 0.0) && axes.iter().any(|&axis| x.size()[axis] == 0) {
+        return Err(said(format!(
+            "this norm of no elements does not exist, the tensor has shape {:?}",
+            x.size()
+        )));
+    }
+    Ok(x.f_norm_scalaropt_dim(p, dims, keepdim)?)
+}
 
 fn dim(a: &Arguments<'_>) -> Result<Option<i64>, Fault> {
     if a.given(1) {
@@ -250,7 +278,7 @@ mod tests {
             ("cumsum(1)", vec![1.0, 3.0, 6.0, 4.0, 9.0, 18.0]),
             ("cumprod(0)", vec![1.0, 2.0, 3.0, 4.0, 10.0, 27.0]),
             ("var(1)", vec![1.0, 7.0]),
-            ("var(1, false, 0)", vec![2.0 / 3.0, 14.0 / 3.0]),
+            ("var(1, false, false)", vec![2.0 / 3.0, 14.0 / 3.0]),
             ("std(1)", vec![1.0, 7.0_f64.sqrt()]),
             ("norm()", vec![136.0_f64.sqrt()]),
             ("norm(1, true, 1)", vec![6.0, 18.0]),

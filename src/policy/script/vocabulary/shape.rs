@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::arguments::{Answer, Arguments, Give, said};
+use super::answer::{Answer, Give, said};
+use super::arguments::Arguments;
 use super::guard;
 use super::verb::{Verb, verb};
 

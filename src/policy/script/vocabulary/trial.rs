@@ -158,3 +158,98 @@ fn gradients_flow_through_an_arc_margin() {
     let gradient = Vec::<f32>::try_from(&cosine.grad()).unwrap();
     assert!(gradient[0] < 0.0 && gradient[1] > 0.0, "{gradient:?}");
 }
+
+/// Arguments that few verbs can take.
+const ODD: &[&str] = &[
+    "zeros([2, 3])",
+    "arange(3)",
+    "tensor([[true, false]])",
+    "tensor([0.5, -1.5])",
+    "zeros([0, 2])",
+    "tensor(2)",
+    "-7",
+    "0",
+    "3",
+    "0.5",
+    "-1e300",
+    "true",
+    "\"x\"",
+    "[]",
+    "[2, -3]",
+    "[zeros(2), ones([3, 3])]",
+    "()",
+    "#{}",
+    "rng",
+    "tensor([0.5]).half()",
+    "tensor([3]).int()",
+    "4611686018427387904",
+    "0.0 / 0.0",
+];
+
+/// Runs `name(..)` with a few of the many combinations of odd arguments, spread evenly.
+fn with_odd_arguments(engine: &Engine, name: &str, count: usize) {
+    let mut scope = Scope::new();
+    scope.push_constant("rng", Rng::new(Device::Cpu));
+    for seed in 0..3 * ODD.len() {
+        let pick = |at: usize| {
+            ODD[(seed * [1, 7, 11, 13, 17][at] + seed / ODD.len() * [0, 4, 9, 3, 5][at])
+                % ODD.len()]
+        };
+        let arguments: Vec<&str> = (0..count).map(pick).collect();
+        let script = format!("{name}({})", arguments.join(", "));
+        let run = || {
+            engine
+                .eval_with_scope::<Dynamic>(&mut scope.clone(), &script)
+                .is_ok()
+        };
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        assert!(ran.is_ok(), "{script} panicked");
+    }
+}
+
+#[test]
+fn no_verb_panics() {
+    let mut engine = Engine::new();
+    register(&mut engine);
+    let words = names();
+    let mut verbs: Vec<(String, usize)> = engine.collect_fn_metadata(
+        None,
+        |f| Some((f.metadata.name.to_string(), f.metadata.num_params)),
+        false,
+    );
+    verbs.retain(|(name, _)| words.contains(name));
+    verbs.sort();
+    verbs.dedup();
+    for (name, count) in verbs {
+        with_odd_arguments(&engine, &name, count);
+    }
+}
+
+#[test]
+fn no_operator_panics() {
+    let mut engine = Engine::new();
+    register(&mut engine);
+    let operators = [
+        "+", "-", "*", "/", "%", "**", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^",
+    ];
+    for (left, right) in ODD
+        .iter()
+        .flat_map(|left| ODD.iter().map(move |right| (left, right)))
+    {
+        let mut scripts: Vec<String> = operators
+            .iter()
+            .map(|operator| format!("({left}) {operator} ({right})"))
+            .collect();
+        scripts.extend([
+            format!("let x = {left}; x[{right}]"),
+            format!("-({left})"),
+            format!("!({left})"),
+        ]);
+        for script in scripts {
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                engine.eval::<Dynamic>(&script).is_ok()
+            }));
+            assert!(ran.is_ok(), "{script} panicked");
+        }
+    }
+}

@@ -7,9 +7,9 @@ use rhai::{
     Array, Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared,
 };
 
-use super::arguments::{Answer, Arguments};
-use super::{CALLS, Handle, Rng, WORK};
-use crate::train::clock::Stopwatch;
+use super::answer::Answer;
+use super::arguments::Arguments;
+use super::{CALLS, Handle, Rng, working};
 
 /// A verb of the vocabulary. One declaration serves registration, type errors, the list of names and the reference.
 pub(super) struct Verb {
@@ -131,12 +131,11 @@ impl Verb {
         let (signature, run) = (Rc::clone(signature), self.run);
         let call = move |_: Option<NativeCallContext>, values: &mut [&mut Dynamic]| {
             CALLS.set(CALLS.get() + 1);
-            let watch = Stopwatch::start();
-            let arguments = Arguments::new(&signature, values);
-            let answer = run(&arguments)
-                .map_err(|fault| Box::<EvalAltResult>::from(arguments.explain(&fault)));
-            WORK.set(WORK.get() + watch.ms());
-            answer
+            working(|| {
+                let arguments = Arguments::new(&signature, values);
+                run(&arguments)
+                    .map_err(|fault| Box::<EvalAltResult>::from(arguments.explain(&fault)))
+            })
         };
         // A constant may be an argument, since nothing changes in place. Volatile keeps the optimiser from calling it early.
         RhaiFunc::Method {
