@@ -112,7 +112,7 @@ pub(super) const VERBS: &[Verb] = &[
         "The places [K, dims] of what is not 0, i64. Waits for the device.",
         |a| {
             sync();
-            a.tensor(0)?.f_nonzero()?.give()
+            Ok(a.tensor(0)?.f_nonzero()?.value())
         },
     ),
     verb(
