@@ -1,29 +1,23 @@
 //! A boundary written in Rhai.
 
-use rhai::Dynamic;
-
 use super::{Boundary, Context, Decision, MISSING};
-use crate::policy::Fault;
-use crate::policy::script::vocabulary::{Handle, Rng};
 use crate::policy::script::{Budget, Fields, Script, answer};
+use crate::policy::{Fault, Slot};
 
 impl Boundary for Script {
     fn decide(&mut self, ctx: &Context<'_>) -> Result<Decision, Fault> {
-        let fields = Fields::new("boundary", 1)
-            .at(ctx.now)
-            .with("positives", Handle::new(ctx.positives.shallow_clone()))
-            .with("negatives", Handle::new(ctx.negatives.shallow_clone()))
-            .with("valid", Handle::new(ctx.valid.shallow_clone()))
+        let fields = Fields::new(Slot::Boundary, 1, ctx.positives.device(), ctx.now)
+            .tensor("positives", ctx.positives)
+            .tensor("negatives", ctx.negatives)
+            .tensor("valid", ctx.valid)
             .with("missing", MISSING)
-            .with("temperature", ctx.temperature)
-            .with("rng", Dynamic::from(Rng::new(ctx.positives.device())));
+            .with("temperature", ctx.temperature);
         let decision = self.call("decide", fields, Budget::DECIDE)?;
-        let logits = answer::handle(&decision, "logits [B, P + K] or a loss []");
-        let tensor = logits.map_err(|message| self.output_fault("decide", message))?;
-        Ok(if tensor.dim() == 0 {
-            Decision::Loss(tensor)
-        } else {
-            Decision::Logits(tensor)
+        let tensor = answer::handle(&decision, "logits [B, P + K] or a loss []");
+        let tensor = tensor.map_err(|message| self.output_fault("decide", message))?;
+        Ok(match tensor.dim() {
+            0 => Decision::Loss(tensor),
+            _ => Decision::Logits(tensor),
         })
     }
 

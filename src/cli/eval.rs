@@ -7,14 +7,16 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Map, json};
+use tch::Device;
 
 use super::Invalid;
 use crate::config::{self, Plan, Request};
 use crate::data::{self, Feed};
 use crate::model::Network;
-use crate::record::checkpoint;
+use crate::record::checkpoint::{self, Checkpoint};
 use crate::train::device;
 use crate::train::judge::{self, Jury};
+use crate::train::measure::Scalars;
 
 /// Judge the newest checkpoint of a run that is whole: weighted kNN and the shape of the features.
 #[derive(Debug, Args)]
@@ -50,38 +52,7 @@ impl Eval {
         let checkpoint = checkpoint::newest(&folder)?
             .ok_or_else(|| Invalid(format!("'{}' holds no whole checkpoint", folder.display())))?;
 
-        let splits = data::open(&plan.source)?;
-        let mut network = Network::new(
-            &plan.spec(splits.train.shape()[0]),
-            device,
-            plan.config.seed,
-        );
-        let model = checkpoint
-            .files
-            .get("model")
-            .context("the checkpoint has no model")?;
-        let query: BTreeMap<_, _> = model
-            .iter()
-            .filter_map(|(name, tensor)| {
-                Some((
-                    name.strip_prefix("query.")?.to_owned(),
-                    tensor.to_device(device),
-                ))
-            })
-            .collect();
-        network.load(&query)?;
-        let (train, eval) = (
-            Feed::new(splits.train, device),
-            Feed::new(splits.eval, device),
-        );
-        let scalars = judge::scalars(
-            &network,
-            Jury {
-                train: &train,
-                eval: &eval,
-                plan: &plan,
-            },
-        );
+        let scalars = numbers(&checkpoint, &plan, device)?;
 
         let mut out = std::io::stdout();
         writeln!(
@@ -105,4 +76,40 @@ impl Eval {
         )?;
         Ok(())
     }
+}
+
+/// The numbers of the query encoder that a checkpoint holds.
+fn numbers(checkpoint: &Checkpoint, plan: &Plan, device: Device) -> Result<Scalars> {
+    let splits = data::open(&plan.source)?;
+    let mut network = Network::new(
+        &plan.spec(splits.train.shape()[0]),
+        device,
+        plan.config.seed,
+    );
+    let model = checkpoint
+        .files
+        .get("model")
+        .context("the checkpoint has no model")?;
+    let query: BTreeMap<_, _> = model
+        .iter()
+        .filter_map(|(name, tensor)| {
+            Some((
+                name.strip_prefix("query.")?.to_owned(),
+                tensor.to_device(device),
+            ))
+        })
+        .collect();
+    network.load(&query)?;
+    let (train, eval) = (
+        Feed::new(splits.train, device),
+        Feed::new(splits.eval, device),
+    );
+    Ok(judge::scalars(
+        &network,
+        Jury {
+            train: &train,
+            eval: &eval,
+            plan,
+        },
+    ))
 }

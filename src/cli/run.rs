@@ -1,7 +1,7 @@
 //! `sandbox run`: train.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -107,6 +107,6 @@ impl Run {
 }
 
 /// The slot that a script's header declares.
-fn slot_of(search: &Search, path: &PathBuf) -> Result<Slot> {
+fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
     declared_slot(search, path).map_err(|message| Invalid(message).into())
 }

@@ -1,5 +1,6 @@
 //! What a configuration means: every name resolved to its type, every value checked.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::load::{Error, Loaded};
@@ -74,7 +75,7 @@ impl Plan {
     pub fn spec(&self, channels: i64) -> Spec {
         let model = &self.config.model;
         Spec {
-            encoder: self.encoder.clone(),
+            encoder: self.encoder,
             stem: self.stem,
             channels,
             hidden: model.hidden,
@@ -188,134 +189,92 @@ fn encoder(config: &Config) -> Result<EncoderKind, Error> {
     choose("model.encoder", &config.model.encoder, &known)
 }
 
-/// Ranges, a line each: key, whether it holds, what was expected, what was found.
+/// The ranges of all numbers.
 fn check(config: &Config) -> Result<(), Error> {
-    choose("method.name", &config.method.name, &[("moco", ())])?;
-    choose("optim.name", &config.optim.name, &[("sgd", ())])?;
+    let Config {
+        train,
+        log,
+        checkpoint,
+        method,
+        inter,
+        bank,
+        loss,
+        optim,
+        eval,
+        ..
+    } = config;
+    choose("method.name", &method.name, &[("moco", ())])?;
+    choose("optim.name", &optim.name, &[("sgd", ())])?;
     let unit = |x: f64| (0.0..=1.0).contains(&x);
-    let views = &config.views;
-    let range = |[low, high]: [f64; 2]| low > 0.0 && low <= high;
-    let rules: [(&str, bool, &str, String); 19] = [
-        (
-            "train.batch",
-            config.train.batch >= 2,
-            "at least 2",
-            config.train.batch.to_string(),
-        ),
-        (
-            "train.epochs",
-            config.train.epochs >= 1,
-            "at least 1",
-            config.train.epochs.to_string(),
-        ),
-        (
-            "log.every",
-            config.log.every >= 1,
-            "at least 1",
-            config.log.every.to_string(),
-        ),
-        (
-            "checkpoint.keep",
-            config.checkpoint.keep >= 1,
-            "at least 1",
-            config.checkpoint.keep.to_string(),
-        ),
-        (
-            "method.queue",
-            config.method.queue >= 1,
-            "at least 1",
-            config.method.queue.to_string(),
-        ),
-        (
-            "method.temperature",
-            config.method.temperature > 0.0,
-            "above 0",
-            config.method.temperature.to_string(),
-        ),
-        (
-            "method.momentum",
-            unit(config.method.momentum),
-            "0..=1",
-            config.method.momentum.to_string(),
-        ),
-        (
-            "inter.temperature",
-            config.inter.temperature > 0.0,
-            "above 0",
-            config.inter.temperature.to_string(),
-        ),
-        (
-            "bank.momentum",
-            unit(config.bank.momentum),
-            "0..=1",
-            config.bank.momentum.to_string(),
-        ),
-        (
-            "loss.intra",
-            config.loss.intra >= 0.0,
-            "0 or above",
-            config.loss.intra.to_string(),
-        ),
-        (
-            "loss.inter",
-            config.loss.inter >= 0.0,
-            "0 or above",
-            config.loss.inter.to_string(),
-        ),
-        (
-            "optim.lr",
-            config.optim.lr >= 0.0,
-            "0 or above",
-            config.optim.lr.to_string(),
-        ),
-        (
-            "eval.k",
-            config.eval.k >= 1,
-            "at least 1",
-            config.eval.k.to_string(),
-        ),
-        (
-            "eval.temperature",
-            config.eval.temperature > 0.0,
-            "above 0",
-            config.eval.temperature.to_string(),
-        ),
-        (
-            "model.dim",
-            config.model.dim >= 1,
-            "at least 1",
-            config.model.dim.to_string(),
-        ),
-        (
-            "views.size",
-            views.size >= 8,
-            "at least 8",
-            views.size.to_string(),
-        ),
-        (
-            "views.crop",
-            range(views.crop) && views.crop[1] <= 1.0,
-            "0 < LOW <= HIGH <= 1",
-            format!("{:?}", views.crop),
-        ),
-        (
-            "views.blur.kernel",
-            views.blur.kernel % 2 == 1,
-            "an odd number",
-            views.blur.kernel.to_string(),
-        ),
-        (
-            "views.std",
-            views.std.iter().all(|std| *std > 0.0),
-            "above 0",
-            format!("{:?}", views.std),
-        ),
-    ];
-    match rules.into_iter().find(|(_, holds, ..)| !holds) {
-        Some((key, _, expected, found)) => Err(Error::Value {
-            key: key.into(),
-            message: format!("expected {expected}, found {found}"),
-        }),
-        None => Ok(()),
+    need("train.batch", train.batch >= 2, "at least 2", train.batch)?;
+    need(
+        "train.epochs",
+        train.epochs >= 1,
+        "at least 1",
+        train.epochs,
+    )?;
+    need("log.every", log.every >= 1, "at least 1", log.every)?;
+    need(
+        "checkpoint.keep",
+        checkpoint.keep >= 1,
+        "at least 1",
+        checkpoint.keep,
+    )?;
+    need(
+        "method.queue",
+        method.queue >= 1,
+        "at least 1",
+        method.queue,
+    )?;
+    need(
+        "method.temperature",
+        method.temperature > 0.0,
+        "above 0",
+        method.temperature,
+    )?;
+    need(
+        "method.momentum",
+        unit(method.momentum),
+        "0..=1",
+        method.momentum,
+    )?;
+    need(
+        "inter.temperature",
+        inter.temperature > 0.0,
+        "above 0",
+        inter.temperature,
+    )?;
+    need("bank.momentum", unit(bank.momentum), "0..=1", bank.momentum)?;
+    need("loss.intra", loss.intra >= 0.0, "0 or above", loss.intra)?;
+    need("loss.inter", loss.inter >= 0.0, "0 or above", loss.inter)?;
+    need("optim.lr", optim.lr >= 0.0, "0 or above", optim.lr)?;
+    need(
+        "optim.warmup_epochs",
+        optim.warmup_epochs >= 0.0,
+        "0 or above",
+        optim.warmup_epochs,
+    )?;
+    need("eval.k", eval.k >= 1, "at least 1", eval.k)?;
+    need(
+        "eval.temperature",
+        eval.temperature > 0.0,
+        "above 0",
+        eval.temperature,
+    )?;
+    recipe(config).check().map_err(|error| Error::Value {
+        key: "views".into(),
+        message: error.to_string(),
+    })
+}
+
+/// An error that says what was expected of a key, unless that holds.
+fn need(key: &str, holds: bool, expected: &str, found: impl Display) -> Result<(), Error> {
+    if holds {
+        return Ok(());
     }
+    let message = format!("expected {expected}, found {found}");
+    Err(Error::Value {
+        key: key.into(),
+        message,
+    })
 }

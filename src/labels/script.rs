@@ -1,13 +1,11 @@
 //! A labels policy written in Rhai.
 
-use rhai::Dynamic;
 use tch::Tensor;
 
 use super::{Clusters, Context, Labels, Upkeep};
 use crate::bank::Bank;
-use crate::policy::script::vocabulary::{Handle, Rng};
 use crate::policy::script::{Budget, Fields, Script, answer};
-use crate::policy::{Fault, Kind, Now};
+use crate::policy::{Fault, Kind, Now, Slot};
 
 impl Labels for Script {
     fn start(&mut self, features: &Tensor, now: Now) -> Result<Clusters, Fault> {
@@ -15,10 +13,8 @@ impl Labels for Script {
             let message = "the inter-image branch begins with 'fn start(ctx)', which this script does not have";
             return Err(Fault::new(self.slot(), Kind::Contract, message));
         }
-        let fields = Fields::new("labels", features.size()[0])
-            .at(now)
-            .with("features", Handle::new(features.shallow_clone()))
-            .with("rng", Dynamic::from(Rng::new(features.device())));
+        let fields = Fields::new(Slot::Labels, features.size()[0], features.device(), now)
+            .tensor("features", features);
         let clusters = self.call("start", fields, Budget::UPKEEP)?;
         let refuse = |message| self.output_fault("start", message);
         let map = answer::map(&clusters, &["labels", "centroids"]).map_err(refuse)?;
@@ -29,12 +25,10 @@ impl Labels for Script {
     }
 
     fn decide(&mut self, ctx: &Context<'_>) -> Result<Option<Tensor>, Fault> {
-        let fields = Fields::new("labels", ctx.bank.rows())
-            .at(ctx.now)
-            .with("keys", Handle::new(ctx.keys.shallow_clone()))
-            .with("index", Handle::new(ctx.index.shallow_clone()))
-            .with("bank", answer::bank(ctx.bank))
-            .with("rng", Dynamic::from(Rng::new(ctx.keys.device())));
+        let fields = Fields::new(Slot::Labels, ctx.bank.rows(), ctx.bank.device(), ctx.now)
+            .tensor("keys", ctx.keys)
+            .tensor("index", ctx.index)
+            .with("bank", answer::bank(ctx.bank));
         let labels = self.call("decide", fields, Budget::DECIDE)?;
         if labels.is_unit() {
             return Ok(None);
@@ -68,10 +62,8 @@ fn upkeep(
     if !script.has(function) {
         return Ok(Upkeep::default());
     }
-    let fields = Fields::new("labels", bank.rows())
-        .at(now)
-        .with("bank", answer::bank(bank))
-        .with("rng", Dynamic::from(Rng::new(bank.labels().device())));
+    let fields =
+        Fields::new(Slot::Labels, bank.rows(), bank.device(), now).with("bank", answer::bank(bank));
     let changes = script.call(function, fields, budget)?;
     if changes.is_unit() {
         return Ok(Upkeep::default());

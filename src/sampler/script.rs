@@ -5,23 +5,18 @@ use std::rc::Rc;
 use rhai::Dynamic;
 
 use super::{Context, Pairs, Sampler};
-use crate::policy::Fault;
-use crate::policy::script::vocabulary::{Handle, Rng};
+use crate::policy::script::vocabulary::Handle;
 use crate::policy::script::{Budget, Fields, Script, answer};
+use crate::policy::{Fault, Slot};
 
 impl Sampler for Script {
     fn decide(&mut self, ctx: &Context<'_>) -> Result<Pairs, Fault> {
         let similarity = Rc::clone(ctx.similarity);
-        let fields = Fields::new("sampler", ctx.bank.rows())
-            .at(ctx.now)
-            .with(
-                "queries",
-                Handle::new(ctx.similarity.queries().shallow_clone()),
-            )
-            .with("index", Handle::new(ctx.index.shallow_clone()))
-            .with("labels", Handle::new(ctx.labels.shallow_clone()))
+        let fields = Fields::new(Slot::Sampler, ctx.bank.rows(), ctx.bank.device(), ctx.now)
+            .tensor("queries", ctx.similarity.queries())
+            .tensor("index", ctx.index)
+            .tensor("labels", ctx.labels)
             .with("bank", answer::bank(ctx.bank))
-            .with("rng", Dynamic::from(Rng::new(ctx.index.device())))
             .with_lazy("similarity", move || {
                 Ok(Dynamic::from(Handle::new(similarity.get().shallow_clone())))
             });

@@ -59,7 +59,7 @@ pub fn step(rig: &mut Rig) -> Report {
         .and_then(|decision| decision.relation.as_ref())
     {
         total += loss.inter * &relation.loss;
-        objective = objective + loss.inter * (&query * &relation.gradient).sum(tch::Kind::Float);
+        objective += loss.inter * (&query * &relation.gradient).sum(tch::Kind::Float);
     }
     zero_grad(&rig.parameters);
     objective.backward();

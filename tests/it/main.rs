@@ -5,6 +5,8 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod cli;
 mod golden;
 mod support;
 mod swap;
+mod tidy;

@@ -91,9 +91,14 @@ impl Dir {
         self.sandbox(args).output().unwrap()
     }
 
-    /// Trains on the small data to the end and returns the run.
+    /// Trains to the end, on the small data unless the arguments name a configuration, and returns the run.
     pub(crate) fn train(&self, args: &[&str]) -> Finished {
-        let output = self.output(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
+        let config: &[&str] = if args.contains(&"--config") {
+            &[]
+        } else {
+            &["--config", "tiny.yaml"]
+        };
+        let output = self.output(&[&["run", "--plain"], config, args].concat());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{text}");
         Finished {

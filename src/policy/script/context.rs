@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
 
-use super::vocabulary;
-use crate::policy::{Now, Params};
+use tch::{Device, Tensor};
+
+use super::vocabulary::{self, Handle, Rng};
+use crate::policy::{Now, Params, Slot};
 
 /// A field of a context.
 enum Field {
@@ -16,33 +18,37 @@ enum Field {
 
 /// The fields that a slot gives its scripts.
 pub struct Fields {
-    slot: &'static str,
+    slot: Slot,
     rows: i64,
+    device: Device,
     fields: BTreeMap<&'static str, Field>,
 }
 
 impl Fields {
-    /// No fields yet; `rows` is the size of the bank, of which `ctx.count` takes fractions.
-    pub fn new(slot: &'static str, rows: i64) -> Self {
-        Self {
-            slot,
-            rows,
-            fields: BTreeMap::new(),
-        }
-    }
-
-    /// Adds the fields that say when: `step` and `epoch` done before this one, `steps` of the whole run,
-    /// `steps_per_epoch`.
-    pub fn at(self, now: Now) -> Self {
-        let fields = [
+    /// The fields that each slot has: `rng`, and those that say when: `step` and `epoch` done before this one, `steps` of
+    /// the whole run, `steps_per_epoch`. `rows` is the size of the bank, of which `ctx.count` takes fractions; on `device`
+    /// lies what the script creates.
+    pub fn new(slot: Slot, rows: i64, device: Device, now: Now) -> Self {
+        let when = [
             ("step", now.step),
             ("epoch", now.epoch),
             ("steps", now.steps),
             ("steps_per_epoch", now.steps_per_epoch),
         ];
-        fields
-            .into_iter()
-            .fold(self, |all, (name, value)| all.with(name, value as INT))
+        let fields = Self {
+            slot,
+            rows,
+            device,
+            fields: BTreeMap::new(),
+        };
+        let fields = fields.with("rng", Dynamic::from(Rng::new(device)));
+        when.into_iter()
+            .fold(fields, |all, (name, value)| all.with(name, value as INT))
+    }
+
+    /// Adds a tensor.
+    pub fn tensor(self, name: &'static str, tensor: &Tensor) -> Self {
+        self.with(name, Handle::new(tensor.shallow_clone()))
     }
 
     /// Adds a field.
@@ -59,6 +65,11 @@ impl Fields {
     ) -> Self {
         self.fields.insert(name, Field::Lazy(Rc::new(value)));
         self
+    }
+
+    /// Where a script's new tensors lie.
+    pub(super) fn device(&self) -> Device {
+        self.device
     }
 
     /// The names of the fields.

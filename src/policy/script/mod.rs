@@ -158,6 +158,7 @@ impl Script {
         budget: Budget,
     ) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
+        vocabulary::set_device(fields.device());
         let answer = self.call_raw(
             function,
             vec![Dynamic::from(Context::new(fields, &self.params))],

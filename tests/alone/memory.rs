@@ -1,9 +1,4 @@
-//! Peak memory of the inter-image branch, in a process of its own: no `[B, K, D]` tensor is made.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed test should stop where it fails"
-)]
+//! Peak memory of the inter-image branch: no `[B, K, D]` tensor is made.
 
 use sandbox::bank::Bank;
 use sandbox::policy::script::{Origin, Script, Source, Unknown};
@@ -21,6 +16,7 @@ const CLUSTERS: i64 = 1_000;
 
 #[test]
 fn the_inter_branch_needs_less_than_three_similarities_of_memory() {
+    let _alone = crate::alone();
     for sampler in ["random", "semi_easy", "semi_hard", "hard"] {
         let folder = tempfile::tempdir().unwrap();
         let mut gate = gate(folder.path(), sampler);

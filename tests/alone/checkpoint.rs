@@ -1,0 +1,95 @@
+//! A run put back to a checkpoint goes on with the same bits.
+
+use std::path::Path;
+
+use sandbox::config::{Plan, Request, load};
+use sandbox::data::{Images, Source, Splits, open};
+use sandbox::record::checkpoint;
+use sandbox::train::rig::Rig;
+use sandbox::train::step::step;
+use tch::Device;
+
+const SET: &[&str] = &[
+    "model.width=8",
+    "model.hidden=16",
+    "model.dim=16",
+    "method.queue=64",
+    "labels.clusters=8",
+    "labels.min_cluster=4",
+    "sampler.pool=64",
+    "sampler.negatives=16",
+    "train.batch=16",
+    "optim.nesterov=true",
+    "inter.warmup_epochs=0",
+];
+
+#[test]
+fn a_restored_run_goes_on_with_the_same_bits() {
+    let _alone = crate::alone();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut whole = rig(folders[0].path());
+    losses(&mut whole, 13);
+    let (files, extra) = whole.state().unwrap();
+    let path = checkpoint::save(
+        &folders[0].path().join("checkpoints"),
+        whole.step,
+        files,
+        extra,
+    )
+    .unwrap();
+    let expected = losses(&mut whole, 20);
+
+    let mut restored = rig(folders[1].path());
+    restored.restore(&checkpoint::load(&path).unwrap()).unwrap();
+    assert_eq!(restored.step, 13);
+    assert_eq!(losses(&mut restored, 20), expected);
+}
+
+/// Bits of the losses of the next steps, across an epoch's end.
+fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
+    (0..steps)
+        .map(|_| {
+            if rig.begins_epoch() {
+                rig.start_inter().unwrap();
+            }
+            rig.swap();
+            let bits = step(rig).total.double_value(&[]).to_bits();
+            if rig.begins_epoch() {
+                rig.end_epoch();
+            }
+            bits
+        })
+        .collect()
+}
+
+fn rig(folder: &Path) -> Rig {
+    let set = SET.iter().map(|set| (*set).to_owned()).collect();
+    let loaded = load::load(&Request { config: None, set }).unwrap();
+    let embedded = open(&Source::Embedded).unwrap();
+    let splits = Splits {
+        train: first(&embedded.train, 256),
+        eval: first(&embedded.eval, 64),
+    };
+    Rig::build(
+        Plan::new(loaded).unwrap(),
+        splits,
+        Device::Cpu,
+        folder,
+        false,
+    )
+    .unwrap()
+}
+
+fn first(images: &Images, count: i64) -> Images {
+    let pixels = (0..count)
+        .flat_map(|id| images.image(id).to_vec())
+        .collect();
+    let labels = images.labels()[..count as usize].to_vec();
+    Images::new(
+        "first",
+        images.shape(),
+        pixels,
+        labels,
+        images.classes().to_vec(),
+    )
+}

@@ -1,0 +1,18 @@
+//! What needs the process for itself: its memory is measured, or its generator of random numbers must not be shared.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed test should stop where it fails"
+)]
+
+mod checkpoint;
+mod memory;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits until no other test of this binary runs.
+fn alone() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

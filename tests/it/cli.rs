@@ -1,0 +1,284 @@
+//! The program as a person meets it: help, errors, exit codes, and what a run leaves behind.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::Dir;
+
+fn code_and_text(output: &Output) -> (i32, String) {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output.status.code().unwrap(), text)
+}
+
+/// Wrong usage: the arguments and what the message must say.
+const WRONG: &[(&[&str], &str)] = &[
+    (&["run", "--set", "optim.lrr=1"], "did you mean 'lr'?"),
+    (
+        &["run", "--set", "optim.lr=fast"],
+        "--set optim.lr=fast: invalid type: string \"fast\", expected f64",
+    ),
+    (&["run", "--set", "optim.lr"], "expected KEY=VALUE"),
+    (
+        &["run", "--set", "optim.lr=-1"],
+        "optim.lr: expected 0 or above, found -1",
+    ),
+    (
+        &["run", "--set", "train.batch=1"],
+        "train.batch: expected at least 2, found 1",
+    ),
+    (&["run", "--set", "train.batch=9000"], "9000"),
+    (
+        &["run", "--set", "views.blur={prob: 0.5, kernel: 4}"],
+        "kernel",
+    ),
+    (
+        &["run", "--set", "sampler.pol=0.2"],
+        "did you mean 'sampler.pool'?",
+    ),
+    (
+        &["run", "--set", "sampler.pool=wide"],
+        "'sampler.pool': expected a number (default 0.1), found text \"wide\"",
+    ),
+    (
+        &["run", "--config", "nowhere.yaml"],
+        "shipped are embedded, moco_interclr_cifar10, moco_interclr_imagenet",
+    ),
+    (
+        &["run", "--device", "gpu"],
+        "expected cpu, cuda, cuda:N or auto, found 'gpu'",
+    ),
+    (
+        &["run", "--set", "data.source=cifar11"],
+        "did you mean 'cifar10'?",
+    ),
+    (
+        &["run", "--set", "data.source=cifar10"],
+        "data.dir: source 'cifar10' reads files",
+    ),
+    (
+        &["run", "--set", "data.source=idx", "--set", "data.dir=."],
+        "train-images-idx3-ubyte",
+    ),
+    (
+        &["run", "--script", "nowhere.rhai"],
+        "shipped are boundaries/arc_margin.rhai",
+    ),
+    (
+        &["run", "--script", "broken.rhai"],
+        "unknown function 'topkk'",
+    ),
+    (
+        &["run", "--config", "typo.yaml"],
+        "typo.yaml:3:3: optim: unknown field 'momentun'",
+    ),
+    (
+        &["run", "--config", "value.yaml"],
+        "value.yaml:2:17: train.epochs: invalid type",
+    ),
+    (&["check", "broken.rhai"], "did you mean 'topk'?"),
+    (&["check", "headless.rhai"], "'//! slot: NAME'"),
+    (
+        &["eval", "nowhere"],
+        "'nowhere' is no run: it has no config.yaml",
+    ),
+    (&["frobnicate"], "unrecognized subcommand"),
+];
+
+#[test]
+fn wrong_usage_exits_with_2_says_what_was_meant_and_leaves_nothing() {
+    let dir = Dir::empty();
+    dir.write(
+        "broken.rhai",
+        "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
+    );
+    dir.write("headless.rhai", "fn decide(ctx) { 1 }\n");
+    dir.write("typo.yaml", "name: typo\noptim:\n  momentun: 0.9\n");
+    dir.write("value.yaml", "name: value\ntrain: {epochs: many}\n");
+    for (args, said) in WRONG {
+        // Were one of them taken, it would not train for minutes.
+        let stop: &[&str] = if args[0] == "run" {
+            &["--steps", "1"]
+        } else {
+            &[]
+        };
+        let (code, text) = code_and_text(&dir.output(&[args, stop].concat()));
+        assert_eq!(code, 2, "{args:?}: {text}");
+        assert!(
+            text.contains(said),
+            "{args:?}: expected '{said}' in\n{text}"
+        );
+        let left: Vec<_> = std::fs::read_dir(dir.file("runs"))
+            .into_iter()
+            .flatten()
+            .collect();
+        assert!(left.is_empty(), "{args:?} left a run behind");
+    }
+}
+
+#[test]
+fn a_broken_script_shows_its_line_underlined() {
+    let dir = Dir::empty();
+    dir.write(
+        "broken.rhai",
+        "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
+    );
+    let (_, text) = code_and_text(&dir.output(&["check", "broken.rhai"]));
+    let expected = "\
+error: unknown function 'topkk'
+ --> broken.rhai:3:20
+  |
+3 |     ctx.similarity.topkk(3)
+  |                    ^^^^^
+  |
+note: did you mean 'topk'?";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn the_embedded_example_runs_from_an_empty_folder() {
+    let dir = Dir::empty();
+    let args = [
+        "run",
+        "--plain",
+        "--script",
+        "samplers/semi_hard.rhai",
+        "--steps",
+        "3",
+    ];
+    let small = [
+        "--set",
+        "model.width=8",
+        "--set",
+        "inter.warmup_epochs=0",
+        "--set",
+        "train.batch=64",
+    ];
+    let (code, text) = code_and_text(&dir.output(&[&args[..], &small[..]].concat()));
+    assert_eq!(code, 0, "{text}");
+    for said in [
+        "8000 training and 2000 evaluation images",
+        "sampler: semi_hard gen 1",
+        "raw pixels 78.90 %",
+        "tensorboard --logdir runs",
+    ] {
+        assert!(text.contains(said), "expected '{said}' in\n{text}");
+    }
+}
+
+#[test]
+fn a_run_leaves_everything_and_can_be_judged_again() {
+    let dir = Dir::new();
+    let run = dir.train(&["--steps", "20", "--seed", "3"]);
+    assert!(run.text.contains("step 20/20"), "{}", run.text);
+    let json = |name: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(run.folder.join(name)).unwrap()).unwrap()
+    };
+    let status = json("run.json");
+    assert_eq!(status["status"], "finished");
+    assert_eq!(status["steps"], 20);
+    assert_eq!(status["seed"], 3);
+    for name in [
+        "config.yaml",
+        "command.txt",
+        "metrics.jsonl",
+        "swaps.jsonl",
+        "log.txt",
+        "eval.json",
+    ] {
+        assert!(run.folder.join(name).is_file(), "{name} is missing");
+    }
+    assert!(
+        run.folder
+            .join("checkpoints/step-000000020/manifest.json")
+            .is_file()
+    );
+    assert_eq!(run.losses().len(), 4);
+    let first = &run.lines("metrics.jsonl")[0];
+    for tag in [
+        "loss/total",
+        "loss/intra",
+        "loss/inter",
+        "train/lr",
+        "train/grad_norm",
+        "sim/positive",
+        "sim/negative_mean",
+        "sampler/rank_median",
+        "sampler/false_negative_rate",
+        "sampler/unique_fraction",
+        "labels/change_ratio",
+        "perf/images_per_s",
+        "perf/policy_ms/sampler",
+        "swap/sampler",
+    ] {
+        assert!(first[tag].is_number(), "{tag} is missing in {first}");
+    }
+
+    let trained = json("eval.json")["knn"]["top1"].as_f64().unwrap();
+    let (code, text) = code_and_text(&dir.output(&["eval", run.folder.to_str().unwrap()]));
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(
+        json("eval.json")["metrics"]["eval/knn_top1"]
+            .as_f64()
+            .unwrap(),
+        trained
+    );
+
+    // The resolved configuration is a whole experiment: it gives the same run again.
+    let config = run.folder.join("config.yaml");
+    let again = dir.train(&["--config", config.to_str().unwrap(), "--name", "z-again"]);
+    run.assert_same_losses(&again);
+}
+
+#[test]
+fn check_speaks_json() {
+    let dir = Dir::empty();
+    dir.write(
+        "broken.rhai",
+        "//! slot: boundary\nfn decide(ctx) { ctx.negatives }\n",
+    );
+    let output = dir.output(&[
+        "check",
+        "--format",
+        "json",
+        "samplers/hard.rhai",
+        "broken.rhai",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["ok"], &lines[0]["slot"]),
+        (&Value::Bool(true), &Value::from("sampler"))
+    );
+    assert_eq!(
+        (&lines[1]["ok"], &lines[1]["kind"]),
+        (&Value::Bool(false), &Value::from("output"))
+    );
+    assert_eq!(
+        (&lines[1]["line"], &lines[1]["column"]),
+        (&Value::from(2), &Value::from(4))
+    );
+}
+
+#[test]
+fn the_shipped_scripts_pass_their_check_and_doctor_and_completions_answer() {
+    let dir = Dir::empty();
+    let scripts = sandbox::policy::script::SHIPPED
+        .iter()
+        .map(|(path, _)| *path)
+        .filter(|path| !path.starts_with("lib/"));
+    let args: Vec<_> = std::iter::once("check").chain(scripts).collect();
+    let (code, text) = code_and_text(&dir.output(&args));
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = code_and_text(&dir.output(&["doctor"]));
+    assert!(code == 0 && text.contains("2.11.0"), "{text}");
+    let (code, text) = code_and_text(&dir.output(&["completions", "bash"]));
+    assert!(code == 0 && text.contains("--script"), "{text}");
+}

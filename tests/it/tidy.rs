@@ -1,0 +1,113 @@
+//! The cheap ones among the house's invariants.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::repo;
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            all.push(path);
+        }
+    }
+    all
+}
+
+/// Each file of `src` with its path below it and its text before the tests.
+fn code() -> Vec<(String, String)> {
+    let src = repo().join("src");
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        // What stands below the tests is a test.
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
+        (
+            path.strip_prefix(&src)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned(),
+            code,
+        )
+    };
+    let tests = |path: &PathBuf| path.ends_with("tests.rs") || path.ends_with("trial.rs");
+    sources(&src)
+        .into_iter()
+        .filter(|path| !tests(path))
+        .map(read)
+        .collect()
+}
+
+#[test]
+fn every_file_says_what_lives_in_it() {
+    for (path, code) in code() {
+        assert!(
+            code.starts_with("//! "),
+            "{path} does not begin with '//! '"
+        );
+    }
+}
+
+/// A word that may stand only in some rooms.
+#[test]
+fn words_stay_in_their_rooms() {
+    let rules: &[(&str, &[&str])] = &[
+        ("Instant::now", &["train/clock.rs"]),
+        ("SystemTime::now", &["train/clock.rs"]),
+        ("ChaCha8Rng::from_seed", &["train/seed.rs"]),
+        ("manual_seed", &["train/seed.rs"]),
+        ("unsafe {", &["data/cache.rs", "train/device.rs"]),
+        ("notify::", &["swap/watch.rs"]),
+        ("tensorboard_rs", &["record/"]),
+    ];
+    for (path, code) in code() {
+        for (word, rooms) in rules {
+            let stranger = code.contains(word) && !rooms.iter().any(|room| path.starts_with(room));
+            assert!(
+                !stranger,
+                "'{word}' is a stranger in {path}, it lives in {rooms:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_data_path_knows_no_swap_and_the_swap_no_tensor() {
+    let data_path = [
+        "data/",
+        "views/",
+        "model/",
+        "method/",
+        "bank/",
+        "optim/",
+        "eval/",
+        "labels/",
+        "sampler/",
+        "boundary/",
+    ];
+    for (path, code) in code() {
+        if data_path.iter().any(|room| path.starts_with(room)) {
+            for word in ["crate::swap", "crate::record", "crate::cli"] {
+                assert!(!code.contains(word), "{path} knows '{word}'");
+            }
+        }
+        if path.starts_with("swap/") {
+            assert!(!code.contains("use tch"), "{path} knows tensors");
+        }
+    }
+}
+
+#[test]
+fn every_configuration_says_command_cost_and_expectation() {
+    for entry in fs::read_dir(repo().join("configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        for word in ["# COMMAND", "# COST", "# EXPECT"] {
+            assert!(text.contains(word), "{} has no '{word}'", path.display());
+        }
+    }
+}
