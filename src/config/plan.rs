@@ -1,6 +1,5 @@
 //! What a configuration means: every name resolved to its type, every value checked.
 
-use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::load::{Error, Loaded};
@@ -195,80 +194,59 @@ fn check(config: &Config) -> Result<(), Error> {
         train,
         log,
         checkpoint,
-        method,
-        inter,
-        bank,
-        loss,
         optim,
         eval,
         ..
     } = config;
-    choose("method.name", &method.name, &[("moco", ())])?;
     choose("optim.name", &optim.name, &[("sgd", ())])?;
-    let unit = |x: f64| (0.0..=1.0).contains(&x);
-    need("train.batch", train.batch >= 2, "at least 2", train.batch)?;
-    need(
-        "train.epochs",
-        train.epochs >= 1,
-        "at least 1",
-        train.epochs,
-    )?;
-    need("log.every", log.every >= 1, "at least 1", log.every)?;
-    need(
-        "checkpoint.keep",
-        checkpoint.keep >= 1,
-        "at least 1",
-        checkpoint.keep,
-    )?;
-    need(
-        "method.queue",
-        method.queue >= 1,
-        "at least 1",
-        method.queue,
-    )?;
-    need(
-        "method.temperature",
-        method.temperature > 0.0,
-        "above 0",
-        method.temperature,
-    )?;
-    need(
-        "method.momentum",
-        unit(method.momentum),
-        "0..=1",
-        method.momentum,
-    )?;
-    need(
-        "inter.temperature",
-        inter.temperature > 0.0,
-        "above 0",
-        inter.temperature,
-    )?;
-    need("bank.momentum", unit(bank.momentum), "0..=1", bank.momentum)?;
-    need("loss.intra", loss.intra >= 0.0, "0 or above", loss.intra)?;
-    need("loss.inter", loss.inter >= 0.0, "0 or above", loss.inter)?;
-    need("optim.lr", optim.lr >= 0.0, "0 or above", optim.lr)?;
-    need(
-        "optim.warmup_epochs",
-        optim.warmup_epochs >= 0.0,
-        "0 or above",
-        optim.warmup_epochs,
-    )?;
-    need("eval.k", eval.k >= 1, "at least 1", eval.k)?;
-    need(
-        "eval.temperature",
-        eval.temperature > 0.0,
-        "above 0",
-        eval.temperature,
-    )?;
+    at_least("train.batch", train.batch as f64, 2.0)?;
+    at_least("train.epochs", train.epochs as f64, 1.0)?;
+    at_least("log.every", log.every as f64, 1.0)?;
+    at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
+    at_least("optim.lr", optim.lr, 0.0)?;
+    at_least("optim.warmup_epochs", optim.warmup_epochs, 0.0)?;
+    at_least("eval.k", eval.k as f64, 1.0)?;
+    above_0("eval.temperature", eval.temperature)?;
+    check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),
         message: error.to_string(),
     })
 }
 
+/// The ranges of the two branches' numbers.
+fn check_branches(config: &Config) -> Result<(), Error> {
+    let Config {
+        method,
+        inter,
+        bank,
+        loss,
+        ..
+    } = config;
+    choose("method.name", &method.name, &[("moco", ())])?;
+    at_least("method.queue", method.queue as f64, 1.0)?;
+    above_0("method.temperature", method.temperature)?;
+    fraction("method.momentum", method.momentum)?;
+    above_0("inter.temperature", inter.temperature)?;
+    fraction("bank.momentum", bank.momentum)?;
+    at_least("loss.intra", loss.intra, 0.0)?;
+    at_least("loss.inter", loss.inter, 0.0)
+}
+
+fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
+    need(key, found >= least, &format!("at least {least}"), found)
+}
+
+fn above_0(key: &str, found: f64) -> Result<(), Error> {
+    need(key, found > 0.0, "above 0", found)
+}
+
+fn fraction(key: &str, found: f64) -> Result<(), Error> {
+    need(key, (0.0..=1.0).contains(&found), "0 to 1", found)
+}
+
 /// An error that says what was expected of a key, unless that holds.
-fn need(key: &str, holds: bool, expected: &str, found: impl Display) -> Result<(), Error> {
+fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
     if holds {
         return Ok(());
     }

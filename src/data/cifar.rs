@@ -172,7 +172,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table, a row a fault")]
     fn a_faulty_file_is_named_with_what_was_expected_and_found() {
         let whole = records(&[&[1]]);
         let faults: [(&str, Option<&[u8]>, &str); 6] = [

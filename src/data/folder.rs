@@ -207,7 +207,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table, a row a fault")]
     fn a_faulty_tree_is_named_with_what_was_expected_and_found() {
         type Fault = fn(&Path);
         let faults: [(Fault, &str, &str); 6] = [

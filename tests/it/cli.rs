@@ -25,7 +25,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["run", "--set", "optim.lr"], "expected KEY=VALUE"),
     (
         &["run", "--set", "optim.lr=-1"],
-        "optim.lr: expected 0 or above, found -1",
+        "optim.lr: expected at least 0, found -1",
     ),
     (
         &["run", "--set", "train.batch=1"],

@@ -82,6 +82,8 @@ impl Dir {
         command
             .args(args)
             .current_dir(self.path())
+            // Many runs at once on few cores: threads of libtorch would only wait for each other.
+            .env("OMP_NUM_THREADS", "1")
             .stdin(Stdio::null());
         command
     }
