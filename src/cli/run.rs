@@ -100,6 +100,15 @@ impl Run {
                 Slot::Sampler => &mut config.sampler,
                 Slot::Boundary => &mut config.boundary,
             };
+            // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
+            if planned.script != *path {
+                let said = |name: &String| {
+                    self.set
+                        .iter()
+                        .any(|set| set.starts_with(&format!("{slot}.{name}=")))
+                };
+                planned.params.retain(|name, _| said(name));
+            }
             planned.script = path.clone();
         }
         Ok(Plan::new(loaded)?)

@@ -171,6 +171,25 @@ fn the_embedded_example_runs_from_an_empty_folder() {
 }
 
 #[test]
+fn a_script_of_ones_own_does_not_inherit_the_parameters_of_another() {
+    let dir = Dir::new();
+    let text = std::fs::read_to_string(crate::support::repo().join("scripts/samplers/random.rhai"))
+        .unwrap();
+    dir.write("mine.rhai", &text);
+    let run = dir.train(&[
+        "--steps",
+        "5",
+        "--script",
+        "mine.rhai",
+        "--set",
+        "sampler.negatives=9",
+    ]);
+    let started = &run.ledger("sampler", "started")[0];
+    assert_eq!(started["policy"], "mine");
+    assert_eq!(started["params"], serde_json::json!({"negatives": 9}));
+}
+
+#[test]
 fn a_run_leaves_everything_and_can_be_judged_again() {
     let dir = Dir::new();
     let run = dir.train(&["--steps", "20", "--seed", "3"]);

@@ -111,3 +111,18 @@ fn every_configuration_says_command_cost_and_expectation() {
         }
     }
 }
+
+/// `SANDBOX_WRITE=1 cargo test --test it vocabulary` writes it anew.
+#[test]
+fn the_reference_of_the_vocabulary_is_fresh() {
+    let path = repo().join("scripts/VOCABULARY.md");
+    let reference = sandbox::policy::script::vocabulary::reference();
+    if std::env::var_os("SANDBOX_WRITE").is_some() {
+        fs::write(&path, &reference).unwrap();
+    }
+    let stored = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == reference,
+        "scripts/VOCABULARY.md is stale: SANDBOX_WRITE=1 cargo test --test it vocabulary"
+    );
+}

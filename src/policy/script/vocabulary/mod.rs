@@ -87,20 +87,24 @@ impl From<Handle> for Dynamic {
 }
 
 /// All verbs, a list for each domain.
-const DOMAINS: &[&[Verb]] = &[
-    create::VERBS,
-    shape::VERBS,
-    arithmetic::VERBS,
-    compare::VERBS,
-    reduce::VERBS,
-    index::VERBS,
-    order::VERBS,
-    linear::VERBS,
-    cluster::VERBS,
-    loss::VERBS,
-    inspect::VERBS,
-    random::VERBS,
+const DOMAINS: &[(&str, &[Verb])] = &[
+    ("Creation", create::VERBS),
+    ("Shape", shape::VERBS),
+    ("Arithmetic", arithmetic::VERBS),
+    ("Comparison", compare::VERBS),
+    ("Reduction", reduce::VERBS),
+    ("Indexing", index::VERBS),
+    ("Order", order::VERBS),
+    ("Linear algebra", linear::VERBS),
+    ("Clusters", cluster::VERBS),
+    ("Losses", loss::VERBS),
+    ("Looking at tensors", inspect::VERBS),
+    ("Random numbers", random::VERBS),
 ];
+
+fn verbs() -> impl Iterator<Item = &'static Verb> {
+    DOMAINS.iter().flat_map(|(_, verbs)| verbs.iter())
+}
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
@@ -155,7 +159,7 @@ pub fn register(engine: &mut Engine) {
 
 /// The names of all verbs and properties, sorted.
 pub fn names() -> Vec<String> {
-    let all = DOMAINS.iter().copied().flatten().flat_map(Verb::names);
+    let all = verbs().flat_map(Verb::names);
     let words = all.map(|name| name.trim_start_matches('.'));
     let mut words: Vec<String> = words
         .filter(|name| rhai::is_valid_identifier(name))
@@ -166,12 +170,23 @@ pub fn names() -> Vec<String> {
     words
 }
 
+/// The reference of all verbs in Markdown, as it stands in `scripts/VOCABULARY.md`.
+pub fn reference() -> String {
+    let head = "# The vocabulary of scripts\n\nGenerated from the verbs' declarations. `x.verb(..)` and `verb(x, ..)` are the same; \
+                a parameter with a default may be left out; `.name` is a property.\n";
+    let domains = DOMAINS.iter().map(|(name, verbs)| {
+        let lines: String = verbs.iter().map(Verb::reference).collect();
+        format!("\n## {name}\n\n{lines}")
+    });
+    std::iter::once(head.to_owned()).chain(domains).collect()
+}
+
 fn module() -> Module {
     let mut module = Module::new();
     module.set_id("tensors");
     module.set_custom_type::<Handle>("Tensor");
     module.set_custom_type::<Rng>("Rng");
-    for verb in DOMAINS.iter().copied().flatten() {
+    for verb in verbs() {
         verb.install(&mut module);
     }
     module

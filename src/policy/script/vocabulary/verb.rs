@@ -52,6 +52,12 @@ impl Verb {
         self.head().split(',').map(str::trim)
     }
 
+    /// A line of the reference.
+    pub(super) fn reference(&self) -> String {
+        let doc: Vec<_> = self.doc.lines().map(str::trim).collect();
+        format!("- `{}`: {}\n", self.signature, doc.join(" "))
+    }
+
     fn head(&self) -> &'static str {
         self.signature
             .split_once('(')
