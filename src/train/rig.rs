@@ -149,7 +149,7 @@ impl Rig {
     /// Fills the bank with the features of all images and asks for their first labels, when its epoch has come.
     ///
     /// # Errors
-    /// The labels policy's fault.
+    /// The labels policy's fault at the first step: there is no other generation yet.
     pub fn start_inter(&mut self) -> Result<(), Fault> {
         let now = self.now();
         if !self.plan.inter()
@@ -159,7 +159,16 @@ impl Rig {
             return Ok(());
         }
         let features = embed_all(&self.key, &self.train, &self.plan);
-        let clusters = labels::start(self.gate.live(Slot::Labels), &features, now)?;
+        let clusters = if now.step == 0 {
+            labels::start(self.gate.live(Slot::Labels), &features, now)?
+        } else {
+            // Later there may be a generation to go back to; if there is none, the branch waits for the next epoch.
+            let start = |script: &mut Script| labels::start(script, &features, now);
+            match ask(&mut self.gate, Slot::Labels, now, start) {
+                Some(clusters) => clusters,
+                None => return Ok(()),
+            }
+        };
         let (n, d) = (features.size()[0], features.size()[1]);
         let count = clusters.centroids.size()[0];
         let mut bank = Bank::new(

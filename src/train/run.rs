@@ -11,7 +11,7 @@ use super::step::{Report, step};
 use super::{changes, judge, measure};
 use crate::config::Plan;
 use crate::data;
-use crate::policy::Slot;
+use crate::policy::{Fault, Slot};
 use crate::record::{self, Progress, Recorder, RunStatus, Status, Terminal};
 
 /// What a run is told beside its plan.
@@ -100,24 +100,9 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
         "kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"
     ));
 
-    while rig.step < rig.steps {
-        if rig.begins_epoch() {
-            rig.start_inter()?;
-        }
-        rig.swap();
-        records.changes(&mut rig);
-        let report = step(&mut rig);
-        records.after_step(&mut rig, &report);
-        if rig.begins_epoch() {
-            rig.end_epoch();
-        }
-        records.changes(&mut rig);
-        if records.evaluation_due(&rig) {
-            records.evaluate(&rig);
-        }
-        if records.checkpoint_due(&rig) {
-            records.checkpoint(&rig);
-        }
+    if let Err(fault) = records.train(&mut rig) {
+        records.fail(rig.step);
+        return Err(fault.into());
     }
 
     let seconds = watch.elapsed().as_secs_f64();
@@ -156,6 +141,38 @@ impl Records {
         }
     }
 
+    /// All steps of the run.
+    fn train(&mut self, rig: &mut Rig) -> Result<(), Fault> {
+        while rig.step < rig.steps {
+            if rig.begins_epoch() {
+                rig.start_inter()?;
+            }
+            rig.swap();
+            self.changes(rig);
+            let report = step(rig);
+            self.after_step(rig, &report);
+            if rig.begins_epoch() {
+                rig.end_epoch();
+            }
+            self.changes(rig);
+            if self.evaluation_due(rig) {
+                self.evaluate(rig);
+            }
+            if self.checkpoint_due(rig) {
+                self.checkpoint(rig);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that the run ended before its time.
+    fn fail(&mut self, step: u64) {
+        self.status.steps = step;
+        self.status.end(Status::Failed);
+        self.save_status();
+        self.recorder.finish(Status::Failed);
+    }
+
     fn hparams(&mut self, rig: &Rig) {
         let config = &rig.plan.config;
         let mut hparams = std::collections::BTreeMap::new();
@@ -178,8 +195,7 @@ impl Records {
         ] {
             hparams.insert(name.to_owned(), value);
         }
-        self.recorder
-            .hparams(&hparams, &["eval/knn_top1", "loss/total"]);
+        self.recorder.hparams(&hparams, &[]);
     }
 
     /// Says what is about to run, with the counts that fractions of the bank were resolved to.
