@@ -52,14 +52,19 @@ pub fn decide(script: &mut Script) -> Result<Cost, Fault> {
     Ok(script.take_cost())
 }
 
-/// Enough rows for as many clusters as the parameters ask for.
+/// Enough rows for as many clusters and for twice the counts that the parameters ask for.
 fn rows(script: &Script) -> i64 {
-    let clusters = script
-        .params()
+    let params = script.params();
+    let clusters = params
         .get("clusters")
         .and_then(serde_json::Value::as_i64)
         .unwrap_or(0);
-    (4 * clusters).clamp(256, 65_536)
+    let counts: i64 = params
+        .values()
+        .filter_map(serde_json::Value::as_i64)
+        .filter(|count| *count > 0)
+        .sum();
+    (4 * clusters).max(2 * counts).clamp(256, 65_536)
 }
 
 fn bank(rows: i64) -> Bank {
