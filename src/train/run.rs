@@ -314,7 +314,7 @@ impl Records {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
             self.recorder.text(
-                &format!("swap/{}", change.slot),
+                &format!("swap/{}/policy", change.slot),
                 change.step,
                 &changes::markdown(&change),
             );
