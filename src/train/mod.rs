@@ -6,6 +6,7 @@ pub mod device;
 pub mod inter;
 pub mod judge;
 pub mod measure;
+mod records;
 pub mod rehearsal;
 pub mod rig;
 pub mod run;

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use tch::{Device, Tensor};
+use tch::Device;
 
 use super::clock::Stopwatch;
+use super::judge;
+use super::records::Records;
 use super::rig::Rig;
-use super::step::{Report, step};
-use super::{changes, judge, measure};
+use super::step::step;
 use crate::config::Plan;
 use crate::data;
-use crate::policy::{Fault, Slot};
-use crate::record::{self, Progress, Recorder, RunStatus, Status, Terminal};
+use crate::policy::Fault;
+use crate::record::{Recorder, Terminal};
 
 /// What a run is told beside its plan.
 #[derive(Clone, Debug)]
@@ -36,33 +37,6 @@ pub struct Summary {
     pub knn: [f64; 3],
     /// Seconds of training and evaluation.
     pub seconds: f64,
-}
-
-/// The run's moving parts beside the rig.
-struct Records {
-    recorder: Recorder,
-    status: RunStatus,
-    truth: Tensor,
-    previous_labels: Option<Tensor>,
-    knn: Option<f64>,
-    window: Window,
-}
-
-/// What has been measured since the last line of metrics.
-struct Window {
-    watch: Stopwatch,
-    steps: u64,
-    policies: Vec<(Slot, crate::policy::script::Cost)>,
-}
-
-impl Window {
-    fn open() -> Self {
-        Self {
-            watch: Stopwatch::start(),
-            steps: 0,
-            policies: Vec::new(),
-        }
-    }
 }
 
 /// Trains.
@@ -100,7 +74,7 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
         "kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"
     ));
 
-    if let Err(fault) = records.train(&mut rig) {
+    if let Err(fault) = train(&mut rig, &mut records) {
         records.fail(rig.step);
         return Err(fault.into());
     }
@@ -115,6 +89,30 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     })
 }
 
+/// All steps of the run.
+fn train(rig: &mut Rig, records: &mut Records) -> Result<(), Fault> {
+    while rig.step < rig.steps {
+        if rig.begins_epoch() {
+            rig.start_inter()?;
+        }
+        rig.swap();
+        records.changes(rig);
+        let report = step(rig);
+        records.after_step(rig, &report);
+        if rig.begins_epoch() {
+            rig.end_epoch();
+        }
+        records.changes(rig);
+        if records.evaluation_due(rig) {
+            records.evaluate(rig);
+        }
+        if records.checkpoint_due(rig) {
+            records.checkpoint(rig);
+        }
+    }
+    Ok(())
+}
+
 /// `config.yaml`, resolved, and the command that started the run.
 fn write_plan(recorder: &Recorder, plan: &Plan) -> Result<()> {
     let yaml = serde_yaml::to_string(&plan.config)?;
@@ -124,287 +122,4 @@ fn write_plan(recorder: &Recorder, plan: &Plan) -> Result<()> {
         .folder()
         .write("command.txt", format!("{}\n", command.join(" ")).as_bytes())?;
     Ok(())
-}
-
-impl Records {
-    fn open(recorder: Recorder, rig: &Rig, options: &Options) -> Self {
-        let device = format!("{:?}", options.device).to_lowercase();
-        let status = RunStatus::start(&rig.plan.config.name, rig.plan.config.seed, &device);
-        let truth = rig.train.images().labels_tensor().to_device(options.device);
-        Self {
-            recorder,
-            status,
-            truth,
-            previous_labels: None,
-            knn: None,
-            window: Window::open(),
-        }
-    }
-
-    /// All steps of the run.
-    fn train(&mut self, rig: &mut Rig) -> Result<(), Fault> {
-        while rig.step < rig.steps {
-            if rig.begins_epoch() {
-                rig.start_inter()?;
-            }
-            rig.swap();
-            self.changes(rig);
-            let report = step(rig);
-            self.after_step(rig, &report);
-            if rig.begins_epoch() {
-                rig.end_epoch();
-            }
-            self.changes(rig);
-            if self.evaluation_due(rig) {
-                self.evaluate(rig);
-            }
-            if self.checkpoint_due(rig) {
-                self.checkpoint(rig);
-            }
-        }
-        Ok(())
-    }
-
-    /// Says that the run ended before its time.
-    fn fail(&mut self, step: u64) {
-        self.status.steps = step;
-        self.status.end(Status::Failed);
-        self.save_status();
-        self.recorder.finish(Status::Failed);
-    }
-
-    fn hparams(&mut self, rig: &Rig) {
-        let config = &rig.plan.config;
-        let mut hparams = std::collections::BTreeMap::new();
-        for (name, value) in [
-            ("seed", serde_json::json!(config.seed)),
-            ("data.source", serde_json::json!(config.data.source)),
-            ("model.encoder", serde_json::json!(config.model.encoder)),
-            ("method.name", serde_json::json!(config.method.name)),
-            (
-                "method.temperature",
-                serde_json::json!(config.method.temperature),
-            ),
-            ("loss.inter", serde_json::json!(config.loss.inter)),
-            ("labels.script", serde_json::json!(config.labels.script)),
-            ("sampler.script", serde_json::json!(config.sampler.script)),
-            ("boundary.script", serde_json::json!(config.boundary.script)),
-            ("optim.lr", serde_json::json!(config.optim.lr)),
-            ("train.batch", serde_json::json!(config.train.batch)),
-            ("train.epochs", serde_json::json!(config.train.epochs)),
-        ] {
-            hparams.insert(name.to_owned(), value);
-        }
-        self.recorder.hparams(&hparams, &[]);
-    }
-
-    /// Says what is about to run, with the counts that fractions of the bank were resolved to.
-    fn introduce(&mut self, rig: &Rig) {
-        let images = rig.train.images();
-        let [c, h, w] = images.shape();
-        self.recorder.say(&format!(
-            "run    {}\ndata   {}: {} training and {} evaluation images, {c}x{h}x{w}\nmodel  {}, {} parameters, on {}\n\
-             train  {} epochs of {} steps of {} images",
-            self.recorder.folder().path().display(),
-            images.name(),
-            images.len(),
-            rig.eval.images().len(),
-            rig.plan.config.model.encoder,
-            rig.query.parameter_count(),
-            self.status.device,
-            rig.plan.config.train.epochs,
-            rig.loader.steps_per_epoch(),
-            rig.plan.config.train.batch,
-        ));
-        self.save_status();
-    }
-
-    fn after_step(&mut self, rig: &mut Rig, report: &Report) {
-        self.window.steps += 1;
-        self.window.policies.extend(rig.gate.take_costs());
-        let config = &rig.plan.config;
-        if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
-            self.histograms(rig, report);
-        }
-        if rig.step.is_multiple_of(config.log.every) || rig.step == rig.steps {
-            self.log(rig, report);
-        }
-    }
-
-    /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
-    fn log(&mut self, rig: &Rig, report: &Report) {
-        let mut scalars = measure::step(report, &self.truth, rig.plan.config.method.temperature);
-        let window = std::mem::replace(&mut self.window, Window::open());
-        let steps = window.steps.max(1) as f64;
-        let step_ms = window.watch.ms() / steps;
-        let images_per_s = 1e3 / step_ms * rig.plan.config.train.batch as f64;
-        measure::put(&mut scalars, "perf/images_per_s", images_per_s);
-        measure::put(&mut scalars, "perf/step_ms", step_ms);
-        for slot in Slot::ALL {
-            let mine = window
-                .policies
-                .iter()
-                .filter(|(of, _)| *of == slot)
-                .map(|(_, cost)| cost);
-            let (ms, own, calls) = mine.fold((0.0, 0.0, 0), |(ms, own, calls), cost| {
-                (ms + cost.ms, own + cost.own_ms, calls + cost.calls)
-            });
-            if calls > 0 {
-                measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
-                measure::put(&mut scalars, format!("perf/script_ms/{slot}"), own / steps);
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_calls/{slot}"),
-                    calls as f64 / steps,
-                );
-            }
-        }
-        let generations = rig.gate.generations();
-        for (slot, generation) in &generations {
-            measure::put(
-                &mut scalars,
-                format!("swap/{slot}"),
-                f64::from(generation.number),
-            );
-        }
-        self.recorder.scalars(rig.step, report.now.epoch, &scalars);
-        let generations: Vec<_> = generations
-            .iter()
-            .map(|(slot, generation)| (slot.name(), u64::from(generation.number)))
-            .collect();
-        self.recorder.progress(&Progress {
-            epoch: report.now.epoch,
-            epochs: rig.plan.config.train.epochs,
-            step: rig.step,
-            steps: rig.steps,
-            loss: scalars[0].1,
-            knn: self.knn.map(|percent| percent / 100.0),
-            images_per_s,
-            generations: &generations,
-        });
-    }
-
-    fn histograms(&mut self, rig: &Rig, report: &Report) {
-        let Some(relation) = &report.relation else {
-            return;
-        };
-        for (tag, values) in [
-            ("sim/positives", &relation.cosines.positives),
-            ("sim/negatives", &relation.cosines.negatives),
-        ] {
-            let some = values
-                .narrow(0, 0, values.size()[0].min(64))
-                .flatten(0, -1)
-                .to_kind(tch::Kind::Double);
-            let values: Vec<f64> = Vec::try_from(some.to_device(Device::Cpu)).unwrap_or_default();
-            self.recorder.histogram(tag, rig.step, &values);
-        }
-        if let Some(bank) = &rig.bank {
-            let sizes = bank
-                .labels()
-                .bincount(None::<Tensor>, bank.clusters())
-                .to_kind(tch::Kind::Double);
-            let sizes: Vec<f64> = Vec::try_from(sizes.to_device(Device::Cpu)).unwrap_or_default();
-            self.recorder.histogram("labels/sizes", rig.step, &sizes);
-        }
-    }
-
-    /// Shows every change of a live policy: on the terminal, in TensorBoard, in the log.
-    fn changes(&mut self, rig: &mut Rig) {
-        for change in rig.gate.take_changes() {
-            self.recorder.say(&changes::sentence(&change));
-            self.recorder.text(
-                &format!("swap/{}/policy", change.slot),
-                change.step,
-                &changes::markdown(&change),
-            );
-        }
-    }
-
-    fn evaluation_due(&self, rig: &Rig) -> bool {
-        let every = rig.plan.config.eval.every;
-        let epoch = rig.step / rig.loader.steps_per_epoch();
-        rig.step == rig.steps || (every > 0 && rig.begins_epoch() && epoch.is_multiple_of(every))
-    }
-
-    fn evaluate(&mut self, rig: &Rig) {
-        let mut scalars = judge::scalars(&rig.query, rig.into());
-        self.knn = scalars.first().map(|(_, top1)| *top1);
-        if let Some(bank) = &rig.bank {
-            scalars.extend(measure::labels(
-                bank,
-                self.previous_labels.as_ref(),
-                &self.truth,
-            ));
-            self.previous_labels = Some(bank.labels().copy());
-        }
-        self.recorder.scalars(
-            rig.step,
-            (rig.step - 1) / rig.loader.steps_per_epoch(),
-            &scalars,
-        );
-        let top1 = self.knn.unwrap_or(f64::NAN);
-        self.recorder
-            .say(&format!("step {}: kNN {top1:.2} %", rig.step));
-        // The evaluation's time is not the next step's.
-        self.window = Window::open();
-    }
-
-    fn checkpoint_due(&self, rig: &Rig) -> bool {
-        let every = rig.plan.config.checkpoint.every;
-        rig.step == rig.steps || (every > 0 && rig.step.is_multiple_of(every))
-    }
-
-    /// Saves everything; a disk that refuses is a warning, and training goes on.
-    fn checkpoint(&mut self, rig: &Rig) {
-        let folder = self.recorder.folder().checkpoints();
-        let keep = rig.plan.config.checkpoint.keep;
-        let saved = rig.state().and_then(|(files, extra)| {
-            record::checkpoint::save(&folder, rig.step, files, extra)?;
-            record::checkpoint::prune(&folder, keep, rig.step)?;
-            Ok(())
-        });
-        if let Err(error) = saved {
-            self.recorder.say(&format!(
-                "warning: no checkpoint of step {}: {error:#}; training goes on",
-                rig.step
-            ));
-        }
-        self.status.steps = rig.step;
-        self.save_status();
-        self.recorder.flush();
-    }
-
-    fn save_status(&mut self) {
-        if let Err(error) = self.status.save(self.recorder.folder()) {
-            tracing::warn!("run.json was not written: {error}");
-        }
-    }
-
-    fn finish(mut self, rig: &Rig, knn: [f64; 3], seconds: f64) -> Result<()> {
-        for (name, value) in ["knn_raw_pixels", "knn_untrained", "knn_top1"]
-            .into_iter()
-            .zip(knn)
-        {
-            self.status
-                .summary
-                .insert(name.to_owned(), serde_json::json!(value));
-        }
-        self.status
-            .summary
-            .insert("seconds".to_owned(), serde_json::json!(seconds));
-        self.status.steps = rig.step;
-        self.status.end(Status::Finished);
-        self.save_status();
-        let eval = serde_json::json!({
-            "step": rig.step,
-            "knn": {"k": rig.plan.config.eval.k, "temperature": rig.plan.config.eval.temperature,
-                    "top1": knn[2], "raw_pixels": knn[0], "untrained": knn[1]},
-        });
-        self.recorder
-            .folder()
-            .write("eval.json", format!("{eval:#}\n").as_bytes())?;
-        self.recorder.finish(Status::Finished);
-        Ok(())
-    }
 }
