@@ -1,5 +1,7 @@
 //! Peak memory of the inter-image branch: no `[B, K, D]` tensor is made.
 
+use std::process::Command;
+
 use sandbox::bank::Bank;
 use sandbox::policy::script::{Origin, Script, Source, Unknown};
 use sandbox::policy::{Now, Params, Slot};
@@ -14,9 +16,33 @@ const B: i64 = 256;
 const K: i64 = 4_096;
 const CLUSTERS: i64 = 1_000;
 
+/// The allocator gives nothing back that it may need again, so memory that an earlier sampler left would hide what a later
+/// one takes. With a fixed threshold all large tensors are mapped and unmapped; that must be set before a process starts.
+const MAPPED: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "1048576");
+
 #[test]
 fn the_inter_branch_needs_less_than_three_similarities_of_memory() {
     let _alone = crate::alone();
+    if std::env::var_os(MAPPED.0).is_some() {
+        return measure();
+    }
+    let name = "memory::the_inter_branch_needs_less_than_three_similarities_of_memory";
+    let mut itself = Command::new(std::env::current_exe().unwrap());
+    let output = itself
+        .args([name, "--exact", "--nocapture"])
+        .env(MAPPED.0, MAPPED.1)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn measure() {
     for sampler in ["random", "semi_easy", "semi_hard", "hard"] {
         let folder = tempfile::tempdir().unwrap();
         let mut gate = gate(folder.path(), sampler);

@@ -75,6 +75,12 @@ impl Engine {
         self.deadline.set(Some((Stopwatch::start(), budget.ms)));
     }
 
+    /// Registers a function that no script should have.
+    #[cfg(test)]
+    pub(super) fn register(&mut self, name: &str, function: impl Fn() -> i64 + 'static) {
+        self.rhai.register_fn(name, function);
+    }
+
     pub(super) fn rhai(&self) -> &rhai::Engine {
         &self.rhai
     }
