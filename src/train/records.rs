@@ -107,6 +107,23 @@ impl Records {
         self.save_status();
     }
 
+    /// Says how large the bank is, and which counts the fractions among the sampler's parameters are of it.
+    pub(super) fn introduce_bank(&mut self, rig: &Rig) {
+        let Some(bank) = &rig.bank else { return };
+        let rows = bank.rows();
+        let mut text = format!("bank   {rows} rows, {} clusters", bank.clusters());
+        for (name, value) in rig.gate.script(Slot::Sampler).params() {
+            let fraction = value
+                .as_f64()
+                .filter(|x| value.is_f64() && (0.0..=1.0).contains(x));
+            if let Some(fraction) = fraction {
+                let count = (fraction * rows as f64).round();
+                text.push_str(&format!(", sampler.{name} {fraction} = {count} rows"));
+            }
+        }
+        self.recorder.say(&text);
+    }
+
     pub(super) fn after_step(&mut self, rig: &mut Rig, report: &Report) {
         self.window.steps += 1;
         self.window.policies.extend(rig.gate.take_costs());

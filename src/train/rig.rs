@@ -146,17 +146,18 @@ impl Rig {
         self.step.is_multiple_of(self.loader.steps_per_epoch())
     }
 
-    /// Fills the bank with the features of all images and asks for their first labels, when its epoch has come.
+    /// Fills the bank with the features of all images and asks for their first labels, when its epoch has come; says whether
+    /// that was now.
     ///
     /// # Errors
     /// The labels policy's fault at the first step: there is no other generation yet.
-    pub fn start_inter(&mut self) -> Result<(), Fault> {
+    pub fn start_inter(&mut self) -> Result<bool, Fault> {
         let now = self.now();
         if !self.plan.inter()
             || self.bank.is_some()
             || now.epoch < self.plan.config.inter.warmup_epochs
         {
-            return Ok(());
+            return Ok(false);
         }
         let features = embed_all(&self.key, &self.train, &self.plan);
         let clusters = if now.step == 0 {
@@ -166,7 +167,7 @@ impl Rig {
             let start = |script: &mut Script| labels::start(script, &features, now);
             match ask(&mut self.gate, Slot::Labels, now, start) {
                 Some(clusters) => clusters,
-                None => return Ok(()),
+                None => return Ok(false),
             }
         };
         let (n, d) = (features.size()[0], features.size()[1]);
@@ -185,7 +186,7 @@ impl Rig {
                     .output_fault("start", error.to_string())
             })?;
         self.bank = Some(bank);
-        Ok(())
+        Ok(true)
     }
 
     /// Asks the labels policy what changes after an epoch; called when its last step is done.

@@ -92,8 +92,8 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
 /// All steps of the run.
 fn train(rig: &mut Rig, records: &mut Records) -> Result<(), Fault> {
     while rig.step < rig.steps {
-        if rig.begins_epoch() {
-            rig.start_inter()?;
+        if rig.begins_epoch() && rig.start_inter()? {
+            records.introduce_bank(rig);
         }
         rig.swap();
         records.changes(rig);

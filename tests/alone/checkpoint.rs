@@ -50,7 +50,7 @@ fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
     (0..steps)
         .map(|_| {
             if rig.begins_epoch() {
-                rig.start_inter().unwrap();
+                let _ = rig.start_inter().unwrap();
             }
             rig.swap();
             let bits = step(rig).total.double_value(&[]).to_bits();

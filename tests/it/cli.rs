@@ -164,6 +164,7 @@ fn the_embedded_example_runs_from_an_empty_folder() {
         "8000 training and 2000 evaluation images",
         "sampler: semi_hard gen 1",
         "raw pixels 78.90 %",
+        "bank   8000 rows, 100 clusters, sampler.pool 0.1 = 800 rows",
         "tensorboard --logdir runs",
     ] {
         assert!(text.contains(said), "expected '{said}' in\n{text}");
