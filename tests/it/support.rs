@@ -11,6 +11,9 @@ use sandbox::data::{self, Images, Source};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Lines after which a test no longer waits for another.
+const PATIENCE: usize = 10_000;
+
 /// Images of the small training and evaluation splits.
 const TRAIN: usize = 512;
 const EVAL: usize = 128;
@@ -164,9 +167,10 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Reads what the run says up to the line that contains `wanted`, and returns that line.
+    /// Reads what the run says up to the line that contains `wanted`, and returns that line. A run that has done tens of
+    /// thousands of steps without saying it never will.
     pub(crate) fn until(&mut self, wanted: &str) -> String {
-        loop {
+        for _ in 0..PATIENCE {
             let mut line = String::new();
             let read = self.lines.read_line(&mut line).unwrap();
             assert!(
@@ -179,6 +183,7 @@ impl Live {
                 return line;
             }
         }
+        panic!("the run goes on without saying '{wanted}':\n{}", self.text);
     }
 
     /// Reads until `count` more lines of metrics have been reported.
