@@ -210,17 +210,17 @@ pub fn apply(bank: &mut Bank, upkeep: &Upkeep) {
 /// A batch with its decisions, kept as it was, on which candidates are rehearsed.
 pub struct Frozen {
     batch: Batch,
-    cosines: Option<Cosines>,
+    pairs: Option<Pairs>,
     temperature: f64,
     now: Now,
 }
 
 impl Frozen {
-    /// Keeps what a step has seen.
-    pub fn new(batch: Batch, cosines: Option<Cosines>, temperature: f64, now: Now) -> Self {
+    /// Keeps what a step has seen. The similarity is not kept: `[B, N]` is too large to lie idle between two swaps.
+    pub fn new(batch: Batch, pairs: Option<Pairs>, temperature: f64, now: Now) -> Self {
         Self {
             batch,
-            cosines,
+            pairs,
             temperature,
             now,
         }
@@ -238,7 +238,7 @@ impl Frozen {
                 keys,
                 index,
             },
-            cosines: None,
+            pairs: None,
             temperature: 0.2,
             now,
         }
@@ -264,10 +264,7 @@ impl Frozen {
                 labels::after_step(script, bank, *now).map(drop)
             }
             Slot::Sampler => self.sample(script, bank).map(drop),
-            Slot::Boundary => match &self.cosines {
-                Some(cosines) => draw(script, cosines, self.temperature, *now).map(drop),
-                None => draw(script, &self.neighbours(bank), self.temperature, *now).map(drop),
-            },
+            Slot::Boundary => draw(script, &self.cosines(bank), self.temperature, *now).map(drop),
         }
     }
 
@@ -287,14 +284,19 @@ impl Frozen {
         )
     }
 
-    /// The query's own row as positive and its sixteen nearest as negatives, where no sampler has chosen yet.
-    fn neighbours(&self, bank: &Bank) -> Cosines {
+    /// Cosines of the pairs that were sampled; where no sampler has chosen yet, of the query's own row as positive and its
+    /// sixteen nearest as negatives.
+    fn cosines(&self, bank: &Bank) -> Cosines {
         let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
+        if let Some(pairs) = &self.pairs {
+            return Cosines::gather(&similarity, pairs);
+        }
         let negatives = similarity.get().topk(16.min(bank.rows()), 1, true, false).1;
+        let positives = self.batch.index.unsqueeze(1);
         Cosines::gather(
             &similarity,
             &Pairs {
-                positives: self.batch.index.unsqueeze(1),
+                positives,
                 negatives,
             },
         )

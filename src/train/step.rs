@@ -8,6 +8,7 @@ use crate::labels;
 use crate::model::momentum_update;
 use crate::optim::{grad_norm, zero_grad};
 use crate::policy::{Now, Slot};
+use crate::sampler::Pairs;
 
 /// What a step has seen, on the device: nothing waits for it until somebody reads a number.
 pub struct Report {
@@ -125,16 +126,16 @@ fn keep(
     Some(ratio)
 }
 
-/// Keeps the first step of each epoch for rehearsals: real, and free.
+/// Keeps the first step of each epoch for rehearsals.
 fn freeze(rig: &mut Rig, report: &Report, query: &Tensor, key: &Tensor) {
     let Some(bank) = &rig.bank else { return };
     if rig.frozen.is_some() && !report.now.step.is_multiple_of(report.now.steps_per_epoch) {
         return;
     }
-    let cosines = report
-        .relation
-        .as_ref()
-        .map(|relation| inter::Cosines::gather(&relation.similarity, &relation.pairs));
+    let pairs = report.relation.as_ref().map(|relation| Pairs {
+        positives: relation.pairs.positives.shallow_clone(),
+        negatives: relation.pairs.negatives.shallow_clone(),
+    });
     let batch = Batch {
         queries: query.shallow_clone(),
         keys: bank.blend(&report.index, key),
@@ -142,7 +143,7 @@ fn freeze(rig: &mut Rig, report: &Report, query: &Tensor, key: &Tensor) {
     };
     rig.frozen = Some(Frozen::new(
         batch,
-        cosines,
+        pairs,
         rig.plan.config.inter.temperature,
         report.now,
     ));
