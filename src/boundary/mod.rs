@@ -68,7 +68,7 @@ pub trait Boundary {
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn run(policy: &mut dyn Boundary, ctx: &Context<'_>) -> Result<Outcome, Fault> {
-    seed_torch(ctx.now.seed, Purpose::Boundary, ctx.now.step);
+    seed_torch(ctx.now.seed, Purpose::Boundary, ctx.now.step, ctx.now.part);
     // The graph begins at the cosines: what lies before them is one product (Similarity::backward).
     let positives = ctx.positives.detach().set_requires_grad(true);
     let negatives = ctx.negatives.detach().set_requires_grad(true);

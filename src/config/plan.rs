@@ -6,7 +6,8 @@ use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
 use super::suggest;
 use crate::data::Source;
-use crate::model::{EncoderKind, Spec, Stem};
+use crate::method::Margin;
+use crate::model::{EncoderKind, Precision, Spec, Stem};
 use crate::optim::Schedule;
 use crate::policy::script::Search;
 use crate::policy::{Params, Slot};
@@ -19,6 +20,19 @@ pub struct SlotPlan {
     pub script: PathBuf,
     /// The parameters.
     pub params: Params,
+}
+
+/// The intra-image branches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MethodKind {
+    /// [`crate::method::Moco`].
+    Moco,
+    /// [`crate::method::Npid`].
+    Npid,
+    /// [`crate::method::SimClr`].
+    SimClr,
+    /// [`crate::method::Byol`].
+    Byol,
 }
 
 /// A resolved experiment. What a number means says the key of the same name in [`Config`].
@@ -34,6 +48,12 @@ pub struct Plan {
     pub encoder: EncoderKind,
     /// The stem.
     pub stem: Stem,
+    /// The intra-image branch.
+    pub method: MethodKind,
+    /// The margin of its positives.
+    pub margin: Margin,
+    /// In which numbers the encoder computes.
+    pub precision: Precision,
     /// Shape of the learning rate.
     pub schedule: Schedule,
     /// Where scripts are looked for.
@@ -57,6 +77,30 @@ impl Plan {
                 &config.model.stem,
                 &[("imagenet", Stem::Imagenet), ("cifar", Stem::Cifar)],
             )?,
+            method: choose(
+                "method.name",
+                &config.method.name,
+                &[
+                    ("moco", MethodKind::Moco),
+                    ("npid", MethodKind::Npid),
+                    ("simclr", MethodKind::SimClr),
+                    ("byol", MethodKind::Byol),
+                ],
+            )?,
+            margin: choose(
+                "method.margin_kind",
+                &config.method.margin_kind,
+                &[
+                    ("none", Margin::None),
+                    ("cosine", Margin::Cosine(config.method.margin)),
+                    ("arc", Margin::Arc(config.method.margin)),
+                ],
+            )?,
+            precision: choose(
+                "train.precision",
+                &config.train.precision,
+                &[("f32", Precision::F32), ("bf16", Precision::Bf16)],
+            )?,
             schedule: choose(
                 "optim.schedule",
                 &config.optim.schedule,
@@ -79,6 +123,9 @@ impl Plan {
             channels,
             hidden: model.hidden,
             dim: model.dim,
+            norm: model.norm,
+            share_neck: model.share_neck,
+            precision: self.precision,
         }
     }
 
@@ -200,6 +247,7 @@ fn check(config: &Config) -> Result<(), Error> {
     } = config;
     choose("optim.name", &optim.name, &[("sgd", ())])?;
     at_least("train.batch", train.batch as f64, 2.0)?;
+    at_least("train.accumulate", train.accumulate as f64, 1.0)?;
     at_least("train.epochs", train.epochs as f64, 1.0)?;
     at_least("log.every", log.every as f64, 1.0)?;
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
@@ -223,7 +271,21 @@ fn check_branches(config: &Config) -> Result<(), Error> {
         loss,
         ..
     } = config;
-    choose("method.name", &method.name, &[("moco", ())])?;
+    let schedules = [("constant", ()), ("cosine", ())];
+    choose(
+        "method.momentum_schedule",
+        &method.momentum_schedule,
+        &schedules,
+    )?;
+    let (groups, most) = (method.key_groups, config.train.batch / 2);
+    let expected = format!("1 to half of a batch, {most}");
+    need(
+        "method.key_groups",
+        (1..=most).contains(&groups),
+        &expected,
+        groups as f64,
+    )?;
+    at_least("method.predictor", method.predictor as f64, 1.0)?;
     at_least("method.queue", method.queue as f64, 1.0)?;
     above_0("method.temperature", method.temperature)?;
     fraction("method.momentum", method.momentum)?;

@@ -233,6 +233,10 @@ pub struct Model {
     pub hidden: i64,
     /// Dimension D of the embeddings.
     pub dim: i64,
+    /// Whether the head's hidden layer is batch-normalised, as in SimCLR and BYOL.
+    pub norm: bool,
+    /// Whether the two branches share one projection head; else the inter-image branch has one of its own.
+    pub share_neck: bool,
 }
 
 impl Default for Model {
@@ -243,6 +247,8 @@ impl Default for Model {
             stem: "cifar".into(),
             hidden: 512,
             dim: 128,
+            norm: false,
+            share_neck: true,
         }
     }
 }
@@ -251,14 +257,27 @@ impl Default for Model {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Method {
-    /// `moco` (v2: queue and InfoNCE).
+    /// `moco` (queue and momentum encoder; v1 and v2 differ in `model.hidden`, views and temperature), `npid` (one view
+    /// against a memory of all images), `simclr` (NT-Xent within the batch) or `byol` (predictor, no negatives).
     pub name: String,
-    /// Keys in the queue.
+    /// Keys in MoCo's queue.
     pub queue: i64,
-    /// Temperature of the softmax.
+    /// Temperature of the softmax; BYOL has none.
     pub temperature: f64,
-    /// Momentum of the key encoder.
+    /// Momentum of the momentum encoder (MoCo, BYOL).
     pub momentum: f64,
+    /// `constant`, or `cosine`: the momentum rises to 1 over the run, as in BYOL.
+    pub momentum_schedule: String,
+    /// Whether each view takes both parts (MoCo, BYOL); the loss is then the sum of both directions.
+    pub symmetric: bool,
+    /// `none`, `cosine` or `arc`: the margin on the positive cosine (not in BYOL).
+    pub margin_kind: String,
+    /// The margin, in units of the cosine or in radians.
+    pub margin: f64,
+    /// Shuffled groups in which MoCo's keys are batch-normalised: what one device has in the place of shuffling among several.
+    pub key_groups: i64,
+    /// Width of the hidden layer of BYOL's predictor.
+    pub predictor: i64,
 }
 
 impl Default for Method {
@@ -268,6 +287,12 @@ impl Default for Method {
             queue: 65_536,
             temperature: 0.2,
             momentum: 0.999,
+            momentum_schedule: "constant".into(),
+            symmetric: false,
+            margin_kind: "none".into(),
+            margin: 0.0,
+            key_groups: 1,
+            predictor: 512,
         }
     }
 }
@@ -276,7 +301,7 @@ impl Default for Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bank {
-    /// Weight of the new feature when a row is renewed; 1 replaces it.
+    /// Weight of the new feature when a row is renewed, in the bank and in NPID's memory; 1 replaces it (NPID: 0.5).
     pub momentum: f64,
 }
 
@@ -384,8 +409,12 @@ impl Default for Optim {
 pub struct Train {
     /// Epochs of the whole run; the learning rate's schedule spans them.
     pub epochs: u64,
-    /// Images a step.
+    /// Images a batch.
     pub batch: i64,
+    /// Batches whose gradients are summed before a step: a step sees `accumulate * batch` images.
+    pub accumulate: i64,
+    /// `f32`, or `bf16`: the encoder computes in bfloat16, with f32 master weights.
+    pub precision: String,
     /// Stop after so many steps, wherever the schedule is; 0: after the last epoch.
     pub steps: u64,
 }
@@ -395,6 +424,8 @@ impl Default for Train {
         Self {
             epochs: 200,
             batch: 256,
+            accumulate: 1,
+            precision: "f32".into(),
             steps: 0,
         }
     }

@@ -20,7 +20,7 @@ pub fn put(scalars: &mut Scalars, tag: impl Into<String>, value: f64) {
 
 /// Losses, learning rate and similarities of a step. `truth [N]` are the true labels of the training images: only
 /// diagnostics see them.
-pub fn step(report: &Report, truth: &Tensor, temperature: f64) -> Scalars {
+pub fn step(report: &Report, truth: &Tensor, temperature: Option<f64>) -> Scalars {
     let mut scalars = Scalars::new();
     put(&mut scalars, "loss/total", number(&report.total));
     put(&mut scalars, "loss/intra", number(&report.intra));
@@ -29,7 +29,9 @@ pub fn step(report: &Report, truth: &Tensor, temperature: f64) -> Scalars {
     }
     put(&mut scalars, "train/lr", report.lr);
     put(&mut scalars, "train/grad_norm", number(&report.grad_norm));
-    put(&mut scalars, "train/temperature", temperature);
+    if let Some(temperature) = temperature {
+        put(&mut scalars, "train/temperature", temperature);
+    }
     if let Some(relation) = &report.relation {
         similarity(&mut scalars, relation);
         sampler(&mut scalars, relation, &report.index, truth);

@@ -1,5 +1,6 @@
 //! The training run: clock, seeds, the step and the loop around it.
 
+mod build;
 pub mod changes;
 pub mod clock;
 pub mod device;

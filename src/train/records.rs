@@ -138,7 +138,7 @@ impl Records {
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
     fn log(&mut self, rig: &Rig, report: &Report) {
-        let mut scalars = measure::step(report, &self.truth, rig.plan.config.method.temperature);
+        let mut scalars = measure::step(report, &self.truth, rig.method.temperature());
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;

@@ -5,17 +5,18 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use tch::{Device, Tensor};
 
-use crate::bank::{Bank, Queue};
+use crate::bank::Bank;
 use crate::config::Plan;
 use crate::data::{Feed, Loader, Splits};
 use crate::labels;
-use crate::method::{Margin, Moco};
-use crate::model::{Network, key_of};
+use crate::method::Method;
+use crate::model::Network;
 use crate::optim::{LearningRate, Sgd};
 use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
+use super::build;
 use super::inter::{Frozen, apply, ask};
 
 /// A run between two steps.
@@ -30,10 +31,8 @@ pub struct Rig {
     pub loader: Loader,
     /// The encoder that is trained.
     pub query: Network,
-    /// Its momentum encoder.
-    pub key: Network,
-    /// The intra-image branch.
-    pub moco: Moco,
+    /// The intra-image branch, with the momentum encoder where it has one.
+    pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
     pub bank: Option<Bank>,
     /// The slots; none of them is asked where the inter-image branch is off.
@@ -42,7 +41,7 @@ pub struct Rig {
     pub sgd: Sgd,
     /// The learning rate.
     pub rate: LearningRate,
-    /// Trainable parameters of the query encoder, by name.
+    /// Trainable parameters of the query encoder and of the method, by name.
     pub parameters: Vec<(String, Tensor)>,
     /// The batch on which candidates are rehearsed.
     pub frozen: Option<Frozen>,
@@ -68,18 +67,17 @@ impl Rig {
         let spec = plan.spec(splits.train.shape()[0]);
         spec.check()?;
         let query = Network::new(&spec, device, config.seed);
-        let loader = Loader::new(config.seed, splits.train.len(), config.train.batch as usize)?;
+        let images = splits.train.len();
+        let step = (config.train.batch * config.train.accumulate) as usize;
+        let loader = Loader::new(config.seed, images, step)?;
         let per_epoch = loader.steps_per_epoch();
         let total = config.train.epochs * per_epoch;
-        let queue = Queue::new(config.method.queue, config.model.dim, config.seed, device);
+        let method = build::method(&plan, &query, images)?;
+        let mut parameters = query.parameters();
+        parameters.extend(method.parameters());
         let mut rig = Self {
-            key: key_of(&query),
-            parameters: query.parameters(),
-            moco: Moco {
-                queue,
-                temperature: config.method.temperature,
-                margin: Margin::None,
-            },
+            parameters,
+            method,
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
             sgd: Sgd::new(
@@ -138,6 +136,7 @@ impl Rig {
             steps: self.steps,
             steps_per_epoch,
             seed: self.plan.config.seed,
+            part: 0,
         }
     }
 
@@ -159,7 +158,7 @@ impl Rig {
         {
             return Ok(false);
         }
-        let features = embed_all(&self.key, &self.train, &self.plan);
+        let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan);
         let clusters = if now.step == 0 {
             labels::start(self.gate.live(Slot::Labels), &features, now)?
         } else {
@@ -228,9 +227,9 @@ impl Rig {
     }
 }
 
-/// Unit embeddings of all images of a feed, `[N, D]`, in evaluation mode.
+/// Unit embeddings of all images of a feed as the inter-image branch compares them, `[N, D]`, in evaluation mode.
 pub fn embed_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
-    in_chunks(feed, plan, |images| network.embed(images, false))
+    in_chunks(feed, plan, |images| network.embed(images, false).inter)
 }
 
 /// Features before the head of all images of a feed, `[N, F]`, in evaluation mode.

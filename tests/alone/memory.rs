@@ -120,6 +120,7 @@ fn now() -> Now {
         steps: 100,
         steps_per_epoch: 10,
         seed: 0,
+        part: 0,
     }
 }
 
