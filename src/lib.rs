@@ -24,5 +24,6 @@ pub mod views;
 pub mod policy;
 pub mod swap;
 
+pub mod bench;
 pub mod cli;
 pub mod config;

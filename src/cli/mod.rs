@@ -1,5 +1,6 @@
 //! How a person says what to do: one file a verb.
 
+mod bench;
 mod check;
 mod completions;
 mod doctor;
@@ -48,6 +49,8 @@ pub enum Command {
     Check(check::Check),
     /// Judge the newest checkpoint of a run.
     Eval(eval::Eval),
+    /// Measure what things cost on this machine.
+    Bench(bench::Bench),
     /// Say what the sandbox runs on: versions, device, libtorch, disk.
     Doctor(doctor::Doctor),
     /// Print completions for a shell.

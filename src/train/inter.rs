@@ -69,16 +69,15 @@ impl Cosines {
     /// Brings a gradient on the cosines back to the queries: `dL/dq [B, D]`.
     pub fn backward(&self, outcome: &Outcome) -> Tensor {
         tch::no_grad(|| {
-            let mut gradient = self.similarity.get().zeros_like();
             let positives = outcome
                 .positives
                 .masked_fill(&self.valid.logical_not(), 0.0);
             let negatives = outcome
                 .negatives
                 .masked_fill(&self.found.logical_not(), 0.0);
-            let _ = gradient.scatter_add_(1, &self.rows[0], &positives);
-            let _ = gradient.scatter_add_(1, &self.rows[1], &negatives);
-            self.similarity.backward(&gradient)
+            let rows = Tensor::cat(&self.rows, 1);
+            let gradient = Tensor::cat(&[positives, negatives], 1);
+            self.similarity.backward(&rows, &gradient)
         })
     }
 }

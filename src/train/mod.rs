@@ -7,6 +7,7 @@ pub mod device;
 pub mod inter;
 pub mod judge;
 pub mod measure;
+pub mod memory;
 mod records;
 pub mod rehearsal;
 pub mod rig;
