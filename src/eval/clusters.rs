@@ -27,9 +27,9 @@ impl Contingency {
         let [(classes, truth), (clusters, predicted)] =
             [truth, predicted].map(|labels| labels.internal_unique(true, true));
         let (rows, columns) = (classes.size()[0], clusters.size()[0]);
-        let counts = (truth * columns + predicted).bincount(None::<Tensor>, rows * columns);
-        let met = counts.nonzero().squeeze_dim(1);
-        let [places, counts] = [&met, &counts.index_select(0, &met)].map(|tensor| {
+        // Not a table of all classes and clusters: as many clusters as images would make it N times as large.
+        let (places, _, counts) = (truth * columns + predicted).internal_unique2(true, false, true);
+        let [places, counts] = [places, counts].map(|tensor| {
             Vec::<i64>::try_from(tensor.to_kind(Kind::Int64))
                 .expect("a line of integers is a Vec<i64>")
         });

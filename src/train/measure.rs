@@ -4,7 +4,7 @@ use tch::{Kind as Dtype, Tensor};
 
 use super::inter::Relation;
 use super::step::Report;
-use crate::bank::Bank;
+use crate::bank::{Bank, unit_rows};
 use crate::eval::{Contingency, entropy};
 
 /// Queries of which the costlier numbers are taken.
@@ -109,6 +109,12 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &T
         .to_kind(Dtype::Float)
         .mean(Dtype::Float);
     put(scalars, "sampler/missing", 1.0 - number(&found));
+    let valid = relation
+        .cosines
+        .valid
+        .to_kind(Dtype::Float)
+        .mean(Dtype::Float);
+    put(scalars, "sampler/missing_positives", 1.0 - number(&valid));
 }
 
 /// The state of the pseudo-labels; `previous [N]` are those of the evaluation before.
@@ -123,6 +129,12 @@ pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars
     put(&mut scalars, "labels/min", number(&counts.min()));
     put(&mut scalars, "labels/max", number(&counts.max()));
     put(&mut scalars, "labels/entropy", entropy(bank.labels()));
+    put(
+        &mut scalars,
+        "labels/imbalance",
+        number(&imbalance(&counts)),
+    );
+    put(&mut scalars, "labels/inertia", number(&inertia(bank)));
     if let Some(previous) = previous {
         put(
             &mut scalars,
@@ -136,6 +148,25 @@ pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars
         Contingency::new(truth, bank.labels()).nmi(),
     );
     scalars
+}
+
+/// C · Σ (n_c / N)² of the sizes `[C]` of the clusters (faiss's imbalance factor): 1 where all are equal, C where one holds
+/// everything, the factor by which a search through one's own cluster is longer than through equal ones.
+fn imbalance(counts: &Tensor) -> Tensor {
+    let shares = counts.to_kind(Dtype::Double) / counts.sum(Dtype::Double);
+    shares.square().sum(Dtype::Double) * counts.size()[0]
+}
+
+/// The objective of spherical k-means: the mean over the rows of 1 - cosine to the centroid of their cluster.
+///
+/// Summed by cluster, since the rows of a cluster share their centroid: no `[N, D]` copy of the centroids is made.
+fn inertia(bank: &Bank) -> Tensor {
+    let sums = bank
+        .centroids()
+        .zeros_like()
+        .index_add(0, bank.labels(), bank.features());
+    let cosines = (sums * unit_rows(bank.centroids())).sum(Dtype::Double);
+    1.0 - cosines / bank.rows() as f64
 }
 
 /// The mean of `values` where `mask` holds, NaN where it never does.

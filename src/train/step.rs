@@ -141,6 +141,9 @@ fn freeze(rig: &mut Rig, report: &Report, query: &Tensor, key: &Tensor) {
         keys: bank.blend(&report.index, key),
         index: report.index.shallow_clone(),
     };
+    if batch.broken() > 0 {
+        return;
+    }
     rig.frozen = Some(Frozen::new(
         batch,
         pairs,
