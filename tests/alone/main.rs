@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod memory;
+mod samplers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

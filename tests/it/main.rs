@@ -5,6 +5,7 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod boundaries;
 mod cli;
 mod golden;
 mod support;
