@@ -7,7 +7,9 @@
 
 mod boundaries;
 mod cli;
+mod degenerate;
 mod golden;
+mod labels;
 mod support;
 mod swap;
 mod tidy;
