@@ -181,3 +181,51 @@ fn mean(values: &Tensor, mask: &Tensor) -> f64 {
 pub fn number(tensor: &Tensor) -> f64 {
     tensor.double_value(&[])
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
+
+    #[test]
+    fn imbalance_is_one_of_equal_clusters_and_their_number_of_a_single_one() {
+        for (counts, expected) in [
+            (vec![5_i64, 5, 5, 5], 1.0),
+            (vec![0, 7, 0], 3.0),
+            // 2 (0.75² + 0.25²)
+            (vec![3, 1], 1.25),
+        ] {
+            let got = number(&imbalance(&Tensor::from_slice(&counts)));
+            assert!((got - expected).abs() < 1e-12, "{counts:?}: {got}");
+        }
+    }
+
+    #[test]
+    fn inertia_is_the_mean_distance_from_the_direction_of_the_own_centroid() {
+        let labels: Vec<i64> = (0..50).map(|row| [0, 1, 3, 0][row % 4]).collect();
+        let mut bank = Bank::new(50, 6, 4, 1.0, Device::Cpu);
+        let centroids = Tensor::randn([4, 6], FLOAT);
+        // A centroid of zeros has no direction: its rows are at distance 1.
+        let _ = centroids.get(3).fill_(0.0);
+        let rows = Tensor::randn([50, 6], FLOAT);
+        bank.fill(&rows, &Tensor::from_slice(&labels), &centroids)
+            .unwrap();
+        let value = |of: &Tensor, row: i64, column: i64| of.double_value(&[row, column]);
+        let mut expected = 0.0;
+        for (row, label) in (0..).zip(labels) {
+            let dot: f64 = (0..6)
+                .map(|i| value(bank.features(), row, i) * value(&centroids, label, i))
+                .sum();
+            let norm: f64 = (0..6)
+                .map(|i| value(&centroids, label, i).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            expected += if norm == 0.0 { 1.0 } else { 1.0 - dot / norm };
+        }
+        let got = number(&inertia(&bank));
+        assert!((got - expected / 50.0).abs() < 1e-6, "{got}");
+    }
+}

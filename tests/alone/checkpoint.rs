@@ -62,7 +62,7 @@ fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
         .collect()
 }
 
-fn rig(folder: &Path) -> Rig {
+pub(crate) fn rig(folder: &Path) -> Rig {
     let set = SET.iter().map(|set| (*set).to_owned()).collect();
     let loaded = load::load(&Request { config: None, set }).unwrap();
     let embedded = open(&Source::Embedded).unwrap();

@@ -5,6 +5,7 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod broken_encoder;
 mod checkpoint;
 mod memory;
 mod samplers;
