@@ -66,7 +66,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["run", "--script", "nowhere.rhai"],
-        "shipped are boundaries/arc_margin.rhai",
+        "shipped are boundaries/annealed_margin.rhai",
     ),
     (
         &["run", "--script", "broken.rhai"],

@@ -212,7 +212,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     (
         "NaN in a query",
-        "the encoder's fault: a warning, the branch is left out of the step, no policy is asked or blamed",
+        "the encoder's fault: a warning, sampler and boundary are not asked in this step, nobody is blamed",
         || {
             World::plain().change(|world| {
                 let _ = world.queries.get(3).get(1).fill_(f64::NAN);
