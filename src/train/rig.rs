@@ -159,6 +159,16 @@ impl Rig {
             return Ok(false);
         }
         let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan);
+        let astray = without_direction(&features);
+        if astray > 0 {
+            tracing::warn!(
+                "step {}: the encoder gave {astray} of {} embeddings without a direction (zero or not finite); the \
+                 inter-image branch waits for the next epoch",
+                now.step,
+                features.size()[0]
+            );
+            return Ok(false);
+        }
         let clusters = if now.step == 0 {
             labels::start(self.gate.live(Slot::Labels), &features, now)?
         } else {
@@ -225,6 +235,14 @@ impl Rig {
             _ => super::rehearsal::synthetic(script),
         });
     }
+}
+
+/// How many rows `[N, D]` have no direction: the bank takes unit rows alone, and no policy is to be blamed for the others.
+fn without_direction(features: &Tensor) -> i64 {
+    let norms = features.norm_scalaropt_dim(2.0, [1i64], false);
+    // Asked this way round, not-a-number has none either.
+    let directed = norms.gt(0.5).logical_and(&norms.isfinite());
+    features.size()[0] - directed.sum(tch::Kind::Int64).int64_value(&[])
 }
 
 /// Unit embeddings of all images of a feed as the inter-image branch compares them, `[N, D]`, in evaluation mode.

@@ -214,6 +214,9 @@ fn freeze(rig: &mut Rig, report: &Report) {
         keys: bank.blend(&report.index, &report.contrast.key),
         index: report.index.shallow_clone(),
     };
+    if batch.broken() > 0 {
+        return;
+    }
     let temperature = rig.plan.config.inter.temperature;
     rig.frozen = Some(Frozen::new(batch, pairs, temperature, report.now));
 }

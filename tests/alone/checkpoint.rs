@@ -103,7 +103,7 @@ fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
         .collect()
 }
 
-fn rig(folder: &Path, method: &[&str]) -> Rig {
+pub(crate) fn rig(folder: &Path, method: &[&str]) -> Rig {
     let set = SET
         .iter()
         .chain(method)

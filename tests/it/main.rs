@@ -5,8 +5,11 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod boundaries;
 mod cli;
+mod degenerate;
 mod golden;
+mod labels;
 mod support;
 mod swap;
 mod tidy;
