@@ -11,7 +11,7 @@ use crate::data::{Feed, Loader, Splits};
 use crate::labels;
 use crate::method::Method;
 use crate::model::Network;
-use crate::optim::{LearningRate, Sgd};
+use crate::optim::{LearningRate, Optimizer};
 use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
@@ -38,7 +38,7 @@ pub struct Rig {
     /// The slots; none of them is asked where the inter-image branch is off.
     pub gate: Gate,
     /// The optimiser.
-    pub sgd: Sgd,
+    pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
     pub rate: LearningRate,
     /// Trainable parameters of the query encoder and of the method, by name.
@@ -80,18 +80,8 @@ impl Rig {
             method,
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
-            sgd: Sgd::new(
-                config.optim.momentum,
-                config.optim.weight_decay,
-                config.optim.nesterov,
-            )?,
-            rate: LearningRate {
-                base: config.optim.lr,
-                warmup_steps: (config.optim.warmup_epochs * per_epoch as f64).round() as u64,
-                total_steps: total,
-                final_fraction: 0.0,
-                schedule: plan.schedule.clone(),
-            },
+            optimizer: plan.optimizer()?,
+            rate: plan.rate(per_epoch)?,
             train: Feed::new(splits.train, device),
             eval: Feed::new(splits.eval, device),
             frozen: None,
