@@ -225,6 +225,9 @@ impl Default for Blur {
 pub struct Model {
     /// `small`, `resnet18`, `resnet34` or `resnet50`.
     pub encoder: String,
+    /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts; relative to the working
+    /// directory. Empty: from random weights.
+    pub init: PathBuf,
     /// Channels of the first stage of `small`.
     pub width: i64,
     /// `imagenet` (7x7, stride 2, max-pool) or `cifar` (3x3, stride 1).
@@ -243,6 +246,7 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             encoder: "small".into(),
+            init: PathBuf::new(),
             width: 32,
             stem: "cifar".into(),
             hidden: 512,

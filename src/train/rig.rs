@@ -16,8 +16,8 @@ use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
-use super::build;
 use super::inter::{Frozen, apply, ask};
+use super::{build, init};
 
 /// A run between two steps.
 pub struct Rig {
@@ -31,6 +31,8 @@ pub struct Rig {
     pub loader: Loader,
     /// The encoder that is trained.
     pub query: Network,
+    /// What it started from, if not from random weights.
+    pub init: Option<init::Taken>,
     /// The intra-image branch, with the momentum encoder where it has one.
     pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
@@ -66,7 +68,12 @@ impl Rig {
         let config = plan.config.clone();
         let spec = plan.spec(splits.train.shape()[0]);
         spec.check()?;
-        let query = Network::new(&spec, device, config.seed);
+        let mut query = Network::new(&spec, device, config.seed);
+        // Before the method, whose momentum encoder is a copy.
+        let file = &config.model.init;
+        let init = (!file.as_os_str().is_empty())
+            .then(|| init::start_from(&mut query, file))
+            .transpose()?;
         let images = splits.train.len();
         let step = (config.train.batch * config.train.accumulate) as usize;
         let loader = Loader::new(config.seed, images, step)?;
@@ -92,6 +99,7 @@ impl Rig {
                 total
             },
             query,
+            init,
             loader,
             plan,
         };
