@@ -10,3 +10,4 @@ mod golden;
 mod support;
 mod swap;
 mod tidy;
+mod weights;
