@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Eval(eval) => eval.execute(),
         Command::Bench(bench) => bench.execute(),
+        Command::Export(export) => export.execute(),
+        Command::Embed(embed) => embed.execute(),
         Command::Doctor(doctor) => doctor.execute(),
         Command::Completions(completions) => completions.execute(),
     };

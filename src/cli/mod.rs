@@ -4,8 +4,11 @@ mod bench;
 mod check;
 mod completions;
 mod doctor;
+mod embed;
 mod eval;
+mod export;
 mod run;
+mod trained;
 
 use std::fmt::Write as _;
 use std::io;
@@ -36,6 +39,7 @@ Examples:
   sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
+  sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
   tensorboard --logdir runs                          watch all runs
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
@@ -51,6 +55,10 @@ pub enum Command {
     Eval(eval::Eval),
     /// Measure what things cost on this machine.
     Bench(bench::Bench),
+    /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
+    Export(export::Export),
+    /// Write the features and embeddings of given images.
+    Embed(embed::Embed),
     /// Say what the sandbox runs on: versions, device, libtorch, disk.
     Doctor(doctor::Doctor),
     /// Print completions for a shell.
@@ -88,6 +96,7 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<data::Error>()
             || cause.is::<model::Error>()
             || cause.is::<train::device::Error>()
+            || cause.is::<train::init::Error>()
             || cause.is::<Invalid>()
     });
     if input { 2 } else { 1 }

@@ -38,6 +38,9 @@ pub struct Run {
     /// Seed of everything random.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts.
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
     /// Stop after so many steps.
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -88,6 +91,7 @@ impl Run {
         let config = &mut loaded.config;
         config.name = self.name.clone().unwrap_or(config.name.clone());
         config.seed = self.seed.unwrap_or(config.seed);
+        config.model.init = self.init.clone().unwrap_or(config.model.init.clone());
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.device = self.device.clone().unwrap_or(config.device.clone());
         let search = Search {

@@ -1,6 +1,7 @@
 //! What to do: [`Config`] is what the YAML says, [`Plan`] what it means.
 
 pub mod load;
+mod optim;
 pub mod plan;
 pub mod schema;
 pub mod suggest;

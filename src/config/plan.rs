@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
-use super::suggest;
+use super::{optim, suggest};
 use crate::data::Source;
 use crate::method::Margin;
 use crate::model::{EncoderKind, Precision, Spec, Stem};
-use crate::optim::Schedule;
+use crate::optim::{LearningRate, Optimizer};
 use crate::policy::script::Search;
 use crate::policy::{Params, Slot};
 use crate::views::{Blur, Jitter, Recipe};
@@ -54,8 +54,6 @@ pub struct Plan {
     pub margin: Margin,
     /// In which numbers the encoder computes.
     pub precision: Precision,
-    /// Shape of the learning rate.
-    pub schedule: Schedule,
     /// Where scripts are looked for.
     pub search: Search,
 }
@@ -101,14 +99,6 @@ impl Plan {
                 &config.train.precision,
                 &[("f32", Precision::F32), ("bf16", Precision::Bf16)],
             )?,
-            schedule: choose(
-                "optim.schedule",
-                &config.optim.schedule,
-                &[
-                    ("cosine", Schedule::Cosine),
-                    ("constant", Schedule::Constant),
-                ],
-            )?,
             search: Search { config: folder },
             config,
         })
@@ -129,6 +119,22 @@ impl Plan {
         }
     }
 
+    /// The optimiser, without history.
+    ///
+    /// # Errors
+    /// A setting out of its range, which [`Plan::new`] has looked for.
+    pub fn optimizer(&self) -> Result<Box<dyn Optimizer>, Error> {
+        optim::optimizer(&self.config.optim)
+    }
+
+    /// The learning rate of a run whose epochs have so many steps.
+    ///
+    /// # Errors
+    /// A name of no schedule, which [`Plan::new`] has looked for.
+    pub fn rate(&self, steps_per_epoch: u64) -> Result<LearningRate, Error> {
+        optim::rate(&self.config, steps_per_epoch)
+    }
+
     /// The plan of a slot.
     pub fn slot(&self, slot: Slot) -> SlotPlan {
         let SlotConfig { script, params } = match slot {
@@ -147,7 +153,7 @@ impl Plan {
 }
 
 /// The value of a name, or an error that lists the names that exist.
-fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
+pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
     if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
         return Ok(value.clone());
     }
@@ -241,18 +247,15 @@ fn check(config: &Config) -> Result<(), Error> {
         train,
         log,
         checkpoint,
-        optim,
         eval,
         ..
     } = config;
-    choose("optim.name", &optim.name, &[("sgd", ())])?;
     at_least("train.batch", train.batch as f64, 2.0)?;
     at_least("train.accumulate", train.accumulate as f64, 1.0)?;
     at_least("train.epochs", train.epochs as f64, 1.0)?;
     at_least("log.every", log.every as f64, 1.0)?;
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
-    at_least("optim.lr", optim.lr, 0.0)?;
-    at_least("optim.warmup_epochs", optim.warmup_epochs, 0.0)?;
+    optim::check(config)?;
     at_least("eval.k", eval.k as f64, 1.0)?;
     above_0("eval.temperature", eval.temperature)?;
     check_branches(config)?;
@@ -295,7 +298,7 @@ fn check_branches(config: &Config) -> Result<(), Error> {
     at_least("loss.inter", loss.inter, 0.0)
 }
 
-fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
+pub(super) fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
     need(key, found >= least, &format!("at least {least}"), found)
 }
 
@@ -308,7 +311,7 @@ fn fraction(key: &str, found: f64) -> Result<(), Error> {
 }
 
 /// An error that says what was expected of a key, unless that holds.
-fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
+pub(super) fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
     if holds {
         return Ok(());
     }

@@ -225,6 +225,9 @@ impl Default for Blur {
 pub struct Model {
     /// `small`, `resnet18`, `resnet34` or `resnet50`.
     pub encoder: String,
+    /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts; relative to the working
+    /// directory. Empty: from random weights.
+    pub init: PathBuf,
     /// Channels of the first stage of `small`.
     pub width: i64,
     /// `imagenet` (7x7, stride 2, max-pool) or `cifar` (3x3, stride 1).
@@ -243,6 +246,7 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             encoder: "small".into(),
+            init: PathBuf::new(),
             width: 32,
             stem: "cifar".into(),
             hidden: 512,
@@ -373,18 +377,34 @@ impl SlotConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Optim {
-    /// `sgd`.
+    /// `sgd`, `lars` or `adamw`.
     pub name: String,
     /// Learning rate at the peak.
     pub lr: f64,
-    /// Momentum.
+    /// Momentum of `sgd` and `lars`.
     pub momentum: f64,
-    /// Weight decay, added to the gradient.
+    /// Weight decay; added to the gradient by `sgd` and `lars`, decoupled from it by `adamw`.
     pub weight_decay: f64,
-    /// Nesterov's form of the momentum.
+    /// Nesterov's form of `sgd`'s momentum.
     pub nesterov: bool,
-    /// `cosine` or `constant`.
+    /// Decay rates of `adamw`'s running means of the gradient and of its square.
+    pub betas: [f64; 2],
+    /// What `adamw` adds to the root of the second one.
+    pub eps: f64,
+    /// Trust coefficient of `lars`, the paper's eta.
+    pub trust: f64,
+    /// Whether biases and the parameters of normalisations are left out of the weight decay; `lars` always does.
+    pub exclude_norm_and_bias: bool,
+    /// Largest norm of the whole gradient, to which it is scaled down; 0: any.
+    pub clip: f64,
+    /// `cosine`, `step` or `constant`.
     pub schedule: String,
+    /// Epochs, from the run's start, at whose ends `step` multiplies the learning rate by `gamma`.
+    pub milestones: Vec<u64>,
+    /// That factor.
+    pub gamma: f64,
+    /// What fraction of `lr` the cosine ends at.
+    pub final_fraction: f64,
     /// Epochs in which the learning rate rises from 0.
     pub warmup_epochs: f64,
 }
@@ -397,7 +417,15 @@ impl Default for Optim {
             momentum: 0.9,
             weight_decay: 1e-4,
             nesterov: false,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            trust: 0.001,
+            exclude_norm_and_bias: false,
+            clip: 0.0,
             schedule: "cosine".into(),
+            milestones: Vec::new(),
+            gamma: 0.1,
+            final_fraction: 0.0,
             warmup_epochs: 0.0,
         }
     }

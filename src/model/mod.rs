@@ -7,6 +7,7 @@ mod network;
 mod predictor;
 mod resnet;
 mod small;
+mod weights;
 
 pub use momentum::{MomentumEncoder, key_of, momentum_update};
 pub use network::{Embedding, Network};

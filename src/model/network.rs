@@ -14,7 +14,7 @@ const NORM_EPSILON: f64 = 1e-12;
 
 /// torchvision's count of batches, a buffer of each batch normalisation that nothing reads at a fixed momentum. This
 /// network has none, and PyTorch does not miss it in a file.
-const BATCH_COUNT: &str = ".num_batches_tracked";
+pub(super) const BATCH_COUNT: &str = ".num_batches_tracked";
 
 /// Images in the two spaces in which they are compared.
 #[derive(Debug)]

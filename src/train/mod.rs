@@ -4,6 +4,7 @@ mod build;
 pub mod changes;
 pub mod clock;
 pub mod device;
+pub mod init;
 pub mod inter;
 pub mod judge;
 pub mod measure;

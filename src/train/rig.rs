@@ -11,13 +11,13 @@ use crate::data::{Feed, Loader, Splits};
 use crate::labels;
 use crate::method::Method;
 use crate::model::Network;
-use crate::optim::{LearningRate, Sgd};
+use crate::optim::{LearningRate, Optimizer};
 use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
-use super::build;
 use super::inter::{Frozen, apply, ask};
+use super::{build, init};
 
 /// A run between two steps.
 pub struct Rig {
@@ -31,6 +31,8 @@ pub struct Rig {
     pub loader: Loader,
     /// The encoder that is trained.
     pub query: Network,
+    /// What it started from, if not from random weights.
+    pub init: Option<init::Taken>,
     /// The intra-image branch, with the momentum encoder where it has one.
     pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
@@ -38,7 +40,7 @@ pub struct Rig {
     /// The slots; none of them is asked where the inter-image branch is off.
     pub gate: Gate,
     /// The optimiser.
-    pub sgd: Sgd,
+    pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
     pub rate: LearningRate,
     /// Trainable parameters of the query encoder and of the method, by name.
@@ -66,7 +68,12 @@ impl Rig {
         let config = plan.config.clone();
         let spec = plan.spec(splits.train.shape()[0]);
         spec.check()?;
-        let query = Network::new(&spec, device, config.seed);
+        let mut query = Network::new(&spec, device, config.seed);
+        // Before the method, whose momentum encoder is a copy.
+        let file = &config.model.init;
+        let init = (!file.as_os_str().is_empty())
+            .then(|| init::start_from(&mut query, file))
+            .transpose()?;
         let images = splits.train.len();
         let step = (config.train.batch * config.train.accumulate) as usize;
         let loader = Loader::new(config.seed, images, step)?;
@@ -80,18 +87,8 @@ impl Rig {
             method,
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
-            sgd: Sgd::new(
-                config.optim.momentum,
-                config.optim.weight_decay,
-                config.optim.nesterov,
-            )?,
-            rate: LearningRate {
-                base: config.optim.lr,
-                warmup_steps: (config.optim.warmup_epochs * per_epoch as f64).round() as u64,
-                total_steps: total,
-                final_fraction: 0.0,
-                schedule: plan.schedule.clone(),
-            },
+            optimizer: plan.optimizer()?,
+            rate: plan.rate(per_epoch)?,
             train: Feed::new(splits.train, device),
             eval: Feed::new(splits.eval, device),
             frozen: None,
@@ -102,6 +99,7 @@ impl Rig {
                 total
             },
             query,
+            init,
             loader,
             plan,
         };

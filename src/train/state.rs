@@ -38,7 +38,7 @@ impl Rig {
                 json!({ "generation": generation, "state": tree }),
             );
         }
-        let optim = self.sgd.state().into_iter().collect();
+        let optim = self.optimizer.state();
         let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
         Ok((
             vec![
@@ -68,7 +68,7 @@ impl Rig {
         };
         self.query.load(&part("model", "query")?)?;
         self.method.load(&part("model", "")?)?;
-        self.sgd.load(&part("optim", "")?, &self.parameters)?;
+        self.optimizer.load(&part("optim", "")?, &self.parameters)?;
         let rows = part("bank", "bank")?;
         self.bank = match rows.get("features") {
             Some(features) => Some(self.bank_of(features, &rows)?),

@@ -6,7 +6,7 @@ use super::inter::{self, Batch, Decision, Frozen, Relation};
 use super::rig::Rig;
 use crate::labels;
 use crate::method::{self, Contrast};
-use crate::optim::{grad_norm, zero_grad};
+use crate::optim::{clip_grad_norm, zero_grad};
 use crate::policy::{Now, Slot};
 use crate::sampler::Pairs;
 
@@ -20,7 +20,7 @@ pub struct Report {
     pub total: Tensor,
     /// The intra-image loss `[]`.
     pub intra: Tensor,
-    /// Norm of the whole gradient `[]`.
+    /// Norm of the whole gradient `[]`, before it is clipped.
     pub grad_norm: Tensor,
     /// How the batch relates to the bank, where the branch was on and did not rest.
     pub relation: Option<Relation>,
@@ -49,8 +49,8 @@ pub fn step(rig: &mut Rig) -> Report {
 
     zero_grad(&rig.parameters);
     let parts = contrast_all(rig, now);
-    let grad_norm = grad_norm(&rig.parameters);
-    rig.sgd.step(&rig.parameters, lr);
+    let grad_norm = clip_grad_norm(&rig.parameters, rig.plan.config.optim.clip);
+    rig.optimizer.step(&rig.parameters, lr);
     rig.method.follow(&rig.query, now);
     let change_ratio = remember(rig, &parts, now);
 

@@ -52,6 +52,19 @@ const METHODS: &[&[&str]] = &[
         "train.precision=bf16",
     ],
     &["loss.inter=0"],
+    &[
+        "optim.name=lars",
+        "optim.nesterov=false",
+        "optim.schedule=step",
+        "optim.milestones=[1]",
+    ],
+    &[
+        "optim.name=adamw",
+        "optim.nesterov=false",
+        "optim.lr=0.001",
+        "optim.exclude_norm_and_bias=true",
+        "optim.clip=0.5",
+    ],
 ];
 
 #[test]

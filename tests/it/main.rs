@@ -13,3 +13,4 @@ mod labels;
 mod support;
 mod swap;
 mod tidy;
+mod weights;
