@@ -95,11 +95,7 @@ impl Run {
         };
         for path in &self.script {
             let slot = slot_of(&search, path)?;
-            let planned = match slot {
-                Slot::Labels => &mut config.labels,
-                Slot::Sampler => &mut config.sampler,
-                Slot::Boundary => &mut config.boundary,
-            };
+            let planned = config.slot_mut(slot);
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
             if planned.script != *path {
                 let said = |name: &String| {

@@ -3,6 +3,7 @@
 pub mod load;
 pub mod plan;
 pub mod schema;
+mod split;
 pub mod suggest;
 
 pub use load::{Error, Loaded, Request};

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tch::{Device, Tensor};
 
 use crate::bank::{Bank, Queue};
-use crate::config::Plan;
+use crate::config::{Plan, SlotPlan};
 use crate::data::{Feed, Loader, Splits};
 use crate::labels;
 use crate::method::{Margin, Moco};
@@ -111,17 +111,9 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Builds the first generation of each slot and rehearses it on synthetic data.
+    /// Seats the first generation of each slot.
     fn seat_policies(&mut self) -> Result<(), anyhow::Error> {
-        if !self.plan.inter() {
-            return Ok(());
-        }
-        for slot in Slot::ALL {
-            let planned = self.plan.slot(slot);
-            let origin = self.plan.search.find(slot, &planned.script)?;
-            let source = Source::read(slot, &origin)?;
-            let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
-            super::rehearsal::synthetic(&mut script)?;
+        for (script, planned) in policies(&self.plan)? {
             self.gate
                 .seat(script, planned.params, self.now())
                 .context("cannot write the ledger")?;
@@ -226,6 +218,23 @@ impl Rig {
             _ => super::rehearsal::synthetic(script),
         });
     }
+}
+
+/// The script of each slot that a run of this plan asks, built and rehearsed on synthetic data.
+///
+/// # Errors
+/// The fault of a script that cannot be used.
+pub fn policies(plan: &Plan) -> Result<Vec<(Script, SlotPlan)>, Fault> {
+    let mut policies = Vec::new();
+    for slot in Slot::ALL.into_iter().filter(|_| plan.inter()) {
+        let planned = plan.slot(slot);
+        let origin = plan.search.find(slot, &planned.script)?;
+        let source = Source::read(slot, &origin)?;
+        let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
+        super::rehearsal::synthetic(&mut script)?;
+        policies.push((script, planned));
+    }
+    Ok(policies)
 }
 
 /// Unit embeddings of all images of a feed, `[N, D]`, in evaluation mode.
