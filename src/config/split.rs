@@ -115,8 +115,14 @@ mod tests {
             "{name: a, optim: {lr: 0.5}, sweep: {seed: [0, 1]}}",
         ] {
             let file: File = serde_yaml::from_str(text).unwrap();
-            assert_eq!((file.config.name.as_str(), file.config.optim.lr), ("a", 0.5));
-            assert_eq!(file.sweep, Some(serde_yaml::from_str("{seed: [0, 1]}").unwrap()));
+            assert_eq!(
+                (file.config.name.as_str(), file.config.optim.lr),
+                ("a", 0.5)
+            );
+            assert_eq!(
+                file.sweep,
+                Some(serde_yaml::from_str("{seed: [0, 1]}").unwrap())
+            );
         }
     }
 

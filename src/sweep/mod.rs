@@ -51,48 +51,58 @@ pub enum Error {
     Busy(String),
 }
 
-/// Freezes what was asked for, runs its jobs, `at_once` at a time, and prints the table.
+/// Freezes what was asked for, runs its jobs, as many at once as asked, and prints the table.
 ///
 /// # Errors
 /// What cannot be used, before anything is written or run; that jobs failed, after all of them.
-pub fn start(ask: &Ask<'_>, at_once: usize) -> Result<()> {
+pub fn start(ask: &Ask<'_>) -> Result<()> {
     let sweep = freeze::freeze(ask)?;
+    let _lock = sweep.lock()?;
     let all = (0..sweep.record.jobs.len()).collect();
-    go_on(&sweep, all, at_once)
+    go_on(&sweep, all, sweep.record.at_once)
 }
 
-/// Runs the jobs of the sweep in `folder` that are not done; what they left is put aside in their folders, under `cut/`.
+/// Runs the jobs of the sweep in `folder` that are not done, as many at once as asked, else as before. What they left is
+/// put aside in their folders, under `cut/`.
 ///
 /// # Errors
 /// As [`start`], and a folder that holds no sweep or whose sweep is being run.
-pub fn resume(folder: &Path, at_once: usize) -> Result<()> {
+pub fn resume(folder: &Path, at_once: Option<usize>) -> Result<()> {
     let sweep = Sweep::open(folder)?;
-    let jobs = 0..sweep.record.jobs.len();
-    let left = jobs.filter(|&job| !report::is_done(&sweep.job(job))).collect();
-    freeze::check_frozen(&sweep, &left)?;
-    go_on(&sweep, left, at_once)
-}
-
-fn go_on(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<()> {
     let _lock = sweep.lock()?;
-    let shown = sweep.shown.display();
-    say(&format!(
-        "sweep  {shown}: {} of {} jobs to run, {at_once} at a time (cut it, and `sandbox run --resume {shown}` goes on)",
-        left.len(),
-        sweep.record.jobs.len(),
-    ));
+    let jobs = 0..sweep.record.jobs.len();
+    let left: Vec<_> = jobs
+        .filter(|&job| !report::is_done(&sweep.job(job)))
+        .collect();
+    freeze::check_frozen(&sweep, &left)?;
     for &job in &left {
         jobs::put_aside(&sweep.job(job))?;
     }
-    summary::write(sweep).context("cannot write the summary")?;
-    jobs::run(sweep, left, at_once)?;
-    summary::write(sweep).context("cannot write the summary")?;
-    let reports = summary::read(sweep);
-    write!(std::io::stdout(), "{}", summary::table(&reports)).context("cannot write to standard output")?;
-    say(&format!("see    {shown}/summary.md and {shown}/plots"));
-    let undone = reports.iter().filter(|report| !report.done()).count();
+    go_on(&sweep, left, at_once.unwrap_or(sweep.record.at_once))
+}
+
+fn go_on(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<()> {
+    let shown = sweep.shown.display();
+    say(&format!(
+        "sweep  {shown}\n       {} of {} jobs to run, {at_once} at a time; cut it, and sandbox run --resume {shown} goes on",
+        left.len(),
+        sweep.record.jobs.len(),
+    ));
+    let reports = summary::write(sweep)?;
+    let reports = jobs::run(sweep, left, at_once)?.unwrap_or(reports);
+    let mut out = std::io::stdout();
+    write!(
+        out,
+        "{}\nsee  {shown}/summary.md, {shown}/plots\n",
+        summary::table(&reports)
+    )
+    .context("cannot write to standard output")?;
+    let undone = reports.iter().filter(|report| !report.is_done()).count();
     if undone > 0 {
-        bail!("{undone} of {} jobs failed, as {shown}/summary.md says", reports.len());
+        bail!(
+            "{undone} of {} jobs failed, see '{shown}/summary.md'",
+            reports.len()
+        );
     }
     Ok(())
 }

@@ -83,7 +83,9 @@ impl Request {
     pub fn parse(section: Option<&(String, Value)>, args: &[String]) -> Result<Self, Error> {
         let mut request = Self::default();
         if let Some((file, section)) = section {
-            request.read(section).map_err(|message| place(file, message))?;
+            request
+                .read(section)
+                .map_err(|message| place(file, message))?;
         }
         for arg in args {
             let axis = axis(arg).map_err(|message| place(&format!("-m {arg}"), message))?;
@@ -109,7 +111,11 @@ impl Request {
                     values: values.clone(),
                 }),
                 other => {
-                    let form = if key == VARIANTS { "{NAME: {KEY: VALUE}}" } else { "[V1, V2]" };
+                    let form = if key == VARIANTS {
+                        "{NAME: {KEY: VALUE}}"
+                    } else {
+                        "[V1, V2]"
+                    };
                     return Err(format!("{key}: expected {form}, found '{}'", text(other)));
                 }
             }
@@ -132,11 +138,16 @@ impl Request {
         }
         for Axis { key, values } in &self.axes {
             if key.is_empty() || key == VARIANTS {
-                let message = format!("'{key}': expected a key of the configuration; variants are named in a file");
+                let message = format!(
+                    "'{key}': expected a key of the configuration; variants are named in a file"
+                );
                 return Err(place("sweep", message));
             }
             if values.is_empty() {
-                return Err(place("sweep", format!("{key}: expected at least one value, found none")));
+                return Err(place(
+                    "sweep",
+                    format!("{key}: expected at least one value, found none"),
+                ));
             }
             let twice = (1..values.len()).find(|&at| values[..at].contains(&values[at]));
             if let Some(at) = twice {
@@ -145,7 +156,10 @@ impl Request {
             }
             let variant = |variant: &&Variant| variant.overrides.iter().any(|o| o.key == *key);
             if let Some(variant) = self.variants.iter().find(variant) {
-                let message = format!("'{key}' is varied, and variant '{}' sets it too", variant.name);
+                let message = format!(
+                    "'{key}' is varied, and variant '{}' sets it too",
+                    variant.name
+                );
                 return Err(place("sweep", message));
             }
         }
@@ -162,9 +176,14 @@ impl Request {
             .map(|o| &o.key)
             .chain(self.axes.iter().map(|axis| &axis.key))
             .collect();
-        match keys.into_iter().find(|key| varied.iter().any(|known| known == key)) {
+        match keys
+            .into_iter()
+            .find(|key| varied.iter().any(|known| known == key))
+        {
             None => Ok(()),
-            Some(key) => Err(Error::Request(format!("'{key}' is varied by the sweep and set for all its jobs"))),
+            Some(key) => Err(Error::Request(format!(
+                "'{key}' is varied by the sweep and set for all its jobs"
+            ))),
         }
     }
 
@@ -263,7 +282,13 @@ pub struct Entry {
 impl Entry {
     /// The record of the job at that place of the sweep, from 0.
     pub fn new(index: usize, job: &Job) -> Self {
-        let safe = |c: char| if c.is_alphanumeric() || "=,.-_".contains(c) { c } else { '-' };
+        let safe = |c: char| {
+            if c.is_alphanumeric() || "=,.-_".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
         // A path's part may have 255 bytes; what is cut off stands in the record.
         let name: String = job.what.join(",").chars().map(safe).take(60).collect();
         let name = if name.is_empty() { "all".into() } else { name };
@@ -364,9 +389,11 @@ fn text(value: &Value) -> String {
 /// A value as it stands in a label: a script by its name alone.
 fn short(value: &Value) -> String {
     match value.as_str().map(Path::new) {
-        Some(path) if path.extension().is_some_and(|ending| ending == "rhai") => {
-            path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-        }
+        Some(path) if path.extension().is_some_and(|ending| ending == "rhai") => path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         _ => text(value),
     }
 }
@@ -409,7 +436,12 @@ mod tests {
 
     #[test]
     fn a_value_with_brackets_or_quotes_is_one_value() {
-        let request = parse(&["views.crop=[0.2,1],[0.3, 1.0]", "name='a,b',c", "m={p: 1, q: [2,3]}"]).unwrap();
+        let request = parse(&[
+            "views.crop=[0.2,1],[0.3, 1.0]",
+            "name='a,b',c",
+            "m={p: 1, q: [2,3]}",
+        ])
+        .unwrap();
         let sets: Vec<_> = request.jobs().iter().map(Job::sets).collect();
         let map = "m={\"p\":1,\"q\":[2,3]}";
         assert_eq!(sets[0], ["views.crop=[0.2,1]", "name=a,b", map]);
@@ -419,7 +451,18 @@ mod tests {
 
     #[test]
     fn what_is_set_is_read_as_what_was_asked() {
-        for written in ["1e-3", "0.10", "'5'", "true", "'true'", "~", "[a, 'b: c']", "\"x\\ny\"", "a b", "'- a'"] {
+        for written in [
+            "1e-3",
+            "0.10",
+            "'5'",
+            "true",
+            "'true'",
+            "~",
+            "[a, 'b: c']",
+            "\"x\\ny\"",
+            "a b",
+            "'- a'",
+        ] {
             let value: Value = serde_yaml::from_str(written).unwrap();
             let read: Value = serde_yaml::from_str(&text(&value)).unwrap();
             assert_eq!(read, value, "{written} became {}", text(&value));
@@ -428,7 +471,13 @@ mod tests {
 
     #[test]
     fn a_bare_name_of_a_slot_is_its_script() {
-        let request = parse(&["sampler=hard", "labels=mine/x.rhai", "boundary=b.rhai", "sampler.pool=0.1,0.2"]).unwrap();
+        let request = parse(&[
+            "sampler=hard",
+            "labels=mine/x.rhai",
+            "boundary=b.rhai",
+            "sampler.pool=0.1,0.2",
+        ])
+        .unwrap();
         let job = &request.jobs()[1];
         let scripts: Vec<_> = job.scripts();
         assert_eq!(
@@ -449,29 +498,57 @@ mod tests {
         let request = file(section, &["seed=7,8", "optim.lr=0.1"]).unwrap();
         assert_eq!(
             labels(&request),
-            ["online seed=7", "online seed=8", "offline seed=7", "offline seed=8", "none seed=7", "none seed=8"]
+            [
+                "online seed=7",
+                "online seed=8",
+                "offline seed=7",
+                "offline seed=8",
+                "none seed=7",
+                "none seed=8"
+            ]
         );
         let job = &request.jobs()[3];
         assert_eq!(job.variant, "offline");
-        assert_eq!(job.sets(), ["labels.epochs_every=1", "seed=8", "optim.lr=0.1"]);
-        assert_eq!(job.scripts(), [(Slot::Labels, "labels/offline.rhai".into())]);
+        assert_eq!(
+            job.sets(),
+            ["labels.epochs_every=1", "seed=8", "optim.lr=0.1"]
+        );
+        assert_eq!(
+            job.scripts(),
+            [(Slot::Labels, "labels/offline.rhai".into())]
+        );
     }
 
     #[test]
     fn a_folder_says_what_differs_and_can_stand_in_a_path() {
-        let jobs = parse(&["views.crop=[0.2,1],[0.3,1]", "sampler=a/b.rhai,hard", "seed=3"]).unwrap().jobs();
+        let jobs = parse(&[
+            "views.crop=[0.2,1],[0.3,1]",
+            "sampler=a/b.rhai,hard",
+            "seed=3",
+        ])
+        .unwrap()
+        .jobs();
         let entry = Entry::new(2, &jobs[2]);
         assert_eq!(entry.folder, "002-views.crop=-0.3,1-,sampler=b,seed=3");
         assert_eq!(entry.label, "views.crop=[0.3,1] sampler=b seed=3");
         let alone = parse(&["optim.lr=0.1"]).unwrap().jobs();
-        assert_eq!((Entry::new(0, &alone[0]).folder.as_str(), alone[0].variant.as_str()), ("000-all", "all"));
+        assert_eq!(
+            (
+                Entry::new(0, &alone[0]).folder.as_str(),
+                alone[0].variant.as_str()
+            ),
+            ("000-all", "all")
+        );
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
         for (args, said) in [
             (&["seed"][..], "-m seed: expected KEY=V1,V2"),
-            (&["seed=1,,2"], "-m seed=1,,2: expected a value between two commas, found nothing"),
+            (
+                &["seed=1,,2"],
+                "-m seed=1,,2: expected a value between two commas, found nothing",
+            ),
             (&["seed="], "found nothing"),
             (&["seed=1,2,1"], "seed: '1' stands twice"),
             (&["lr=0.1,0.10"], "lr: '0.1' stands twice"),
@@ -489,15 +566,27 @@ mod tests {
             ("{seed: []}", "seed: expected at least one value"),
             ("{variants: [a]}", "variants: expected {NAME: {KEY: VALUE}}"),
             ("{variants: {}}", "variants: expected at least one"),
-            ("{variants: {a: 3}}", "variants.a: expected {KEY: VALUE}, found '3'"),
-            ("{variants: {a: {seed: 1}}, seed: [1, 2]}", "'seed' is varied, and variant 'a' sets it too"),
+            (
+                "{variants: {a: 3}}",
+                "variants.a: expected {KEY: VALUE}, found '3'",
+            ),
+            (
+                "{variants: {a: {seed: 1}}, seed: [1, 2]}",
+                "'seed' is varied, and variant 'a' sets it too",
+            ),
         ] {
             let error = file(section, &[]).unwrap_err().to_string();
             assert!(error.contains(said), "{section}: {error}");
         }
         let request = parse(&["seed=1,2"]).unwrap();
-        let error = request.refuse_set(["optim.lr", "seed"]).unwrap_err().to_string();
-        assert!(error.contains("'seed' is varied by the sweep and set"), "{error}");
+        let error = request
+            .refuse_set(["optim.lr", "seed"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("'seed' is varied by the sweep and set"),
+            "{error}"
+        );
         assert!(request.refuse_set(["optim.lr"]).is_ok());
     }
 }
