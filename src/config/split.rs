@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_yaml::Value;
 
@@ -15,7 +15,7 @@ pub(super) const SWEEP: &str = "sweep";
 /// A configuration file.
 ///
 /// Read in one go, not by way of a [`Value`], because only then errors have lines and columns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct File {
     pub(super) config: Config,
     pub(super) sweep: Option<Value>,
@@ -34,11 +34,6 @@ impl<'de> Visitor<'de> for TopLevel {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the keys of a configuration")
-    }
-
-    /// An empty file.
-    fn visit_unit<E>(self) -> Result<File, E> {
-        Ok(File::default())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<File, A::Error> {
@@ -95,7 +90,19 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for Key<K> {
     type Value = Found<K, K::Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let key = String::deserialize(deserializer)?;
+        deserializer.deserialize_str(self)
+    }
+}
+
+/// An unknown key is refused while it is read: later its line would no longer be known.
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Key<K> {
+    type Value = Found<K, K::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
         if key == SWEEP {
             return Ok(Found::Sweep(self.0));
         }
@@ -128,9 +135,9 @@ mod tests {
 
     #[test]
     fn without_a_sweep_it_is_the_configuration_alone() {
-        for text in ["", "# nothing\n", "name: a\ntrain: {epochs: 3}\n", "~"] {
+        for text in ["", "# nothing\n", "name: a\ntrain: {epochs: 3}\n"] {
             let file: File = serde_yaml::from_str(text).unwrap();
-            let config: Config = serde_yaml::from_str(text).unwrap_or_default();
+            let config: Config = serde_yaml::from_str(text).unwrap();
             assert_eq!(file.config, config, "{text:?}");
             assert_eq!(file.sweep, None);
         }

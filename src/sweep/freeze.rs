@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::request::{Entry, Job, Request};
+use super::job::{Entry, Job};
+use super::request::Request;
 use super::{Error, jobs};
 use crate::config::{self, Config, Plan};
 use crate::policy::script::Source;
@@ -162,8 +163,13 @@ pub fn freeze(ask: &Ask<'_>) -> Result<Sweep> {
 /// Checks that the jobs at these places still find what was frozen for them.
 ///
 /// # Errors
-/// An [`Error::Job`] with the first that does not, as when the sweep's folder was moved.
+/// An [`Error::Job`] with the first that does not, as when the sweep's folder was moved; a working directory that is gone.
 pub fn check_frozen(sweep: &Sweep, left: &[usize]) -> Result<()> {
+    let directory = &sweep.record.directory;
+    if !directory.is_dir() {
+        let gone = format!("it was started in '{}', which is gone", directory.display());
+        return Err(Error::Request(gone).into());
+    }
     for &index in left {
         let request = config::Request {
             config: Some(jobs::config_of(&sweep.job(index)).to_string_lossy().into()),

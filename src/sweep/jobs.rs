@@ -234,7 +234,7 @@ impl Telling<'_> {
         let mut line = format!("{} {outcome}, {}", self.which(job), span(seconds));
         if self.left > 0 {
             let mean = self.seconds / self.ended as f64;
-            let rounds = self.left as f64 / self.at_once as f64;
+            let rounds = self.left.div_ceil(self.at_once) as f64;
             line.push_str(&format!(
                 "; {} left, about {}",
                 self.left,

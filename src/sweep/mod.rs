@@ -6,11 +6,14 @@
 
 pub mod chart;
 pub mod freeze;
+pub mod job;
 pub mod jobs;
 pub mod plot;
 pub mod report;
 pub mod request;
 pub mod summary;
+#[cfg(test)]
+mod trial;
 
 pub use freeze::{Ask, Sweep};
 pub use request::Request;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::job::Entry;
 use super::jobs::{CUT, FAILED};
-use super::request::Entry;
 use crate::record::{RunFolder, RunStatus, Status, value};
 
 /// How a job stands.
@@ -144,4 +144,86 @@ pub fn curves(run: &Path, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Cur
         }
     }
     curves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::trial::job;
+
+    fn read(folder: &Path) -> Report {
+        let entry = Entry {
+            folder: "000-a".into(),
+            label: "a".into(),
+            variant: "a".into(),
+            overrides: serde_yaml::Mapping::new(),
+        };
+        Report::read(&entry, folder)
+    }
+
+    #[test]
+    fn a_job_is_done_when_its_run_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path();
+        assert_eq!(read(folder).state, State::Waiting);
+        assert!(!is_done(folder));
+
+        job(folder, "running", 3, &[]);
+        let begun = read(folder);
+        assert_eq!((&begun.state, begun.step), (&State::Begun, Some(3)));
+        assert!(begun.metrics.is_empty() && !is_done(folder));
+
+        fs::write(folder.join(FAILED), "exit code 1\n").unwrap();
+        assert_eq!(read(folder).state, State::Failed("exit code 1\n".into()));
+
+        job(
+            folder,
+            "finished",
+            20,
+            &[(10, "eval/knn_top1", "50.5"), (20, "eval/knn_top1", "60.5")],
+        );
+        let done = read(folder);
+        assert!(
+            done.is_done() && is_done(folder),
+            "what its run says counts"
+        );
+        assert_eq!((done.step, done.seconds), (Some(20), Some(1.5)));
+        assert_eq!(done.metrics["eval/knn_top1"], 60.5);
+    }
+
+    #[test]
+    fn what_was_put_aside_is_no_run() {
+        let dir = tempfile::tempdir().unwrap();
+        job(&dir.path().join(CUT).join("1"), "finished", 20, &[]);
+        assert_eq!(run_of(dir.path()), None);
+        assert_eq!(read(dir.path()).state, State::Waiting);
+    }
+
+    #[test]
+    fn a_later_line_and_a_later_judgement_count_and_a_torn_line_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = [
+            (5, "loss/total", "1.0"),
+            (5, "loss/total", "2.0"),
+            (5, "eval/knn_top1", "70"),
+            (9, "loss/total", "\"NaN\""),
+        ];
+        let run = job(dir.path(), "finished", 9, &lines);
+        let path = run.join("metrics.jsonl");
+        let torn = fs::read_to_string(&path).unwrap() + "{\"step\":12,\"loss/tot";
+        fs::write(&path, torn).unwrap();
+        let loss = &curves(&run, |tag| tag == "loss/total")["loss/total"];
+        assert_eq!(loss.get(&5), Some(&2.0));
+        assert!(loss[&9].is_nan() && loss.len() == 2);
+        fs::write(
+            run.join("eval.json"),
+            "{\"step\": 9, \"metrics\": {\"eval/knn_top1\": 71.5, \"eval/linear_top1\": 80}}",
+        )
+        .unwrap();
+        let metrics = read(dir.path()).metrics;
+        assert_eq!(
+            (metrics["eval/knn_top1"], metrics["eval/linear_top1"]),
+            (71.5, 80.0)
+        );
+    }
 }

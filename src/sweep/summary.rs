@@ -251,3 +251,132 @@ fn markdown(name: &str, reports: &[Report]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::sweep::trial::{job, sweep};
+
+    #[test]
+    fn statistics_are_those_of_the_hand() {
+        // Mean 5; squares 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over 7.
+        let spread = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
+        assert_eq!((spread.mean, spread.n), (5.0, 8));
+        assert!((spread.std.unwrap() - 2.138_089_935_299_395).abs() < 1e-12);
+        let two = Spread::of(&[1.0, 3.0]).unwrap();
+        assert_eq!(two.std, Some(2f64.sqrt()));
+        let one = Spread::of(&[3.5]).unwrap();
+        assert_eq!((one.mean, one.std, one.n), (3.5, None, 1));
+        assert_eq!(Spread::of(&[]), None);
+        // A number that is none stays visible.
+        assert!(Spread::of(&[1.0, f64::NAN]).unwrap().mean.is_nan());
+    }
+
+    /// Two samplers by three seeds: random 70, 72, 74; hard 80, 81 and a failure.
+    fn by_hand(folder: &Path) -> Sweep {
+        let sweep = sweep(folder, &["sampler=random,hard", "seed=0,1,2"]);
+        for (index, knn) in ["70", "72", "74", "80", "81"].into_iter().enumerate() {
+            let lines = [
+                (1, "loss/total", "4.5"),
+                (1, "eval/knn_top1", "10"),
+                (2, "loss/total", "3.5"),
+                (2, "eval/knn_top1", knn),
+                (2, "eval/error", knn),
+            ];
+            job(&sweep.job(index), "finished", 2, &lines);
+        }
+        job(&sweep.job(5), "running", 1, &[(1, "eval/knn_top1", "99")]);
+        fs::write(
+            sweep.job(5).join("failed.txt"),
+            "exit code 7\n\nlast words\n",
+        )
+        .unwrap();
+        sweep
+    }
+
+    #[test]
+    fn a_table_has_a_row_a_variant_and_the_best_in_bold() {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = by_hand(dir.path());
+        let reports = write(&sweep).unwrap();
+        let table = "\
+| variant        | done | eval/knn_top1        | eval/error           |
+|----------------|------|----------------------|----------------------|
+| sampler=random | 3/3  | 72.00 ± 2.00 (3)     | **72.00** ± 2.00 (3) |
+| sampler=hard   | 2/3  | **80.50** ± 0.71 (2) | 80.50 ± 0.71 (2)     |
+";
+        assert_eq!(super::table(&reports), table);
+        let markdown = fs::read_to_string(dir.path().join("summary.md")).unwrap();
+        assert!(markdown.contains(table), "{markdown}");
+        assert!(markdown.contains("5 of 6 jobs are done"), "{markdown}");
+        let failed =
+            "- sampler=hard seed=2: exit code 7, see `jobs/005-sampler=hard,seed=2/failed.txt`\n";
+        assert!(markdown.contains(failed), "{markdown}");
+    }
+
+    #[test]
+    fn the_json_holds_every_job_and_every_variant() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&by_hand(dir.path())).unwrap();
+        let text = fs::read_to_string(dir.path().join("summary.json")).unwrap();
+        let json: Value = serde_json::from_str(&text).unwrap();
+        let job = &json["jobs"][4];
+        assert_eq!(job["overrides"], json!({"sampler": "hard", "seed": 1}));
+        assert_eq!(
+            (&job["status"], &job["step"], &job["seconds"]),
+            (&json!("done"), &json!(2), &json!(1.5))
+        );
+        assert_eq!(job["metrics"]["eval/knn_top1"], json!(81.0));
+        assert_eq!(
+            job["run"],
+            "jobs/004-sampler=hard,seed=1/2026-11-23-190000-hand"
+        );
+        assert_eq!(json["jobs"][5]["status"], "failed");
+        assert_eq!(json["jobs"][5]["metrics"], json!({}));
+        let knn = |at: usize| &json["variants"][at]["metrics"]["eval/knn_top1"];
+        assert_eq!(*knn(0), json!({"mean": 72.0, "std": 2.0, "n": 3}));
+        assert_eq!(*knn(1), json!({"mean": 80.5, "std": 0.5f64.sqrt(), "n": 2}));
+    }
+
+    #[test]
+    fn every_number_is_drawn_and_nothing_is_left_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = by_hand(dir.path());
+        write(&sweep).unwrap();
+        let folder = dir.path().join("plots");
+        let mut names: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let expected = ["eval-error", "eval-knn_top1", "loss-total"];
+        let expected: Vec<_> = expected
+            .iter()
+            .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
+            .collect();
+        assert_eq!(names, expected);
+        let svg = fs::read_to_string(folder.join("eval-knn_top1.svg")).unwrap();
+        assert!(
+            svg.contains("80.50 ± 0.71 at step 2, n = 2"),
+            "a job that is not done is not drawn"
+        );
+        let error = plot::write(&sweep, &read(&sweep), &["loss/tota".into()]).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean 'loss/total'?"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_sweep_without_a_result_has_a_table_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let reports = write(&sweep(dir.path(), &["seed=0,1"])).unwrap();
+        assert_eq!(
+            super::table(&reports),
+            "| variant | done |\n|---------|------|\n| all     | 0/2  |\n"
+        );
+    }
+}

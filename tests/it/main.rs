@@ -9,4 +9,5 @@ mod cli;
 mod golden;
 mod support;
 mod swap;
+mod sweep;
 mod tidy;
