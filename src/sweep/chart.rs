@@ -1,7 +1,6 @@
-//! A chart as SVG and PNG: lines with bands on a light background, in colours that colour-blind people tell apart.
+//! A chart: what it shows, how far its axes reach, and its files, SVG and PNG.
 
 use std::ops::Range;
-use std::sync::Once;
 
 use anyhow::{Result, anyhow};
 use image::{
@@ -9,38 +8,15 @@ use image::{
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
 use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, register_font};
 
+use super::pen::Pen;
 use super::summary::Spread;
 
-/// Okabe and Ito, "Color Universal Design", 2008, without the yellow, which is too light for a line on white.
-const PALETTE: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(60, 60, 60),
-];
-const INK: RGBColor = RGBColor(40, 40, 40);
-const PALE_INK: RGBColor = RGBColor(105, 105, 105);
-const GRID: RGBColor = RGBColor(228, 228, 228);
-
-/// DejaVu Sans, so that there is text where the system has no fonts.
-const FONT: &[u8] = include_bytes!("dejavu/DejaVuSans.ttf");
-const FAMILY: &str = "sans-serif";
-
 /// Width and height of the chart above its legend, in units of the SVG; a PNG has twice as many pixels.
-const SIZE: (u32, u32) = (900, 520);
+pub(super) const SIZE: (u32, u32) = (900, 520);
 /// Height of a row of the legend.
-const ROW: u32 = 24;
-/// A curve with as many points or fewer shows them.
-const FEW: usize = 30;
-
+pub(super) const ROW: u32 = 24;
 /// Numbers of several seeds at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
@@ -51,11 +27,13 @@ pub struct Point {
 }
 
 impl Point {
-    fn low(&self) -> f64 {
+    /// The mean less one deviation.
+    pub(super) fn low(&self) -> f64 {
         self.spread.mean - self.spread.std.unwrap_or(0.0)
     }
 
-    fn high(&self) -> f64 {
+    /// The mean and one deviation.
+    pub(super) fn high(&self) -> f64 {
         self.spread.mean + self.spread.std.unwrap_or(0.0)
     }
 }
@@ -118,28 +96,40 @@ impl Chart {
     where
         B::ErrorType: 'static,
     {
-        static FONTS: Once = Once::new();
-        FONTS.call_once(|| {
-            let registered = register_font(FAMILY, FontStyle::Normal, FONT);
-            assert!(registered.is_ok(), "the embedded font is a font");
-        });
         let failed = |error: DrawingAreaErrorKind<B::ErrorType>| anyhow!("cannot draw: {error}");
         area.fill(&WHITE).map_err(failed)?;
         let (plot, legend) = area.split_vertically(SIZE.1 * scale);
-        let pen = Pen { scale };
+        let pen = Pen::new(scale);
         pen.curves(&plot, self).map_err(failed)?;
         pen.legend(&legend, &self.series).map_err(failed)?;
         area.present().map_err(failed)
     }
 
-    /// Steps from 0 to the last one.
-    fn steps(&self) -> Range<f64> {
+    /// Where a point of the curve at that place of the chart stands: at its step or, where every curve is a single point,
+    /// in a column of its own.
+    pub(super) fn x(&self, at: usize, point: &Point) -> f64 {
+        if self.is_one_step() {
+            return at as f64 + 1.0;
+        }
+        point.step as f64
+    }
+
+    /// Steps from 0 to the last one, or the columns.
+    pub(super) fn columns(&self) -> Range<f64> {
+        if self.is_one_step() {
+            return 0.0..self.series.len() as f64 + 1.0;
+        }
         let last = self.series.iter().flat_map(|series| &series.points);
         0.0..last.map(|point| point.step).max().unwrap_or(1).max(1) as f64
     }
 
+    /// Whether there is nothing to connect.
+    pub(super) fn is_one_step(&self) -> bool {
+        self.series.iter().all(|series| series.points.len() == 1)
+    }
+
     /// All values with their bands, and a little room.
-    fn values(&self) -> Range<f64> {
+    pub(super) fn values(&self) -> Range<f64> {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let low = points().map(Point::low).fold(f64::INFINITY, f64::min);
         let high = points().map(Point::high).fold(f64::NEG_INFINITY, f64::max);
@@ -152,180 +142,10 @@ impl Chart {
     }
 }
 
-type Result2<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
-type Plane<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-
-/// Draws at a scale: pixels a unit.
-#[derive(Clone, Copy)]
-struct Pen {
-    scale: u32,
-}
-
-impl Pen {
-    fn px(self, units: u32) -> u32 {
-        units * self.scale
-    }
-
-    fn font(self, units: u32, colour: RGBColor) -> TextStyle<'static> {
-        (FAMILY, self.px(units)).into_font().color(&colour)
-    }
-
-    fn curves<B: DrawingBackend>(self, area: &DrawingArea<B, Shift>, chart: &Chart) -> Result2<B> {
-        let values = chart.values();
-        let digits = digits(values.end - values.start);
-        let note = "mean over seeds, band ± 1 standard deviation";
-        let right = Pos::new(HPos::Right, VPos::Center);
-        let at = |x: u32, y: u32| (self.px(x) as i32, self.px(y) as i32);
-        let middle = Pos::new(HPos::Left, VPos::Center);
-        area.draw_text(&chart.title, &self.font(19, INK).pos(middle), at(20, 26))?;
-        area.draw_text(
-            note,
-            &self.font(13, PALE_INK).pos(right),
-            at(SIZE.0 - 20, 26),
-        )?;
-        let mut plane = ChartBuilder::on(area)
-            .margin_top(self.px(50))
-            .margin_right(self.px(24))
-            .margin_left(self.px(12))
-            .x_label_area_size(self.px(46))
-            .y_label_area_size(self.px(70))
-            .build_cartesian_2d(chart.steps(), values)?;
-        plane
-            .configure_mesh()
-            .bold_line_style(GRID.stroke_width(self.scale))
-            .light_line_style(TRANSPARENT)
-            .axis_style(PALE_INK.stroke_width(self.scale))
-            .x_desc("optimiser step")
-            .y_desc(&chart.y)
-            .axis_desc_style(self.font(15, INK))
-            .label_style(self.font(13, PALE_INK))
-            .set_all_tick_mark_size(self.px(4))
-            .x_labels(9)
-            .y_labels(8)
-            .x_label_formatter(&|step| format!("{step:.0}"))
-            .y_label_formatter(&|value| format!("{value:.digits$}"))
-            .draw()?;
-        // Bands first, lest they lie on lines.
-        for (at, series) in chart.series.iter().enumerate() {
-            band(&mut plane, series, colour(at))?;
-        }
-        for (at, series) in chart.series.iter().enumerate() {
-            self.line(&mut plane, series, at)?;
-        }
-        Ok(())
-    }
-
-    /// The mean, with its points where they are few, and whiskers where there is only one.
-    fn line<B: DrawingBackend>(
-        self,
-        plane: &mut Plane<'_, B>,
-        series: &Series,
-        at: usize,
-    ) -> Result2<B> {
-        let style = colour(at).stroke_width(self.px(2));
-        let points = series
-            .points
-            .iter()
-            .map(|point| (point.step as f64, point.spread.mean));
-        if at < PALETTE.len() {
-            plane.draw_series(LineSeries::new(points.clone(), style))?;
-        } else {
-            // The colours begin again.
-            let (dash, gap) = (self.px(7), self.px(4));
-            plane.draw_series(DashedLineSeries::new(points.clone(), dash, gap, style))?;
-        }
-        if series.points.len() <= FEW {
-            let radius = self.px(3);
-            plane
-                .draw_series(points.map(|point| Circle::new(point, radius, colour(at).filled())))?;
-        }
-        if let [only] = series.points[..] {
-            let x = only.step as f64;
-            let whisker = vec![(x, only.low()), (x, only.high())];
-            plane.draw_series([PathElement::new(whisker, style)])?;
-        }
-        Ok(())
-    }
-
-    /// A row a curve: its stroke, its name, and its last value.
-    fn legend<B: DrawingBackend>(
-        self,
-        area: &DrawingArea<B, Shift>,
-        series: &[Series],
-    ) -> Result2<B> {
-        let x = |units: u32| self.px(units) as i32;
-        for (at, series) in series.iter().enumerate() {
-            let y = self.px(ROW * at as u32 + ROW / 2) as i32;
-            let style = colour(at).stroke_width(self.px(3));
-            let strokes: &[(u32, u32)] = if at < PALETTE.len() {
-                &[(86, 116)]
-            } else {
-                &[(86, 98), (104, 116)]
-            };
-            for (from, to) in strokes {
-                area.draw(&PathElement::new(vec![(x(*from), y), (x(*to), y)], style))?;
-            }
-            // plotters' rasteriser sets a text a little above the place that it is given.
-            let text = y + 4 * (self.scale as i32 - 1);
-            let left = self.font(14, INK).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw_text(&series.name, &left, (x(126), text))?;
-            let last = series.points.last().map_or_else(String::new, last);
-            let right = self
-                .font(14, PALE_INK)
-                .pos(Pos::new(HPos::Right, VPos::Center));
-            area.draw_text(&last, &right, (x(SIZE.0 - 24), text))?;
-        }
-        Ok(())
-    }
-}
-
-/// One standard deviation to either side of the mean.
-fn band<B: DrawingBackend>(
-    plane: &mut Plane<'_, B>,
-    series: &Series,
-    colour: RGBColor,
-) -> Result2<B> {
-    if series.points.iter().all(|point| point.spread.std.is_none()) {
-        return Ok(());
-    }
-    let there = series
-        .points
-        .iter()
-        .map(|point| (point.step as f64, point.high()));
-    let back = series
-        .points
-        .iter()
-        .rev()
-        .map(|point| (point.step as f64, point.low()));
-    let outline: Vec<_> = there.chain(back).collect();
-    plane.draw_series([Polygon::new(outline, colour.mix(0.13))])?;
-    Ok(())
-}
-
-fn colour(at: usize) -> RGBColor {
-    PALETTE[at % PALETTE.len()]
-}
-
-/// The last value of a curve, for the legend.
-fn last(Point { step, spread }: &Point) -> String {
-    let digits = if spread.mean.abs() < 10.0 { 3 } else { 2 };
-    let std = spread
-        .std
-        .map_or_else(String::new, |std| format!(" ± {std:.digits$}"));
-    format!(
-        "{:.digits$}{std} at step {step}, n = {}",
-        spread.mean, spread.n
-    )
-}
-
-/// Decimals with which the labels of an axis of that extent differ.
-fn digits(extent: f64) -> usize {
-    (2.0 - extent.log10()).clamp(0.0, 6.0).floor() as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sweep::pen::PALETTE;
 
     fn chart(count: usize) -> Chart {
         let series = |at: usize| Series {
@@ -416,11 +236,10 @@ mod tests {
             };
             assert!(chart.svg().unwrap().contains("<circle"));
             assert!(chart.values().contains(&mean));
+            assert_eq!(
+                (chart.x(0, &chart.series[0].points[0]), chart.columns()),
+                (1.0, 0.0..2.0)
+            );
         }
-    }
-
-    #[test]
-    fn labels_of_an_axis_differ() {
-        assert_eq!([100.0, 9.0, 0.8, 0.02].map(digits), [0, 1, 2, 3]);
     }
 }

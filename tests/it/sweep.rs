@@ -143,7 +143,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn four_jobs_are_those_that_one_would_start_by_hand() {
+fn four_jobs_have_a_table_and_are_those_that_one_would_start_by_hand() {
     let dir = Dir::new();
     let keys = [
         "sampler=random,hard",
@@ -169,56 +169,54 @@ fn four_jobs_are_those_that_one_would_start_by_hand() {
     assert!(sweep.to_str().unwrap().ends_with("-four"));
     assert_eq!(states(&sweep), ["done"; 4]);
 
-    let knn: Vec<f64> = (0..4)
-        .map(|index| {
-            let eval = fs::read_to_string(run(&sweep, index).folder.join("eval.json")).unwrap();
-            serde_json::from_str::<Value>(&eval).unwrap()["knn"]["top1"]
-                .as_f64()
-                .unwrap()
-        })
-        .collect();
-    let summary = summary(&sweep);
-    for (at, pair) in knn.chunks(2).enumerate() {
+    assert_statistics(&sweep);
+    assert_as_by_hand(&dir, &sweep);
+    assert_plots(&dir, &sweep);
+}
+
+/// The summary's numbers are those of the four runs, two a variant.
+fn assert_statistics(sweep: &Path) {
+    let knn = |index: usize| {
+        let eval = fs::read_to_string(run(sweep, index).folder.join("eval.json")).unwrap();
+        let eval: Value = serde_json::from_str(&eval).unwrap();
+        eval["knn"]["top1"].as_f64().unwrap()
+    };
+    let summary = summary(sweep);
+    for at in 0..2 {
+        let pair = [knn(2 * at), knn(2 * at + 1)];
         let spread = &summary["variants"][at]["metrics"]["eval/knn_top1"];
-        let close =
-            |name: &str, expected: f64| (spread[name].as_f64().unwrap() - expected).abs() < 1e-9;
-        assert!(
-            close("mean", (pair[0] + pair[1]) / 2.0),
-            "{spread} of {pair:?}"
-        );
-        assert!(
-            close("std", (pair[0] - pair[1]).abs() / 2f64.sqrt()),
-            "{spread} of {pair:?}"
-        );
-        assert_eq!(spread["n"], 2);
+        for (name, expected) in [
+            ("mean", (pair[0] + pair[1]) / 2.0),
+            ("std", (pair[0] - pair[1]).abs() / 2f64.sqrt()),
+            ("n", 2.0),
+        ] {
+            let found = spread[name].as_f64().unwrap();
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{name} of {pair:?}: {found}"
+            );
+        }
     }
-    assert_eq!(
-        summary["jobs"][3]["overrides"],
-        json!({"sampler": "hard", "seed": 4})
-    );
-    assert_eq!(summary["jobs"][3]["step"], 20);
+    let last = &summary["jobs"][3];
+    assert_eq!(last["overrides"], json!({"sampler": "hard", "seed": 4}));
+    assert_eq!(last["step"], 20);
+}
 
-    // The parameters that the configuration meant for another sampler are dropped, as for --script.
-    let by_hand = dir.train(&[
-        "--script",
-        "samplers/hard.rhai",
-        "--seed",
-        "4",
-        "--steps",
-        "20",
-        "--name",
-        "z",
-        "--out",
-        "runs",
-    ]);
-    run(&sweep, 3).assert_same_losses(&by_hand);
-    let [swept, single] =
-        [run(&sweep, 3), by_hand].map(|run| run.ledger("sampler", "started")[0].clone());
-    assert_eq!(
-        (&swept["policy"], &swept["params"]),
-        (&single["policy"], &single["params"])
-    );
+/// The parameters that the configuration meant for another sampler are dropped, as for --script.
+fn assert_as_by_hand(dir: &Dir, sweep: &Path) {
+    let hard = ["--script", "samplers/hard.rhai", "--seed", "4"];
+    let by_hand = dir.train(&[&hard[..], &["--steps", "20", "--name", "z"]].concat());
+    let swept = run(sweep, 3);
+    swept.assert_same_losses(&by_hand);
+    let [swept, single] = [swept, by_hand].map(|run| run.ledger("sampler", "started")[0].clone());
+    for key in ["policy", "params", "hash"] {
+        assert_eq!(swept[key], single[key], "{key}");
+        assert!(!swept[key].is_null(), "{key}");
+    }
+}
 
+/// The plots are there, and come again from the files alone.
+fn assert_plots(dir: &Dir, sweep: &Path) {
     for file in ["eval-knn_top1", "eval-knn_top5", "loss-total"] {
         let png = image::open(sweep.join(format!("plots/{file}.png"))).unwrap();
         assert!(png.width() > 1000);
@@ -230,11 +228,8 @@ fn four_jobs_are_those_that_one_would_start_by_hand() {
     assert!(svg.contains("sampler=hard") && svg.contains("n = 2"));
     let output = dir.output(&["plot", sweep.to_str().unwrap(), "--metric", "train/lrr"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output).contains("did you mean 'train/lr'?"),
-        "{}",
-        text(&output)
-    );
+    let said = text(&output);
+    assert!(said.contains("did you mean 'train/lr'?"), "{said}");
 }
 
 #[test]
@@ -343,6 +338,50 @@ fn a_killed_sweep_leaves_no_process_and_goes_on_where_it_stood() {
     assert!(!job(&sweep, 2).join("cut").exists());
 }
 
+/// What follows -m, and what the message must say.
+const WRONG_KEYS: &[(&[&str], &str)] = &[
+    (
+        &["sampler=random,hrad"],
+        "job 2 of 2 (sampler=hrad) cannot run, so none was started: no script 'samplers/hrad.rhai'",
+    ),
+    (
+        &["seed=0,1", "optim.lr=0.1,fast"],
+        "job 2 of 4 (seed=0 optim.lr=fast)",
+    ),
+    (
+        &["sampler=semi_hard,hard", "sampler.pool=0.1,0.2"],
+        "job 3 of 4 (sampler=hard sampler.pool=0.1)",
+    ),
+    (&["sampler=random,broken.rhai"], "broken.rhai:3:20"),
+    (
+        &["sampler=labels/online.rhai"],
+        "'labels/online.rhai' is no script for slot sampler",
+    ),
+    (&["seed=0,0"], "seed: '0' stands twice"),
+    (
+        &["optim.lr=1,2", "--set", "optim.lr=3"],
+        "'optim.lr' is varied by the sweep and set for all its jobs",
+    ),
+    (&[], "nothing to vary"),
+];
+
+/// Whole command lines, and what the message must say.
+const WRONG_LINES: &[(&[&str], &str)] = &[
+    (&["run", "--config", "typo.yaml"], "did you mean 'lr'?"),
+    (
+        &["run", "--config", "form.yaml"],
+        "form.yaml: seed: expected [V1, V2], found '3'",
+    ),
+    (
+        &["run", "--config", "place.yaml"],
+        "place.yaml:3:3: optim: unknown field 'momentun'",
+    ),
+    (&["run", "--jobs", "2"], "--jobs is for a sweep"),
+    (&["run", "--resume", "."], "'.' is no sweep"),
+    (&["run", "seed=1,2"], "--multirun"),
+    (&["plot", "."], "'.' is no sweep"),
+];
+
 #[test]
 fn a_typo_in_the_last_job_is_told_before_the_first_one_starts() {
     let dir = Dir::new();
@@ -356,51 +395,13 @@ fn a_typo_in_the_last_job_is_told_before_the_first_one_starts() {
         "broken.rhai",
         "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
     );
-    let wrong: &[(&[&str], &str)] = &[
-        (
-            &["sampler=random,hrad"],
-            "job 2 of 2 (sampler=hrad) cannot run, so none was started: no script 'samplers/hrad.rhai'",
-        ),
-        (
-            &["seed=0,1", "optim.lr=0.1,fast"],
-            "job 2 of 4 (seed=0 optim.lr=fast)",
-        ),
-        (
-            &["sampler=semi_hard,hard", "sampler.pool=0.1,0.2"],
-            "job 3 of 4 (sampler=hard sampler.pool=0.1)",
-        ),
-        (&["sampler=random,broken.rhai"], "broken.rhai:3:20"),
-        (
-            &["sampler=labels/online.rhai"],
-            "'labels/online.rhai' is no script for slot sampler",
-        ),
-        (&["seed=0,0"], "seed: '0' stands twice"),
-        (
-            &["optim.lr=1,2", "--set", "optim.lr=3"],
-            "'optim.lr' is varied by the sweep and set for all its jobs",
-        ),
-        (&[], "nothing to vary"),
-    ];
-    let of_files: &[(&[&str], &str)] = &[
-        (&["run", "--config", "typo.yaml"], "did you mean 'lr'?"),
-        (
-            &["run", "--config", "form.yaml"],
-            "form.yaml: seed: expected [V1, V2], found '3'",
-        ),
-        (
-            &["run", "--config", "place.yaml"],
-            "place.yaml:3:3: optim: unknown field 'momentun'",
-        ),
-        (&["run", "--jobs", "2"], "--jobs is for a sweep"),
-        (&["run", "--resume", "."], "'.' is no sweep"),
-        (&["run", "seed=1,2"], "--multirun"),
-        (&["plot", "."], "'.' is no sweep"),
-    ];
-    let wrong = wrong
+    let keys = WRONG_KEYS
         .iter()
         .map(|(keys, said)| ([&TINY, *keys].concat(), *said));
-    let of_files = of_files.iter().map(|(args, said)| (args.to_vec(), *said));
-    for (args, said) in wrong.chain(of_files) {
+    let lines = WRONG_LINES
+        .iter()
+        .map(|(args, said)| (args.to_vec(), *said));
+    for (args, said) in keys.chain(lines) {
         let output = dir.output(&args);
         let text = text(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
