@@ -7,6 +7,7 @@ mod doctor;
 mod embed;
 mod eval;
 mod export;
+mod plot;
 mod run;
 mod trained;
 
@@ -18,7 +19,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::policy::Fault;
-use crate::{config, data, model, train};
+use crate::{config, data, model, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
 #[derive(Debug, Parser)]
@@ -37,6 +38,7 @@ Examples:
   sandbox run                                        train on the embedded images
   sandbox run --script samplers/semi_hard.rhai       with this sampler; edit and save it: it is live at the next step
   sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
+  sandbox run -m sampler=random,hard seed=0,1,2      a sweep: every combination, one table, plots
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
   sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
@@ -59,6 +61,8 @@ pub enum Command {
     Export(export::Export),
     /// Write the features and embeddings of given images.
     Embed(embed::Embed),
+    /// Draw the curves of a sweep anew.
+    Plot(plot::Plot),
     /// Say what the sandbox runs on: versions, device, libtorch, disk.
     Doctor(doctor::Doctor),
     /// Print completions for a shell.
@@ -97,6 +101,7 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<model::Error>()
             || cause.is::<train::device::Error>()
             || cause.is::<train::init::Error>()
+            || cause.is::<sweep::Error>()
             || cause.is::<Invalid>()
     });
     if input { 2 } else { 1 }

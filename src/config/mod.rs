@@ -4,6 +4,7 @@ pub mod load;
 mod optim;
 pub mod plan;
 pub mod schema;
+mod split;
 pub mod suggest;
 
 pub use load::{Error, Loaded, Request};

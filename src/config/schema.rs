@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Params;
+use crate::policy::{Params, Slot};
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,15 @@ const SAMPLER: &str = "samplers/semi_hard.rhai";
 const BOUNDARY: &str = "boundaries/cosine_margin.rhai";
 
 impl Config {
+    /// What is said about a slot.
+    pub fn slot_mut(&mut self, slot: Slot) -> &mut SlotConfig {
+        match slot {
+            Slot::Labels => &mut self.labels,
+            Slot::Sampler => &mut self.sampler,
+            Slot::Boundary => &mut self.boundary,
+        }
+    }
+
     /// Gives a slot of which only parameters are named its script.
     pub(super) fn settle(mut self) -> Self {
         let slots = [

@@ -26,8 +26,9 @@ use serde_json::Value;
 
 pub use atomic::write_atomically;
 pub use checkpoint::Checkpoint;
-pub use folder::RunFolder;
+pub use folder::{RunFolder, fresh_folder};
 pub use metrics::Metrics;
+pub(crate) use metrics::{number, value};
 pub use run_json::{LIBTORCH, RunStatus, Status, host};
 pub use tensorboard::Events;
 pub use terminal::{Progress, Terminal, Writer};

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tch::{Device, Tensor};
 
 use crate::bank::Bank;
-use crate::config::Plan;
+use crate::config::{Plan, SlotPlan};
 use crate::data::{Feed, Loader, Splits};
 use crate::labels;
 use crate::method::Method;
@@ -107,17 +107,9 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Builds the first generation of each slot and rehearses it on synthetic data.
+    /// Seats the first generation of each slot.
     fn seat_policies(&mut self) -> Result<(), anyhow::Error> {
-        if !self.plan.inter() {
-            return Ok(());
-        }
-        for slot in Slot::ALL {
-            let planned = self.plan.slot(slot);
-            let origin = self.plan.search.find(slot, &planned.script)?;
-            let source = Source::read(slot, &origin)?;
-            let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
-            super::rehearsal::synthetic(&mut script)?;
+        for (script, planned) in policies(&self.plan)? {
             self.gate
                 .seat(script, planned.params, self.now())
                 .context("cannot write the ledger")?;
@@ -241,6 +233,23 @@ fn without_direction(features: &Tensor) -> i64 {
     // Asked this way round, not-a-number has none either.
     let directed = norms.gt(0.5).logical_and(&norms.isfinite());
     features.size()[0] - directed.sum(tch::Kind::Int64).int64_value(&[])
+}
+
+/// The script of each slot that a run of this plan asks, built and rehearsed on synthetic data.
+///
+/// # Errors
+/// The fault of a script that cannot be used.
+pub fn policies(plan: &Plan) -> Result<Vec<(Script, SlotPlan)>, Fault> {
+    let mut policies = Vec::new();
+    for slot in Slot::ALL.into_iter().filter(|_| plan.inter()) {
+        let planned = plan.slot(slot);
+        let origin = plan.search.find(slot, &planned.script)?;
+        let source = Source::read(slot, &origin)?;
+        let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
+        super::rehearsal::synthetic(&mut script)?;
+        policies.push((script, planned));
+    }
+    Ok(policies)
 }
 
 /// Unit embeddings of all images of a feed as the inter-image branch compares them, `[N, D]`, in evaluation mode.

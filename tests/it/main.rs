@@ -12,5 +12,6 @@ mod golden;
 mod labels;
 mod support;
 mod swap;
+mod sweep;
 mod tidy;
 mod weights;
