@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 
 use crate::bank::{Bank, Queue};
 use crate::config::Plan;
-use crate::data::{Feed, Loader, Splits};
+use crate::data::{Feed, Feeds, Loader, Splits};
 use crate::labels;
 use crate::method::{Margin, Moco};
 use crate::model::{Network, key_of};
@@ -24,6 +24,8 @@ pub struct Rig {
     pub plan: Plan,
     /// Training images.
     pub train: Feed,
+    /// Labelled images, the neighbours of the kNN.
+    pub memory: Feed,
     /// Evaluation images.
     pub eval: Feed,
     /// Their order.
@@ -65,12 +67,13 @@ impl Rig {
         watch: bool,
     ) -> Result<Self> {
         let config = plan.config.clone();
-        let spec = plan.spec(splits.train.shape()[0]);
+        let spec = plan.spec(splits.train.channels());
         spec.check()?;
         let query = Network::new(&spec, device, config.seed);
         let loader = Loader::new(config.seed, splits.train.len(), config.train.batch as usize)?;
         let per_epoch = loader.steps_per_epoch();
         let total = config.train.epochs * per_epoch;
+        let feeds = Feeds::new(splits, device);
         let queue = Queue::new(config.method.queue, config.model.dim, config.seed, device);
         let mut rig = Self {
             key: key_of(&query),
@@ -94,8 +97,9 @@ impl Rig {
                 final_fraction: 0.0,
                 schedule: plan.schedule.clone(),
             },
-            train: Feed::new(splits.train, device),
-            eval: Feed::new(splits.eval, device),
+            train: feeds.train,
+            memory: feeds.memory,
+            eval: feeds.eval,
             frozen: None,
             step: 0,
             steps: if config.train.steps > 0 {
@@ -239,11 +243,10 @@ pub fn features_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
 }
 
 fn in_chunks(feed: &Feed, plan: &Plan, of: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
     tch::no_grad(|| {
-        let chunks: Vec<_> = ids
-            .chunks(512)
-            .map(|ids| of(&plan.recipe.plain(&feed.batch(ids))))
+        let chunks: Vec<_> = feed
+            .plain_chunks(&plan.recipe, 512)
+            .map(|images| of(&images))
             .collect();
         Tensor::cat(&chunks, 0)
     })

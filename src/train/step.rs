@@ -36,18 +36,16 @@ pub fn step(rig: &mut Rig) -> Report {
     let (lr, loss) = (rig.rate.at(now.step), rig.plan.config.loss.clone());
 
     let ids = rig.loader.at(now.step).ids.to_vec();
-    let images = rig.train.batch(&ids);
-    if now.step + 1 < now.steps {
-        rig.train.prefetch(rig.loader.at(now.step + 1).ids);
-    }
     let index = Tensor::from_slice(&ids).to_device(rig.query.device());
-    let view = |view| {
-        rig.plan
-            .recipe
-            .augment(&images, now.seed, now.step, view, &ids)
-    };
+    let recipe = &rig.plan.recipe;
+    let view = |view| rig.train.view(recipe, now.seed, now.step, view, &ids);
+    let first = view(0);
+    if now.step + 1 < now.steps {
+        let next = rig.loader.at(now.step + 1).ids;
+        rig.train.prefetch(recipe, now.seed, now.step + 1, next);
+    }
 
-    let query = rig.query.embed(&view(0), true); // [B, D] unit rows, tracked
+    let query = rig.query.embed(&first, true); // [B, D] unit rows, tracked
     let key = tch::no_grad(|| rig.key.embed(&view(1), true)); // [B, D] unit rows, detached
     let intra = rig.moco.loss(&query, &key);
     let decision = relate(rig, &query, &key, &index, now);
