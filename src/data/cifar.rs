@@ -171,8 +171,14 @@ mod tests {
     #[test]
     fn a_label_of_cifar100_has_a_range_of_its_own() {
         for (record, expected) in [
-            (&[20, 0], "expected labels from 0 to 19 in record 1, found 20"),
-            (&[0, 100], "expected labels from 0 to 99 in record 1, found 100"),
+            (
+                &[20, 0],
+                "expected labels from 0 to 19 in record 1, found 20",
+            ),
+            (
+                &[0, 100],
+                "expected labels from 0 to 99 in record 1, found 100",
+            ),
         ] {
             let dir = tempfile::tempdir().unwrap();
             fs::write(dir.path().join("train.bin"), records(&[&[3, 99], record])).unwrap();

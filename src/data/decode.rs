@@ -21,7 +21,8 @@ pub(super) fn rgb(path: &Path) -> Result<RgbImage, Error> {
     let bytes = files::read(path)?;
     // What a codec does with bytes that nobody foresaw is not left to end a run of days.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(path, &bytes)));
-    let panicked = || Error::unexpected(path, "a JPEG or PNG image", "one that the decoder dies of");
+    let panicked =
+        || Error::unexpected(path, "a JPEG or PNG image", "one that the decoder dies of");
     Ok(decoded.unwrap_or_else(|_| Err(panicked()))?.into_rgb8())
 }
 
@@ -78,8 +79,15 @@ impl Resizer {
             for (to, from) in plane.chunks_exact_mut(side).zip(pixels.chunks_exact(side)) {
                 let values = from.iter().map(|rgb| rgb[channel]);
                 match mirrored {
-                    false => to.iter_mut().zip(values).for_each(|(to, value)| *to = value),
-                    true => to.iter_mut().rev().zip(values).for_each(|(to, value)| *to = value),
+                    false => to
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(to, value)| *to = value),
+                    true => to
+                        .iter_mut()
+                        .rev()
+                        .zip(values)
+                        .for_each(|(to, value)| *to = value),
                 }
             }
         }
@@ -186,7 +194,11 @@ mod tests {
     #[test]
     fn a_box_is_cut_scaled_and_mirrored_as_on_the_device() {
         let image = RgbImage::from_fn(41, 37, |x, y| {
-            Rgb([(x * y % 251) as u8, (37 * x % 256) as u8, (91 * y + x) as u8])
+            Rgb([
+                (x * y % 251) as u8,
+                (37 * x % 256) as u8,
+                (91 * y + x) as u8,
+            ])
         });
         let mut planes = vec![];
         (0..3).for_each(|channel| planes.extend(image.pixels().map(|rgb| rgb[channel])));

@@ -15,13 +15,7 @@ pub(super) fn open(
 ) -> Result<Splits, Error> {
     let read = |split: &str| read(&dir.join(split));
     let memory = memory.filter(|memory| *memory != train).map(read);
-    listing::open(
-        dir,
-        read(train)?,
-        memory.transpose()?,
-        read(eval)?,
-        decode,
-    )
+    listing::open(dir, read(train)?, memory.transpose()?, read(eval)?, decode)
 }
 
 /// Walks the folder of a split. Where it has folders they are its classes; where it has none, its images have no labels.
@@ -92,10 +86,12 @@ fn is_image(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
 
     use image::{Rgb, RgbImage};
 
     use super::*;
+    use crate::data::Images;
 
     /// Each image has its own shade of red.
     fn draw(dir: &Path, file: &str, red: u8) {
@@ -119,8 +115,19 @@ mod tests {
         }
     }
 
+    fn cached(dir: &Path, size: u32) -> Decode {
+        let cache = dir.join("cache");
+        Decode::Cached { size, cache }
+    }
+
     fn read(dir: &Path) -> Result<Splits, Error> {
-        open(dir, 2, ["train", "val"], &dir.join("cache"))
+        open(dir, ["train", "val"], None, &cached(dir, 2))
+    }
+
+    fn reds(images: &Images) -> Vec<u8> {
+        (0..images.len() as i64)
+            .map(|id| images.image(id)[0])
+            .collect()
     }
 
     #[test]
@@ -135,22 +142,74 @@ mod tests {
         ] {
             draw(dir.path(), other, 0);
         }
-        let Splits { train, eval } = read(dir.path()).unwrap();
+        let Splits {
+            train,
+            memory,
+            eval,
+        } = read(dir.path()).unwrap();
+        assert!(Arc::ptr_eq(&train, &memory));
         assert_eq!(train.classes(), ["ape", "cat"]);
-        assert_eq!(
-            (train.labels(), eval.labels()),
-            (&[0, 1, 1][..], &[0, 1][..])
-        );
-        let reds = |images: &Images| {
-            (0..images.len() as i64)
-                .map(|id| images.image(id)[0])
-                .collect::<Vec<_>>()
-        };
+        assert_eq!(train.labels(), Some(&[0, 1, 1][..]));
+        assert_eq!(eval.labels(), Some(&[0, 1][..]));
         assert_eq!(
             (reds(&train), reds(&eval)),
             (vec![13, 11, 12], vec![15, 14])
         );
-        assert_eq!(train.shape(), [3, 2, 2]);
+        assert_eq!(train.shape(), Some([3, 2, 2]));
+        let live = open(dir.path(), ["train", "val"], None, &Decode::Live).unwrap();
+        assert_eq!((live.train.len(), live.train.shape()), (3, None));
+        assert_eq!(live.train.labels(), train.labels());
+    }
+
+    #[test]
+    fn images_without_folders_for_classes_have_no_labels() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path());
+        for (file, red) in [("all/2.png", 22), ("all/1.png", 21), ("all/notes.txt", 0)] {
+            draw(dir.path(), file, red);
+        }
+        let open = |splits, memory| open(dir.path(), splits, memory, &cached(dir.path(), 2));
+        let Splits {
+            train,
+            memory,
+            eval,
+        } = open(["all", "val"], Some("train")).unwrap();
+        assert_eq!((train.labels(), reds(&train)), (None, vec![21, 22]));
+        assert_eq!(memory.labels(), Some(&[0, 1, 1][..]));
+        assert_eq!(
+            (memory.classes(), reds(&eval)),
+            (eval.classes(), vec![15, 14])
+        );
+        for (splits, memory, place, expected) in [
+            (
+                ["all", "val"],
+                None,
+                "all",
+                "expected a labelled split to take neighbours from, found images without labels",
+            ),
+            (
+                ["train", "all"],
+                None,
+                "all",
+                "expected a labelled split to evaluate on, found images without labels",
+            ),
+            (
+                ["all", "val"],
+                Some("val"),
+                "val",
+                "expected another split to evaluate on than to take neighbours from, found the same",
+            ),
+            (
+                ["all", "val"],
+                Some("labelled"),
+                "labelled",
+                "expected this folder, found only 'all', 'cache', 'train', 'val' in its folder",
+            ),
+        ] {
+            let text = open(splits, memory).unwrap_err().to_string();
+            let place = dir.path().join(place);
+            assert_eq!(text, format!("'{}': {expected}", place.display()));
+        }
     }
 
     #[test]
@@ -189,7 +248,7 @@ mod tests {
                         .for_each(|class| fs::remove_dir_all(dir.join(class)).unwrap())
                 },
                 "train",
-                "expected a folder for each class, found none",
+                "expected a folder for each class, or images without labels, found none",
             ),
         ];
         for (fault, place, expected) in faults {
@@ -203,9 +262,14 @@ mod tests {
             );
             assert!(text.contains(expected), "{text}");
         }
-        let text = open(Path::new("d"), 0, ["a", "b"], Path::new("c"))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(text, "'d': expected an image size from 1 to 4096, found 0");
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path());
+        for size in [0, 4097] {
+            let decode = cached(dir.path(), size);
+            let text = open(dir.path(), ["train", "val"], None, &decode).unwrap_err();
+            assert!(text.to_string().ends_with(&format!(
+                "expected an image size from 1 to 4096, found {size}"
+            )));
+        }
     }
 }

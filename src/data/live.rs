@@ -90,7 +90,10 @@ impl Files {
         let mut places: Vec<Vec<&mut [u8]>> = ids.iter().map(|_| Vec::new()).collect();
         for batch in &mut batches {
             let images = batch.chunks_exact_mut(bytes);
-            places.iter_mut().zip(images).for_each(|(of, to)| of.push(to));
+            places
+                .iter_mut()
+                .zip(images)
+                .for_each(|(of, to)| of.push(to));
         }
         ids.par_iter()
             .zip(places)
@@ -116,8 +119,12 @@ impl Files {
                 Ok(image) => return image,
                 Err(error) => {
                     if self.faults().insert(candidate) {
-                        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-                        tracing::warn!("{error}{cause}; another image of the split takes its place");
+                        let cause = error
+                            .source()
+                            .map_or_else(String::new, |cause| format!(": {cause}"));
+                        tracing::warn!(
+                            "{error}{cause}; another image of the split takes its place"
+                        );
                     }
                 }
             }
@@ -131,15 +138,16 @@ impl Files {
 
     fn faults(&self) -> MutexGuard<'_, BTreeSet<i64>> {
         // A set is whole after each of its methods, whatever happened to the thread that held it.
-        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// `id`, then all others from there on and around the end: those of its class first.
 fn candidates(id: i64, len: i64, labels: Option<&[i64]>) -> impl Iterator<Item = i64> {
-    let same = move |other: i64| {
-        labels.is_none_or(|labels| labels[other as usize] == labels[id as usize])
-    };
+    let same =
+        move |other: i64| labels.is_none_or(|labels| labels[other as usize] == labels[id as usize]);
     let others = move || (1..len).map(move |step| (id + step) % len);
     std::iter::once(id)
         .chain(others().filter(move |&other| same(other)))
@@ -188,7 +196,10 @@ mod tests {
         };
         let views = files.crops(&[3, 0, 3], None, 0..2, 4, crop);
         for view in &views {
-            assert_eq!((view.size(), reds(view)), (vec![3, 3, 4, 4], vec![30, 0, 30]));
+            assert_eq!(
+                (view.size(), reds(view)),
+                (vec![3, 3, 4, 4], vec![30, 0, 30])
+            );
         }
         assert_eq!(
             asked.into_inner().unwrap(),

@@ -168,12 +168,22 @@ mod tests {
             {
                 let place = if by_column { x * 3 + y } else { y * 4 + x };
                 let expected = at * 24 + c * 12 + place;
-                assert_eq!(all.int64_value(&[id, c, y, x]), expected, "{id} {c} {y} {x}");
+                assert_eq!(
+                    all.int64_value(&[id, c, y, x]),
+                    expected,
+                    "{id} {c} {y} {x}"
+                );
             }
         }
         let batch = pixels.gather(&[5, 2, 5]);
-        assert_eq!(batch, all.index_select(0, &Tensor::from_slice(&[5i64, 2, 5])));
-        assert_eq!(Vec::<u8>::try_from(all.get(1).flatten(0, -1)).unwrap(), pixels.image(1));
+        assert_eq!(
+            batch,
+            all.index_select(0, &Tensor::from_slice(&[5i64, 2, 5]))
+        );
+        assert_eq!(
+            Vec::<u8>::try_from(all.get(1).flatten(0, -1)).unwrap(),
+            pixels.image(1)
+        );
     }
 
     #[test]

@@ -149,7 +149,10 @@ mod tests {
         for (c, y) in (0..3).flat_map(|c| (0..96).map(move |y| (c, y))) {
             rows.extend((0..96).map(|x| value(number, c, y, x)));
         }
-        assert!(images.image(id) == rows, "{id} of {images:?} is not {number}");
+        assert!(
+            images.image(id) == rows,
+            "{id} of {images:?} is not {number}"
+        );
     }
 
     #[test]
@@ -165,8 +168,13 @@ mod tests {
         for dir in [dir.path(), &inner] {
             for (split, name, numbers) in cases.clone() {
                 let splits = open(dir, split).unwrap();
-                assert_eq!((splits.train.name(), splits.train.len()), (name, numbers.len()));
-                (0..).zip(numbers).for_each(|(id, number)| is(&splits.train, id, number));
+                assert_eq!(
+                    (splits.train.name(), splits.train.len()),
+                    (name, numbers.len())
+                );
+                (0..)
+                    .zip(numbers)
+                    .for_each(|(id, number)| is(&splits.train, id, number));
                 (0..3).for_each(|id| is(&splits.memory, id as i64, id));
                 assert_eq!(splits.memory.labels(), Some(&[9, 0, 2][..]));
                 (0..2).for_each(|id| is(&splits.eval, id as i64, 3 + id));
@@ -187,7 +195,9 @@ mod tests {
         let splits = open(dir.path(), Stl10Split::TrainUnlabeled).unwrap();
         assert_eq!((splits.train.len(), splits.train.labels()), (7, None));
         let numbers = [0, 1, 2, 5, 6, 7, 8];
-        (0..).zip(numbers).for_each(|(id, number)| is(&splits.train, id, number));
+        (0..)
+            .zip(numbers)
+            .for_each(|(id, number)| is(&splits.train, id, number));
         assert_eq!(splits.eval.classes()[9], "10");
     }
 
@@ -199,7 +209,10 @@ mod tests {
         open(dir.path(), Stl10Split::Train).unwrap();
         for split in [Stl10Split::Unlabeled, Stl10Split::TrainUnlabeled] {
             let text = open(dir.path(), split).unwrap_err().to_string();
-            assert!(text.contains("unlabeled_X.bin': expected this file, found"), "{text}");
+            assert!(
+                text.contains("unlabeled_X.bin': expected this file, found"),
+                "{text}"
+            );
         }
     }
 
@@ -232,9 +245,21 @@ mod tests {
                 Some(&[10, 11]),
                 "expected a label from 1 to 10 for image 1, found 11",
             ),
-            ("test_X.bin", None, "expected this file, found only 'class_names.txt', "),
-            ("test_y.bin", None, "expected this file, found only 'class_names.txt', "),
-            ("class_names.txt", Some(b"cat\ndog\n"), "expected 10 names of classes, found 2"),
+            (
+                "test_X.bin",
+                None,
+                "expected this file, found only 'class_names.txt', ",
+            ),
+            (
+                "test_y.bin",
+                None,
+                "expected this file, found only 'class_names.txt', ",
+            ),
+            (
+                "class_names.txt",
+                Some(b"cat\ndog\n"),
+                "expected 10 names of classes, found 2",
+            ),
         ];
         for (name, bytes, expected) in faults {
             let dir = tempfile::tempdir().unwrap();
@@ -244,7 +269,9 @@ mod tests {
                 Some(bytes) => fs::write(&path, bytes).unwrap(),
                 None => fs::remove_file(&path).unwrap(),
             }
-            let text = open(dir.path(), Stl10Split::Unlabeled).unwrap_err().to_string();
+            let text = open(dir.path(), Stl10Split::Unlabeled)
+                .unwrap_err()
+                .to_string();
             let expected = format!("'{}': {expected}", path.display());
             assert!(text.starts_with(&expected), "{text}");
         }

@@ -67,7 +67,9 @@ fn score(memory: (&Tensor, &[i64]), eval: (&Tensor, &[i64]), jury: Jury<'_>) -> 
     let labels = |feed: &Feed, ids: &[i64]| {
         let labels = feed.images().labels_tensor();
         let labels = labels.expect("a source gives labels with the splits that judge");
-        labels.take(&Tensor::from_slice(ids)).to_device(memory.0.device())
+        labels
+            .take(&Tensor::from_slice(ids))
+            .to_device(memory.0.device())
     };
     knn(
         (memory.0, &labels(jury.memory, memory.1)),

@@ -90,14 +90,20 @@ impl Records {
     /// Says what is about to run, with the counts that fractions of the bank were resolved to.
     pub(super) fn introduce(&mut self, rig: &Rig) {
         let images = rig.train.images();
-        let shape = images.shape().map_or("of any size, decoded live".to_owned(), |[c, h, w]| {
-            format!("{c}x{h}x{w}")
-        });
+        let shape = images
+            .shape()
+            .map_or("of any size, decoded live".to_owned(), |[c, h, w]| {
+                format!("{c}x{h}x{w}")
+            });
         let memory = rig.memory.images();
         let neighbours = if std::ptr::eq(images, memory) {
             String::new()
         } else {
-            format!(", neighbours from {} images of {}", memory.len(), memory.name())
+            format!(
+                ", neighbours from {} images of {}",
+                memory.len(),
+                memory.name()
+            )
         };
         self.recorder.say(&format!(
             "run    {}\ndata   {}: {} training and {} evaluation images, {shape}{neighbours}\nmodel  {}, {} parameters, on {}\n\
@@ -147,7 +153,11 @@ impl Records {
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
     fn log(&mut self, rig: &Rig, report: &Report) {
-        let mut scalars = measure::step(report, self.truth.as_ref(), rig.plan.config.method.temperature);
+        let mut scalars = measure::step(
+            report,
+            self.truth.as_ref(),
+            rig.plan.config.method.temperature,
+        );
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;

@@ -106,7 +106,11 @@ impl Recipe {
         ids: &[i64],
     ) -> Tensor {
         let (_, _, height, width) = shape(images);
-        assert_eq!([height, width], [self.size; 2], "the crops have the view's size");
+        assert_eq!(
+            [height, width],
+            [self.size; 2],
+            "the crops have the view's size"
+        );
         tch::no_grad(|| {
             // The crop is drawn last, so the other draws are those of the image in its own size.
             let parameters = self.parameters(images, [self.size; 2], seed, step, view, ids);
@@ -152,7 +156,12 @@ impl Recipe {
         colour: bool,
     ) -> Draw {
         let id = (id as u64).wrapping_mul(2).wrapping_add(view);
-        self.draw(&mut stream(seed, Purpose::Views, step, id), height, width, colour)
+        self.draw(
+            &mut stream(seed, Purpose::Views, step, id),
+            height,
+            width,
+            colour,
+        )
     }
 
     /// What each image of a batch draws, on its device.
@@ -212,4 +221,4 @@ pub(crate) fn unit(images: &Tensor) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

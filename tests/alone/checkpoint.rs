@@ -78,9 +78,7 @@ fn rig(folder: &Path) -> Rig {
 }
 
 fn first(images: &Images, count: i64) -> Images {
-    let pixels = (0..count)
-        .flat_map(|id| images.image(id))
-        .collect();
+    let pixels = (0..count).flat_map(|id| images.image(id)).collect();
     let labels = images.labels().unwrap()[..count as usize].to_vec();
     Images::new(
         "first",
