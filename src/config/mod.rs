@@ -3,6 +3,7 @@
 pub mod load;
 pub mod plan;
 pub mod schema;
+mod source;
 pub mod suggest;
 
 pub use load::{Error, Loaded, Request};

@@ -1,11 +1,12 @@
 //! What a configuration means: every name resolved to its type, every value checked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
+use super::source::source;
 use super::suggest;
-use crate::data::{Decode, Source, Stl10Split};
+use crate::data::Source;
 use crate::model::{EncoderKind, Spec, Stem};
 use crate::optim::Schedule;
 use crate::policy::script::Search;
@@ -100,7 +101,7 @@ impl Plan {
 }
 
 /// The value of a name, or an error that lists the names that exist.
-fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
+pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
     if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
         return Ok(value.clone());
     }
@@ -114,82 +115,6 @@ fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Err
             names.join(", ")
         ),
     })
-}
-
-fn source(config: &Config) -> Result<Source, Error> {
-    let data = &config.data;
-    let dir = data.dir.clone();
-    let decode = decode(config)?;
-    let split = choose("data.split", &data.split, &STL10_SPLITS)?;
-    let folder = Source::Folder {
-        dir: dir.clone(),
-        train: data.train.clone(),
-        memory: Some(data.memory.clone()).filter(|name| !name.is_empty()),
-        eval: data.eval.clone(),
-        decode: decode.clone(),
-    };
-    let named = |path: &Path| Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty());
-    let list = Source::List {
-        dir: dir.clone(),
-        train: (&data.train).into(),
-        memory: named(data.memory.as_ref()),
-        eval: (&data.eval).into(),
-        classes: named(&data.classes),
-        decode,
-    };
-    let stl10 = Source::Stl10 {
-        dir: dir.clone(),
-        split,
-    };
-    let known = [
-        ("embedded", Source::Embedded),
-        ("idx", Source::Idx { dir: dir.clone() }),
-        ("cifar10", Source::Cifar10 { dir: dir.clone() }),
-        ("cifar100", Source::Cifar100 { dir: dir.clone() }),
-        ("stl10", stl10),
-        ("folder", folder),
-        ("list", list),
-    ];
-    let source = choose("data.source", &data.source, &known)?;
-    if !matches!(source, Source::Embedded) && dir.as_os_str().is_empty() {
-        let message = format!(
-            "source '{}' reads files: expected their folder, found nothing",
-            data.source
-        );
-        return Err(Error::Value {
-            key: "data.dir".into(),
-            message,
-        });
-    }
-    Ok(source)
-}
-
-const STL10_SPLITS: [(&str, Stl10Split); 3] = [
-    ("unlabeled", Stl10Split::Unlabeled),
-    ("train", Stl10Split::Train),
-    ("train+unlabeled", Stl10Split::TrainUnlabeled),
-];
-
-/// When files are decoded; sources without files to decode know only the default.
-fn decode(config: &Config) -> Result<Decode, Error> {
-    let data = &config.data;
-    let cached = Decode::Cached {
-        size: data.size,
-        cache: data.dir.join(&data.cache),
-    };
-    let known = [("cached", cached), ("live", Decode::Live)];
-    let decode = choose("data.decode", &data.decode, &known)?;
-    if decode == Decode::Live && !["folder", "list"].contains(&data.source.as_str()) {
-        let message = format!(
-            "source '{}' has no files to decode: expected cached, found live",
-            data.source
-        );
-        return Err(Error::Value {
-            key: "data.decode".into(),
-            message,
-        });
-    }
-    Ok(decode)
 }
 
 fn recipe(config: &Config) -> Recipe {
