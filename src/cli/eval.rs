@@ -11,7 +11,7 @@ use tch::Device;
 
 use super::Invalid;
 use crate::config::{self, Plan, Request};
-use crate::data::{self, Feed};
+use crate::data::{self, Feeds};
 use crate::model::Network;
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::train::device;
@@ -82,7 +82,7 @@ impl Eval {
 fn numbers(checkpoint: &Checkpoint, plan: &Plan, device: Device) -> Result<Scalars> {
     let splits = data::open(&plan.source)?;
     let mut network = Network::new(
-        &plan.spec(splits.train.shape()[0]),
+        &plan.spec(splits.train.channels()),
         device,
         plan.config.seed,
     );
@@ -100,15 +100,12 @@ fn numbers(checkpoint: &Checkpoint, plan: &Plan, device: Device) -> Result<Scala
         })
         .collect();
     network.load(&query)?;
-    let (train, eval) = (
-        Feed::new(splits.train, device),
-        Feed::new(splits.eval, device),
-    );
+    let feeds = Feeds::new(splits, device);
     Ok(judge::scalars(
         &network,
         Jury {
-            train: &train,
-            eval: &eval,
+            memory: &feeds.memory,
+            eval: &feeds.eval,
             plan,
         },
     ))

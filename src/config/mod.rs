@@ -4,6 +4,7 @@ pub mod load;
 mod optim;
 pub mod plan;
 pub mod schema;
+mod source;
 mod split;
 pub mod suggest;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
+use super::source::source;
 use super::{optim, suggest};
 use crate::data::Source;
 use crate::method::Margin;
@@ -167,37 +168,6 @@ pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Re
             names.join(", ")
         ),
     })
-}
-
-fn source(config: &Config) -> Result<Source, Error> {
-    let data = &config.data;
-    let dir = data.dir.clone();
-    let folder = Source::Folder {
-        dir: dir.clone(),
-        size: data.size,
-        train: data.train.clone(),
-        eval: data.eval.clone(),
-        cache: dir.join(&data.cache),
-    };
-    let known = [
-        ("embedded", Source::Embedded),
-        ("idx", Source::Idx { dir: dir.clone() }),
-        ("cifar10", Source::Cifar10 { dir: dir.clone() }),
-        ("cifar100", Source::Cifar100 { dir: dir.clone() }),
-        ("folder", folder),
-    ];
-    let source = choose("data.source", &data.source, &known)?;
-    if !matches!(source, Source::Embedded) && dir.as_os_str().is_empty() {
-        let message = format!(
-            "source '{}' reads files: expected their folder, found nothing",
-            data.source
-        );
-        return Err(Error::Value {
-            key: "data.dir".into(),
-            message,
-        });
-    }
-    Ok(source)
 }
 
 fn recipe(config: &Config) -> Recipe {

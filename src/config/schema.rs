@@ -108,16 +108,26 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100` or `folder`.
+    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100`, `stl10`, `folder` or
+    /// `list`.
     pub source: String,
     /// The folder of the files; relative to the working directory.
     pub dir: PathBuf,
-    /// Side in pixels to which images of a folder are brought.
-    pub size: u32,
-    /// Subfolder of the training split of a folder.
+    /// What of `stl10` is trained on: `unlabeled`, `train` or `train+unlabeled`. The neighbours are always its `train`.
+    pub split: String,
+    /// Subfolder of the training split of a folder, or its list; relative to `dir`. Labels are not needed.
     pub train: String,
-    /// Subfolder of the evaluation split of a folder.
+    /// Subfolder or list of the labelled images that the kNN takes as neighbours; empty: the training split.
+    pub memory: String,
+    /// Subfolder or list of the evaluation split.
     pub eval: String,
+    /// Names of the classes of a list, one a line; relative to `dir`. Empty: the labels' numbers.
+    pub classes: PathBuf,
+    /// When files of a folder or list are decoded: `cached` (once, to squares of `size`) or `live` (for every view, which
+    /// is cut from the image in its own size).
+    pub decode: String,
+    /// Side in pixels to which cached images are brought.
+    pub size: u32,
     /// Where decoded images are cached; relative to `dir`.
     pub cache: PathBuf,
 }
@@ -127,9 +137,13 @@ impl Default for Data {
         Self {
             source: "embedded".into(),
             dir: PathBuf::new(),
-            size: 32,
+            split: "unlabeled".into(),
             train: "train".into(),
+            memory: String::new(),
             eval: "test".into(),
+            classes: PathBuf::new(),
+            decode: "cached".into(),
+            size: 32,
             cache: ".sandbox-cache".into(),
         }
     }

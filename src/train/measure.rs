@@ -18,9 +18,9 @@ pub fn put(scalars: &mut Scalars, tag: impl Into<String>, value: f64) {
     scalars.push((tag.into(), value));
 }
 
-/// Losses, learning rate and similarities of a step. `truth [N]` are the true labels of the training images: only
-/// diagnostics see them.
-pub fn step(report: &Report, truth: &Tensor, temperature: Option<f64>) -> Scalars {
+/// Losses, learning rate and similarities of a step. `truth [N]` are the true labels of the training images, where they
+/// have any: only diagnostics see them.
+pub fn step(report: &Report, truth: Option<&Tensor>, temperature: Option<f64>) -> Scalars {
     let mut scalars = Scalars::new();
     put(&mut scalars, "loss/total", number(&report.total));
     put(&mut scalars, "loss/intra", number(&report.intra));
@@ -62,7 +62,7 @@ fn similarity(scalars: &mut Scalars, relation: &Relation) {
 }
 
 /// Ranks, false negatives and distinct rows among the negatives of the first queries.
-fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &Tensor) {
+fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: Option<&Tensor>) {
     let rows = SAMPLE.min(index.size()[0]);
     let negatives = relation.pairs.negatives.narrow(0, 0, rows);
     let found = negatives.ge(0);
@@ -83,17 +83,19 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &T
     if ranks.numel() > 0 {
         put(scalars, "sampler/rank_median", number(&ranks.median()));
     }
-    let classes = truth
-        .index_select(0, &negatives.clamp_min(0).flatten(0, 1))
-        .view_as(&negatives);
-    let own = truth
-        .index_select(0, &index.narrow(0, 0, rows))
-        .unsqueeze(1);
-    put(
-        scalars,
-        "sampler/false_negative_rate",
-        mean(&classes.eq_tensor(&own).to_kind(Dtype::Float), &found),
-    );
+    if let Some(truth) = truth {
+        let classes = truth
+            .index_select(0, &negatives.clamp_min(0).flatten(0, 1))
+            .view_as(&negatives);
+        let own = truth
+            .index_select(0, &index.narrow(0, 0, rows))
+            .unsqueeze(1);
+        put(
+            scalars,
+            "sampler/false_negative_rate",
+            mean(&classes.eq_tensor(&own).to_kind(Dtype::Float), &found),
+        );
+    }
     let sorted = negatives.sort(1, false).0;
     let distinct = sorted
         .diff(1, 1, None::<Tensor>, None::<Tensor>)
@@ -119,8 +121,9 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &T
     put(scalars, "sampler/missing_positives", 1.0 - number(&valid));
 }
 
-/// The state of the pseudo-labels; `previous [N]` are those of the evaluation before.
-pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars {
+/// The state of the pseudo-labels; `previous [N]` are those of the evaluation before, `truth [N]` the true labels where
+/// there are any.
+pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: Option<&Tensor>) -> Scalars {
     let mut scalars = Scalars::new();
     let counts = bank.labels().bincount(None::<Tensor>, bank.clusters());
     put(
@@ -144,11 +147,10 @@ pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars
             Contingency::new(previous, bank.labels()).nmi(),
         );
     }
-    put(
-        &mut scalars,
-        "labels/nmi_true",
-        Contingency::new(truth, bank.labels()).nmi(),
-    );
+    if let Some(truth) = truth {
+        let nmi = Contingency::new(truth, bank.labels()).nmi();
+        put(&mut scalars, "labels/nmi_true", nmi);
+    }
     scalars
 }
 

@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 
 use crate::bank::Bank;
 use crate::config::{Plan, SlotPlan};
-use crate::data::{Feed, Loader, Splits};
+use crate::data::{Feed, Feeds, Loader, Splits};
 use crate::labels;
 use crate::method::Method;
 use crate::model::Network;
@@ -25,6 +25,8 @@ pub struct Rig {
     pub plan: Plan,
     /// Training images.
     pub train: Feed,
+    /// Labelled images, the neighbours of the kNN.
+    pub memory: Feed,
     /// Evaluation images.
     pub eval: Feed,
     /// Their order.
@@ -66,7 +68,7 @@ impl Rig {
         watch: bool,
     ) -> Result<Self> {
         let config = plan.config.clone();
-        let spec = plan.spec(splits.train.shape()[0]);
+        let spec = plan.spec(splits.train.channels());
         spec.check()?;
         let mut query = Network::new(&spec, device, config.seed);
         // Before the method, whose momentum encoder is a copy.
@@ -82,6 +84,7 @@ impl Rig {
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
+        let feeds = Feeds::new(splits, device);
         let mut rig = Self {
             parameters,
             method,
@@ -89,8 +92,9 @@ impl Rig {
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
-            train: Feed::new(splits.train, device),
-            eval: Feed::new(splits.eval, device),
+            train: feeds.train,
+            memory: feeds.memory,
+            eval: feeds.eval,
             frozen: None,
             step: 0,
             steps: if config.train.steps > 0 {
@@ -263,11 +267,10 @@ pub fn features_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
 }
 
 fn in_chunks(feed: &Feed, plan: &Plan, of: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
     tch::no_grad(|| {
-        let chunks: Vec<_> = ids
-            .chunks(512)
-            .map(|ids| of(&plan.recipe.plain(&feed.batch(ids))))
+        let chunks: Vec<_> = feed
+            .plain_chunks(&plan.recipe, 512)
+            .map(|images| of(&images))
             .collect();
         Tensor::cat(&chunks, 0)
     })

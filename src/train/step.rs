@@ -72,28 +72,54 @@ pub fn step(rig: &mut Rig) -> Report {
 fn contrast_all(rig: &mut Rig, now: Now) -> Vec<Part> {
     let batch = rig.plan.config.train.batch as usize;
     let ids = rig.loader.at(now.step).ids.to_vec();
-    let count = ids.len() / batch;
-    let parts = ids.chunks(batch).zip(0..).map(|(ids, part)| {
-        let share = 1.0 / count as f64;
-        let mut part = contrast(rig, ids, Now { part, ..now }, share);
-        if now.part + 1 < count as u64 {
+    let batches: Vec<_> = ids.chunks(batch).collect();
+    let share = 1.0 / batches.len() as f64;
+    let mut parts: Vec<Part> = Vec::with_capacity(batches.len());
+    for (at, ids) in batches.iter().enumerate() {
+        if let Some(before) = parts.last_mut() {
             // [B, N] is too large to be kept for every batch; the last one's is looked at.
-            part.relation = None;
+            before.relation = None;
         }
-        part
-    });
-    parts.collect()
+        let now = Now {
+            part: at as u64,
+            ..now
+        };
+        let first = view(rig, 0, ids, now);
+        match batches.get(at + 1) {
+            Some(next) => prefetch(rig, next, now.step),
+            None if now.step + 1 < now.steps => {
+                let next = rig.loader.at(now.step + 1).ids[..batch].to_vec();
+                prefetch(rig, &next, now.step + 1);
+            }
+            None => {}
+        }
+        parts.push(contrast(rig, &first, ids, now, share));
+    }
+    parts
+}
+
+/// The view of that number of each image, `[B, C, H, W]` f32.
+fn view(rig: &Rig, view: u64, ids: &[i64], now: Now) -> Tensor {
+    let recipe = &rig.plan.recipe;
+    rig.train.view(recipe, now.seed, now.step, view, ids)
+}
+
+/// Begins to fetch the batch that comes next.
+fn prefetch(rig: &Rig, ids: &[i64], step: u64) {
+    let seed = rig.plan.config.seed;
+    rig.train.prefetch(&rig.plan.recipe, seed, step, ids);
 }
 
 /// Embeds a batch, contrasts it within and with the bank, and adds `share` of its gradient.
-fn contrast(rig: &mut Rig, ids: &[i64], now: Now, share: f64) -> Part {
+fn contrast(rig: &mut Rig, first: &Tensor, ids: &[i64], now: Now, share: f64) -> Part {
     let loss = rig.plan.config.loss.clone();
-    let images = rig.train.batch(ids);
     let index = Tensor::from_slice(ids).to_device(rig.query.device());
-    let recipe = &rig.plan.recipe;
-    let view = |view| recipe.augment(&images, now.seed, now.step, view, ids);
+    let views = |number| match number {
+        0 => first.shallow_clone(),
+        _ => view(rig, number, ids, now),
+    };
     let batch = method::Batch {
-        view: &view,
+        view: &views,
         index: &index,
         now,
     };
@@ -259,7 +285,9 @@ mod tests {
             .zip(0..)
             .map(|(ids, part)| {
                 zero_grad(&rig.parameters);
-                let _ = contrast(&mut rig, ids, Now { part, ..now }, 1.0);
+                let now = Now { part, ..now };
+                let first = view(&rig, 0, ids, now);
+                let _ = contrast(&mut rig, &first, ids, now, 1.0);
                 gradients(&rig)
             })
             .collect();

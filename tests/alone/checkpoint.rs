@@ -124,10 +124,7 @@ pub(crate) fn rig(folder: &Path, method: &[&str]) -> Rig {
         .collect();
     let loaded = load::load(&Request { config: None, set }).unwrap();
     let embedded = open(&Source::Embedded).unwrap();
-    let splits = Splits {
-        train: first(&embedded.train, 256),
-        eval: first(&embedded.eval, 64),
-    };
+    let splits = Splits::new(first(&embedded.train, 256), first(&embedded.eval, 64));
     Rig::build(
         Plan::new(loaded).unwrap(),
         splits,
@@ -139,13 +136,11 @@ pub(crate) fn rig(folder: &Path, method: &[&str]) -> Rig {
 }
 
 fn first(images: &Images, count: i64) -> Images {
-    let pixels = (0..count)
-        .flat_map(|id| images.image(id).to_vec())
-        .collect();
-    let labels = images.labels()[..count as usize].to_vec();
+    let pixels = (0..count).flat_map(|id| images.image(id)).collect();
+    let labels = images.labels().unwrap()[..count as usize].to_vec();
     Images::new(
         "first",
-        images.shape(),
+        images.shape().unwrap(),
         pixels,
         labels,
         images.classes().to_vec(),
