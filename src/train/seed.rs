@@ -24,6 +24,14 @@ pub enum Purpose {
     Boundary = 7,
     /// Synthetic data on which a policy is checked.
     Rehearsal = 8,
+    /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
+    LowShot = 20,
+    /// Order of the batches of a linear probe; the step is its epoch.
+    Probe = 21,
+    /// Which images keep their labels in a fine-tuning; the step is their number a class.
+    Finetune = 22,
+    /// Order and views of a fine-tuning's batches.
+    FinetuneOrder = 23,
 }
 
 /// The 32 bytes that key the stream (seed, purpose, step, id).
