@@ -35,6 +35,7 @@ Examples:
   sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
+  sandbox eval runs/2026-11-23-190000-embedded all   by every evaluation: linear, lowshot, finetune and others
   tensorboard --logdir runs                          watch all runs
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";

@@ -1,10 +1,13 @@
 //! What to do: [`Config`] is what the YAML says, [`Plan`] what it means.
 
+mod evaluation;
+mod judging;
 pub mod load;
 pub mod plan;
 pub mod schema;
 pub mod suggest;
 
+pub use judging::{Evaluation, Judging};
 pub use load::{Error, Loaded, Request};
 pub use plan::{Plan, SlotPlan};
 pub use schema::Config;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::judging::Judging;
 use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
 use super::suggest;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub stem: Stem,
     /// Shape of the learning rate.
     pub schedule: Schedule,
+    /// How the representation is judged.
+    pub judging: Judging,
     /// Where scripts are looked for.
     pub search: Search,
 }
@@ -65,6 +68,7 @@ impl Plan {
                     ("constant", Schedule::Constant),
                 ],
             )?,
+            judging: Judging::new(&config.eval)?,
             search: Search { config: folder },
             config,
         })
@@ -100,7 +104,7 @@ impl Plan {
 }
 
 /// The value of a name, or an error that lists the names that exist.
-fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
+pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
     if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
         return Ok(value.clone());
     }
@@ -195,7 +199,6 @@ fn check(config: &Config) -> Result<(), Error> {
         log,
         checkpoint,
         optim,
-        eval,
         ..
     } = config;
     choose("optim.name", &optim.name, &[("sgd", ())])?;
@@ -205,8 +208,6 @@ fn check(config: &Config) -> Result<(), Error> {
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
     at_least("optim.lr", optim.lr, 0.0)?;
     at_least("optim.warmup_epochs", optim.warmup_epochs, 0.0)?;
-    at_least("eval.k", eval.k as f64, 1.0)?;
-    above_0("eval.temperature", eval.temperature)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),
@@ -233,11 +234,11 @@ fn check_branches(config: &Config) -> Result<(), Error> {
     at_least("loss.inter", loss.inter, 0.0)
 }
 
-fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
+pub(super) fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
     need(key, found >= least, &format!("at least {least}"), found)
 }
 
-fn above_0(key: &str, found: f64) -> Result<(), Error> {
+pub(super) fn above_0(key: &str, found: f64) -> Result<(), Error> {
     need(key, found > 0.0, "above 0", found)
 }
 
@@ -246,7 +247,7 @@ fn fraction(key: &str, found: f64) -> Result<(), Error> {
 }
 
 /// An error that says what was expected of a key, unless that holds.
-fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
+pub(super) fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
     if holds {
         return Ok(());
     }

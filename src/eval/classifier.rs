@@ -1,68 +1,12 @@
-//! A linear classifier on frozen features: its two losses, how it is fitted, how features are scaled for it, and how its
-//! answers are counted.
+//! A linear classifier on frozen features: its two losses and how it is fitted.
 
 use tch::{Kind, Tensor};
 
+use super::Accuracy;
 use super::lbfgs::{self, Minimum, Stop};
-use super::unit_rows;
 
 /// Most scores held at once: 128 MiB of `f32`.
 const CHUNK: i64 = 1 << 25;
-
-/// Accuracies in percent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Accuracy {
-    /// The class with the highest score is the right one.
-    pub top1: f64,
-    /// The right class is among the five with the highest scores; among all where there are fewer.
-    pub top5: f64,
-}
-
-impl Accuracy {
-    /// Of scores `[N, C]` for samples with `labels [N] i64`, N at least 1. Equal scores rank by the class's number.
-    pub fn of(scores: &Tensor, labels: &Tensor) -> Self {
-        let (rows, classes) = scores.size2().expect("scores are [N, C]");
-        let ranked = scores.sort_stable(true, 1, true).1;
-        let right = ranked.eq_tensor(&labels.unsqueeze(1));
-        let percent = |shown: i64| {
-            let hits = right.narrow(1, 0, shown.min(classes)).sum(Kind::Int64);
-            100.0 * hits.double_value(&[]) / rows as f64
-        };
-        Self {
-            top1: percent(1),
-            top5: percent(5),
-        }
-    }
-}
-
-/// How features are scaled before a classifier sees them; the penalty of its weights depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scaling {
-    /// Each dimension has mean 0 and standard deviation 1 over the training features; one that is constant becomes 0.
-    Standardize,
-    /// Each row has length 1.
-    Normalize,
-    /// Features stay as they are.
-    Raw,
-}
-
-impl Scaling {
-    /// Training and test features `[N, F]`, scaled; what is measured is measured on the training features.
-    pub fn apply(self, train: &Tensor, test: &Tensor) -> (Tensor, Tensor) {
-        match self {
-            Self::Raw => (train.shallow_clone(), test.shallow_clone()),
-            Self::Normalize => (unit_rows(train), unit_rows(test)),
-            Self::Standardize => {
-                let (variance, mean) = train.var_mean_dim(0, false, true);
-                let deviation = variance.sqrt();
-                // Rounding leaves a constant dimension a deviation of about this.
-                let constant = deviation.le_tensor(&(mean.abs() * 1e-6));
-                let deviation = deviation.masked_fill(&constant, 1.0);
-                ((train - &mean) / &deviation, (test - &mean) / &deviation)
-            }
-        }
-    }
-}
 
 /// What a classifier minimises, on average over the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +119,7 @@ pub(super) fn accuracy(classifier: &Tensor, features: &Tensor, labels: &Tensor) 
 pub(super) mod tests {
     use tch::Device;
 
+    use super::super::Scaling;
     use super::*;
 
     const F64: (Kind, Device) = (Kind::Double, Device::Cpu);
@@ -294,49 +239,5 @@ pub(super) mod tests {
         let found = problem(&single, Loss::Logistic, 0.01).solve(stop);
         assert!(found.steepness <= 1e-5, "{found:?}");
         near(found.value, expected.value, 1e-6);
-    }
-
-    #[test]
-    fn scaling_takes_mean_and_deviation_of_the_training_features() {
-        let train = Tensor::from_slice(&[1.0f32, 7.0, 3.0, 7.0]).view([2, 2]);
-        let test = Tensor::from_slice(&[4.0f32, 8.0]).view([1, 2]);
-        let expect = |scaling: Scaling, a: [f32; 4], b: [f32; 2]| {
-            let (train, test) = scaling.apply(&train, &test);
-            assert!(
-                train
-                    .flatten(0, 1)
-                    .allclose(&Tensor::from_slice(&a), 1e-6, 1e-6, false)
-            );
-            assert!(
-                test.flatten(0, 1)
-                    .allclose(&Tensor::from_slice(&b), 1e-6, 1e-6, false)
-            );
-        };
-        expect(Scaling::Standardize, [-1.0, 0.0, 1.0, 0.0], [2.0, 1.0]);
-        expect(Scaling::Raw, [1.0, 7.0, 3.0, 7.0], [4.0, 8.0]);
-        let (a, b) = (50.0f32.sqrt(), 58.0f32.sqrt());
-        let c = 80.0f32.sqrt();
-        expect(
-            Scaling::Normalize,
-            [1.0 / a, 7.0 / a, 3.0 / b, 7.0 / b],
-            [4.0 / c, 8.0 / c],
-        );
-    }
-
-    #[test]
-    fn accuracies_count_the_right_class_among_the_first() {
-        let scores = Tensor::from_slice(&[
-            9.0f32, 8.0, 7.0, 6.0, 5.0, 4.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0,
-            1.0,
-        ])
-        .view([3, 6]);
-        let of = |labels: [i64; 3]| {
-            let Accuracy { top1, top5 } = Accuracy::of(&scores, &Tensor::from_slice(&labels));
-            ((top1 * 3.0).round(), (top5 * 3.0).round())
-        };
-        assert_eq!(of([0, 1, 0]), (200.0, 300.0));
-        assert_eq!(of([5, 4, 5]), (0.0, 100.0));
-        let two = Accuracy::of(&scores.narrow(1, 0, 2), &Tensor::from_slice(&[1i64, 1, 1]));
-        assert_eq!((two.top1, two.top5), (0.0, 100.0));
     }
 }

@@ -5,7 +5,8 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::classifier::{Loss, Problem, Scaling, accuracy};
+use super::Scaling;
+use super::classifier::{Loss, Problem, accuracy};
 use super::lbfgs::Stop;
 use crate::train::seed::{Purpose, stream};
 

@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod clock;
 pub mod device;
+pub mod finetune;
 pub mod inter;
 pub mod judge;
 pub mod measure;
@@ -13,5 +14,6 @@ pub mod run;
 pub mod seed;
 pub mod state;
 pub mod step;
+pub mod verdict;
 
 pub use run::{Options, Summary, run};

@@ -230,21 +230,39 @@ impl Rig {
 
 /// Unit embeddings of all images of a feed, `[N, D]`, in evaluation mode.
 pub fn embed_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
-    in_chunks(feed, plan, |images| network.embed(images, false))
+    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
+    in_chunks(&ids, |ids| {
+        network.embed(&plan.recipe.plain(&feed.batch(ids)), false)
+    })
 }
 
 /// Features before the head of all images of a feed, `[N, F]`, in evaluation mode.
 pub fn features_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
-    in_chunks(feed, plan, |images| network.features(images, false))
+    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
+    in_chunks(&ids, |ids| {
+        network.features(&plan.recipe.plain(&feed.batch(ids)), false)
+    })
 }
 
-fn in_chunks(feed: &Feed, plan: &Plan, of: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
+/// Features before the head of one augmented view of the images `ids`, `[n, F]`, in evaluation mode. The views are the
+/// same at every call.
+pub fn features_of_views(
+    network: &Network,
+    feed: &Feed,
+    plan: &Plan,
+    view: u64,
+    ids: &[i64],
+) -> Tensor {
+    let seed = plan.config.seed;
+    in_chunks(ids, |ids| {
+        let views = plan.recipe.augment(&feed.batch(ids), seed, 0, view, ids);
+        network.features(&views, false)
+    })
+}
+
+fn in_chunks(ids: &[i64], of: impl Fn(&[i64]) -> Tensor) -> Tensor {
     tch::no_grad(|| {
-        let chunks: Vec<_> = ids
-            .chunks(512)
-            .map(|ids| of(&plan.recipe.plain(&feed.batch(ids))))
-            .collect();
+        let chunks: Vec<_> = ids.chunks(512).map(of).collect();
         Tensor::cat(&chunks, 0)
     })
 }

@@ -30,7 +30,7 @@ pub enum Purpose {
     Probe = 21,
     /// Which images keep their labels in a fine-tuning; the step is their number a class.
     Finetune = 22,
-    /// Order and views of a fine-tuning's batches.
+    /// Order of a fine-tuning's images; the step is the epoch, the id their number.
     FinetuneOrder = 23,
 }
 
