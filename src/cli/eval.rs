@@ -45,11 +45,10 @@ impl Eval {
     /// # Errors
     /// A folder that holds no run or no whole checkpoint, an unknown evaluation, an `eval.json` that is none.
     pub fn execute(self) -> Result<()> {
+        let named = self.evaluations.as_deref().map(Evaluation::parse);
+        let named = named.transpose()?;
         let plan = self.plan()?;
-        let evaluations = match &self.evaluations {
-            Some(list) => Evaluation::parse(list)?,
-            None => plan.judging.online.clone(),
-        };
+        let evaluations = named.unwrap_or_else(|| plan.judging.online.clone());
         let device = device::resolve(&self.device)?;
         let folder = self.run.join("checkpoints");
         let checkpoint = checkpoint::newest(&folder)?
@@ -105,7 +104,7 @@ impl Eval {
 fn introduce(checkpoint: &Checkpoint) -> io::Result<()> {
     writeln!(
         io::stdout(),
-        "{}, step {}\n{:<34} {:>9} {:>8}  unit",
+        "{}, step {}\n{:<38} {:>9} {:>8}  unit",
         checkpoint.path.display(),
         checkpoint.step,
         "evaluation",
@@ -132,7 +131,7 @@ fn line(measure: &Measure) -> String {
     let Measure {
         name, value, unit, ..
     } = measure;
-    format!("{name:<34} {value:>9.decimals$} {spread:>8}  {unit}")
+    format!("{name:<38} {value:>9.decimals$} {spread:>8}  {unit}")
         .trim_end()
         .to_owned()
 }
@@ -196,15 +195,15 @@ mod tests {
         };
         assert_eq!(
             measure("kNN top-1", 79.85, None, "%"),
-            "kNN top-1                              79.85           %"
+            "kNN top-1                                  79.85           %"
         );
         assert_eq!(
             measure("low-shot, 1 label a class", 9.0, Some(1.234), "%"),
-            "low-shot, 1 label a class               9.00   ± 1.23  %"
+            "low-shot, 1 label a class                   9.00   ± 1.23  %"
         );
         assert_eq!(
             measure("uniformity", -3.14159, None, ""),
-            "uniformity                           -3.1416"
+            "uniformity                               -3.1416"
         );
     }
 }

@@ -54,7 +54,7 @@ pub struct Linear {
     pub weight_decay: f64,
     /// Most iterations of `lbfgs`.
     pub iterations: u64,
-    /// `lbfgs` ends when no entry of the gradient is larger.
+    /// `lbfgs` ends when no entry of the gradient is larger; single precision seldom gets below 1e-5.
     pub tolerance: f64,
     /// Epochs of `sgd`.
     pub epochs: u64,
@@ -71,7 +71,7 @@ impl Default for Linear {
             features: "standardize".into(),
             weight_decay: 1e-4,
             iterations: 1000,
-            tolerance: 1e-5,
+            tolerance: 1e-4,
             epochs: 100,
             batch: 256,
             lr: 0.1,
@@ -101,7 +101,7 @@ impl Default for LowShot {
             labels: vec![1, 2, 4, 8, 16, 32, 64],
             draws: 5,
             classifier: "logistic".into(),
-            cost: 1.0,
+            cost: 0.1,
             features: "standardize".into(),
         }
     }
@@ -157,9 +157,9 @@ impl Default for Finetune {
     fn default() -> Self {
         Self {
             fractions: vec![0.01, 0.1],
-            epochs: 30,
+            epochs: 60,
             batch: 64,
-            lr: 0.01,
+            lr: 0.05,
             classifier_lr: 0.1,
             weight_decay: 1e-4,
         }

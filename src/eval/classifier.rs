@@ -89,7 +89,7 @@ impl Problem<'_> {
     pub(super) fn solve(&self, stop: Stop) -> Minimum {
         let precision = match self.features.kind() {
             Kind::Double => 1e-14,
-            _ => 1e-6,
+            _ => 1e-7,
         };
         tch::no_grad(|| {
             lbfgs::minimise(&self.zero(), stop, precision, |classifier| {

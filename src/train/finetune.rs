@@ -156,3 +156,134 @@ fn crops(recipe: &Recipe) -> Recipe {
     recipe.solarize = 0.0;
     recipe
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tch::Device;
+
+    use super::*;
+    use crate::config::{Plan, Request, load};
+    use crate::data::{Feed, Images};
+
+    const SMALL: [&str; 5] = [
+        "model={width: 4, hidden: 8, dim: 8}",
+        "views={size: 12, crop: [0.8, 1.0], mean: [0.4], std: [0.3]}",
+        "eval.finetune.fractions=[0.5]",
+        "eval.finetune.epochs=8",
+        "eval.finetune.batch=8",
+    ];
+
+    fn plan(more: &[&str]) -> Plan {
+        let set = SMALL.iter().chain(more).map(|set| (*set).to_owned());
+        let request = Request {
+            config: None,
+            set: set.collect(),
+        };
+        Plan::new(load::load(&request).unwrap()).unwrap()
+    }
+
+    /// Noisy images whose upper half is bright in class 0, whose lower half in class 1; every third is of class 0.
+    fn feed(count: usize) -> Feed {
+        let labels: Vec<i64> = (0..count).map(|id| i64::from(id % 3 > 0)).collect();
+        let pixel = |place: usize| {
+            let (id, row) = (place / 144, place / 12 % 12);
+            let bright = (row < 6) == (labels[id] == 0);
+            let noise = (place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58;
+            noise as u8 + if bright { 120 } else { 20 }
+        };
+        let pixels = (0..count * 144).map(pixel).collect();
+        let classes = vec!["up".into(), "down".into()];
+        Feed::new(
+            Images::new("halves", [1, 12, 12], pixels, labels, classes),
+            Device::Cpu,
+        )
+    }
+
+    fn values(network: &Network) -> BTreeMap<String, Tensor> {
+        let state = network.state().into_iter();
+        state.map(|(name, tensor)| (name, tensor.copy())).collect()
+    }
+
+    #[test]
+    fn a_copy_learns_and_the_network_stays_bit_for_bit() {
+        let (train, eval) = (feed(60), feed(30));
+        let plan = plan(&[]);
+        let network = Network::new(&plan.spec(1), Device::Cpu, 0);
+        let before = values(&network);
+        let jury = Jury {
+            train: &train,
+            eval: &eval,
+            plan: &plan,
+        };
+        let found = finetune(&network, jury);
+        assert_eq!(found.len(), 1);
+        // Half of 60 images are 15 of each class.
+        assert_eq!((found[0].fraction, found[0].labels), (0.5, 30));
+        assert!(found[0].accuracy.top1 > 90.0, "{found:?}");
+        assert_eq!(found[0].accuracy.top5, 100.0);
+        assert_eq!(values(&network), before);
+        assert!(
+            network
+                .parameters()
+                .iter()
+                .all(|(_, p)| !p.grad().defined())
+        );
+        assert_eq!(finetune(&network, jury), found);
+    }
+
+    #[test]
+    fn without_a_rate_nothing_is_learned() {
+        let (train, eval) = (feed(60), feed(30));
+        let plan = plan(&["eval.finetune.lr=0", "eval.finetune.classifier_lr=0"]);
+        let network = Network::new(&plan.spec(1), Device::Cpu, 0);
+        let jury = Jury {
+            train: &train,
+            eval: &eval,
+            plan: &plan,
+        };
+        // All scores are 0, which is an answer for class 0: right for every third image.
+        let found = finetune(&network, jury)[0].accuracy.top1;
+        assert!((found - 100.0 / 3.0).abs() < 1e-9, "{found}");
+    }
+
+    #[test]
+    fn both_encoder_and_classifier_move() {
+        let train = feed(60);
+        let plan = plan(&[]);
+        let network = Network::new(&plan.spec(1), Device::Cpu, 0);
+        let jury = Jury {
+            train: &train,
+            eval: &train,
+            plan: &plan,
+        };
+        let settings = &plan.config.eval.finetune;
+        let mut student = Student::new(&network, 2, settings).unwrap();
+        let ids = labelled(jury, 0.3);
+        student.train(&ids, jury);
+        let (before, after) = (values(&network), values(&student.encoder));
+        for (name, old) in &before {
+            assert_eq!(name.starts_with("head."), &after[name] == old, "{name}");
+        }
+        assert!(student.classifier[0].abs().max().double_value(&[]) > 0.0);
+    }
+
+    #[test]
+    fn labels_are_as_many_of_every_class() {
+        let train = feed(60);
+        let plan = plan(&[]);
+        let jury = Jury {
+            train: &train,
+            eval: &train,
+            plan: &plan,
+        };
+        for (fraction, expected) in [(0.001, [1, 1]), (0.3, [9, 9]), (1.0, [20, 30])] {
+            let mut counts = [0; 2];
+            for id in labelled(jury, fraction) {
+                counts[train.images().labels()[id as usize] as usize] += 1;
+            }
+            assert_eq!(counts, expected, "{fraction}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 )]
 
 mod cli;
+mod eval;
 mod golden;
 mod support;
 mod swap;
