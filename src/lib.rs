@@ -5,8 +5,8 @@
 //! ([`views`]), embedded ([`model`]), contrasted with its other view ([`method`]) and, through the [`bank`] of all
 //! images' features and the three slots [`labels`], [`sampler`] and [`boundary`], with other images; [`optim`] changes
 //! the weights, [`train`] repeats it, [`eval`] judges it and [`record`] writes it down. Beside this data path runs the
-//! control path: [`policy`] is what fills a slot and [`swap`] changes it between two steps. [`config`] says what to do
-//! and [`cli`] is how a person says it. `src/README.md` holds the map and the invariants.
+//! control path: [`policy`] is what fills a slot and [`swap`] changes it between two steps. [`sweep`] makes many runs of
+//! one. [`config`] says what to do and [`cli`] is how a person says it. `src/README.md` holds the map and the invariants.
 
 pub mod bank;
 pub mod boundary;
@@ -23,6 +23,9 @@ pub mod views;
 
 pub mod policy;
 pub mod swap;
+
+pub mod bench;
+pub mod sweep;
 
 pub mod cli;
 pub mod config;

@@ -7,12 +7,17 @@ use clap::Parser;
 use sandbox::cli::{self, Cli, Command};
 
 fn main() -> ExitCode {
+    sandbox::train::memory::keep();
     let cli = Cli::parse();
     cli::log(cli.verbose);
     let outcome = match cli.command {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
         Command::Eval(eval) => eval.execute(),
+        Command::Bench(bench) => bench.execute(),
+        Command::Export(export) => export.execute(),
+        Command::Embed(embed) => embed.execute(),
+        Command::Plot(plot) => plot.execute(),
         Command::Doctor(doctor) => doctor.execute(),
         Command::Completions(completions) => completions.execute(),
     };

@@ -21,7 +21,7 @@ pub struct Queue {
 impl Queue {
     /// A queue of `size` random unit rows of `dim` features, the same for a seed on every device.
     pub fn new(size: i64, dim: i64, seed: u64, device: Device) -> Queue {
-        seed_torch(seed, Purpose::Queue, 0);
+        seed_torch(seed, Purpose::Queue, 0, 0);
         let keys = Tensor::randn([size, dim], (Kind::Float, Device::Cpu));
         Queue {
             keys: unit_rows(&keys).to_device(device),

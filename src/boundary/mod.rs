@@ -29,7 +29,7 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub enum Decision {
     /// `[B, P + K]` f32, positives first, temperature applied: the host takes InfoNCE of each positive against all
-    /// negatives of its row.
+    /// negatives of its row, the mean over the positives of the queries that have a negative.
     Logits(Tensor),
     /// The loss itself, `[]` f32.
     Loss(Tensor),
@@ -68,7 +68,7 @@ pub trait Boundary {
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn run(policy: &mut dyn Boundary, ctx: &Context<'_>) -> Result<Outcome, Fault> {
-    seed_torch(ctx.now.seed, Purpose::Boundary, ctx.now.step);
+    seed_torch(ctx.now.seed, Purpose::Boundary, ctx.now.step, ctx.now.part);
     // The graph begins at the cosines: what lies before them is one product (Similarity::backward).
     let positives = ctx.positives.detach().set_requires_grad(true);
     let negatives = ctx.negatives.detach().set_requires_grad(true);
@@ -94,7 +94,9 @@ fn outcome(decision: &Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
                 &[b, p + ctx.negatives.size()[1]],
                 "the logits [B, P + K]",
             )?;
-            info_nce(logits, ctx.valid)
+            // What has nothing to be told apart from says nothing, and does not make the others count for less.
+            let contrasted = ctx.negatives.gt(MISSING).any_dim(1, true);
+            info_nce(logits, &ctx.valid.logical_and(&contrasted))
         }
     };
     if !loss.requires_grad() {

@@ -10,7 +10,7 @@ use tch::Device;
 
 use super::Invalid;
 use crate::config::{self, Evaluation, Plan, Request};
-use crate::data::{self, Feed};
+use crate::data::{self, Feeds};
 use crate::model::Network;
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{EvalJson, Section};
@@ -58,11 +58,12 @@ impl Eval {
         EvalJson::read(&path, checkpoint.step)?;
 
         let watch = Stopwatch::start();
-        let [train, eval] = splits(&plan, device)?;
-        let network = network(&checkpoint, &plan, &train, device)?;
+        let feeds = feeds(&plan, device)?;
+        let channels = feeds.train.images().channels();
+        let network = network(&checkpoint, &plan, channels, device)?;
         let jury = Jury {
-            train: &train,
-            eval: &eval,
+            memory: &feeds.memory,
+            eval: &feeds.eval,
             plan: &plan,
         };
         let subject = Subject::new(&network, jury);
@@ -151,16 +152,15 @@ fn print_json(step: u64, sections: &[Section]) -> Result<()> {
     Ok(write!(io::stdout(), "{}", found.text())?)
 }
 
-/// Training and evaluation images.
-fn splits(plan: &Plan, device: Device) -> Result<[Feed; 2]> {
+/// The splits of the run.
+fn feeds(plan: &Plan, device: Device) -> Result<Feeds> {
     let splits = data::open(&plan.source)?;
-    Ok([splits.train, splits.eval].map(|images| Feed::new(images, device)))
+    Ok(Feeds::new(splits, device))
 }
 
 /// The query encoder that a checkpoint holds.
-fn network(checkpoint: &Checkpoint, plan: &Plan, train: &Feed, device: Device) -> Result<Network> {
-    let spec = plan.spec(train.images().shape()[0]);
-    let mut network = Network::new(&spec, device, plan.config.seed);
+fn network(checkpoint: &Checkpoint, plan: &Plan, channels: i64, device: Device) -> Result<Network> {
+    let mut network = Network::new(&plan.spec(channels), device, plan.config.seed);
     let model = checkpoint
         .files
         .get("model")

@@ -1,10 +1,15 @@
 //! How a person says what to do: one file a verb.
 
+mod bench;
 mod check;
 mod completions;
 mod doctor;
+mod embed;
 mod eval;
+mod export;
+mod plot;
 mod run;
+mod trained;
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,7 +19,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::policy::Fault;
-use crate::{config, data, model, train};
+use crate::{config, data, model, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
 #[derive(Debug, Parser)]
@@ -33,9 +38,11 @@ Examples:
   sandbox run                                        train on the embedded images
   sandbox run --script samplers/semi_hard.rhai       with this sampler; edit and save it: it is live at the next step
   sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
+  sandbox run -m sampler=random,hard seed=0,1,2      a sweep: every combination, one table, plots
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
   sandbox eval runs/2026-11-23-190000-embedded all   by every evaluation: linear, lowshot, finetune and others
+  sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
   tensorboard --logdir runs                          watch all runs
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
@@ -49,6 +56,14 @@ pub enum Command {
     Check(check::Check),
     /// Judge the newest checkpoint of a run.
     Eval(eval::Eval),
+    /// Measure what things cost on this machine.
+    Bench(bench::Bench),
+    /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
+    Export(export::Export),
+    /// Write the features and embeddings of given images.
+    Embed(embed::Embed),
+    /// Draw the curves of a sweep anew.
+    Plot(plot::Plot),
     /// Say what the sandbox runs on: versions, device, libtorch, disk.
     Doctor(doctor::Doctor),
     /// Print completions for a shell.
@@ -86,6 +101,8 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<data::Error>()
             || cause.is::<model::Error>()
             || cause.is::<train::device::Error>()
+            || cause.is::<train::init::Error>()
+            || cause.is::<sweep::Error>()
             || cause.is::<Invalid>()
     });
     if input { 2 } else { 1 }

@@ -10,6 +10,7 @@ use super::Invalid;
 use crate::config::{self, Plan, Request};
 use crate::policy::Slot;
 use crate::policy::script::{Search, declared_slot};
+use crate::sweep;
 use crate::train::{self, Options, device};
 
 /// Train, watching the scripts of the three slots.
@@ -17,7 +18,10 @@ use crate::train::{self, Options, device};
 /// Without a configuration the embedded example is trained: MoCo v2 with InterCLR on 8,000 images of Fashion-MNIST,
 /// in minutes on two CPU cores. A saved script is live from the next step on; one that is broken is refused, or rolled
 /// back, with its place underlined.
-#[derive(Debug, Args)]
+///
+/// With -m, or a key 'sweep' in the configuration, every combination of the values is a run of its own: all are checked
+/// and frozen before the first one starts, and a table and plots compare them.
+#[derive(Clone, Debug, Args)]
 pub struct Run {
     /// A configuration: a YAML file, or the name of a shipped one.
     #[arg(long, value_name = "FILE|NAME")]
@@ -38,6 +42,9 @@ pub struct Run {
     /// Seed of everything random.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts.
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<PathBuf>,
     /// Stop after so many steps.
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -50,6 +57,25 @@ pub struct Run {
     /// Plain lines instead of a progress bar.
     #[arg(long)]
     pub plain: bool,
+    /// Run every combination of the values that follow.
+    #[arg(short = 'm', long)]
+    pub multirun: bool,
+    /// What to vary, the first key slowest: sampler=random,hard optim.lr=0.1,0.2 seed=0,1,2. The bare name of a slot means
+    /// its script, [0.2,1] is one value.
+    #[arg(value_name = "KEY=V1,V2", requires = "multirun")]
+    pub vary: Vec<String>,
+    /// Runs of a sweep at once; each then gets its part of the cores (OMP_NUM_THREADS, unless that is set), and its numbers
+    /// may differ in their last digits. Else one after the other.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Go on with a sweep: run what is not done of it, as it was frozen.
+    #[arg(long, value_name = "SWEEP", conflicts_with_all = [
+        "multirun", "vary", "config", "script", "set", "name", "out", "seed", "steps", "device",
+    ])]
+    pub resume: Option<PathBuf>,
+    /// End when standard input closes, as a sweep's jobs do when the sweep is killed.
+    #[arg(long, hide = true)]
+    pub end_with_parent: bool,
 }
 
 impl Run {
@@ -58,6 +84,44 @@ impl Run {
     /// # Errors
     /// What cannot be used, and what fails.
     pub fn execute(self) -> Result<()> {
+        if self.end_with_parent {
+            sweep::jobs::end_with_parent();
+        }
+        if let Some(folder) = &self.resume {
+            return sweep::resume(folder, self.jobs.map(usize::from));
+        }
+        let varied = config::load::sweep(self.config.as_deref())?;
+        if self.multirun || varied.is_some() {
+            return self.sweep(&sweep::Request::parse(varied.as_ref(), &self.vary)?);
+        }
+        if self.jobs.is_some() {
+            let message = "--jobs is for a sweep: expected -m KEY=V1,V2, or a key 'sweep' in the configuration";
+            return Err(Invalid(message.into()).into());
+        }
+        self.train()
+    }
+
+    /// All runs of a sweep, each of which is this one with other values and scripts.
+    fn sweep(&self, request: &sweep::Request) -> Result<()> {
+        let set = self.set.iter().filter_map(|set| set.split('=').next());
+        request.refuse_set(set.chain(self.seed.map(|_| "seed")))?;
+        let resolve = |sets: &[String], scripts: &[PathBuf]| {
+            let mut run = self.clone();
+            run.name = None;
+            run.set.extend_from_slice(sets);
+            run.script.extend_from_slice(scripts);
+            run.plan()
+        };
+        sweep::start(&sweep::Ask {
+            request: request.clone(),
+            name: self.name.clone(),
+            out: &self.out,
+            at_once: self.jobs.map_or(1, usize::from),
+            resolve: &resolve,
+        })
+    }
+
+    fn train(self) -> Result<()> {
         let plan = self.plan()?;
         let device = device::resolve(&plan.config.device)?;
         let options = Options {
@@ -93,6 +157,7 @@ impl Run {
         let config = &mut loaded.config;
         config.name = self.name.clone().unwrap_or(config.name.clone());
         config.seed = self.seed.unwrap_or(config.seed);
+        config.model.init = self.init.clone().unwrap_or(config.model.init.clone());
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.device = self.device.clone().unwrap_or(config.device.clone());
         let search = Search {
@@ -100,11 +165,7 @@ impl Run {
         };
         for path in &self.script {
             let slot = slot_of(&search, path)?;
-            let planned = match slot {
-                Slot::Labels => &mut config.labels,
-                Slot::Sampler => &mut config.sampler,
-                Slot::Boundary => &mut config.boundary,
-            };
+            let planned = config.slot_mut(slot);
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
             if planned.script != *path {
                 let said = |name: &String| {

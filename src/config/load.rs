@@ -6,6 +6,7 @@ use serde_yaml::{Mapping, Value};
 use thiserror::Error;
 
 use super::schema::Config;
+use super::split::{File, SWEEP};
 use super::suggest;
 
 /// The configurations that the binary carries.
@@ -93,8 +94,9 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
     let name = request.config.as_deref().unwrap_or("embedded");
     let (file, text, folder) = text(name)?;
     // Once as it stands, because only then errors have lines and columns.
-    let as_written: Config =
-        serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    let File {
+        config: as_written, ..
+    } = serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if request.set.is_empty() {
         return Ok(Loaded {
             config: as_written.settle(),
@@ -106,6 +108,9 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
     if tree.is_null() {
         tree = Value::Mapping(Mapping::new());
     }
+    if let Value::Mapping(keys) = &mut tree {
+        keys.remove(SWEEP);
+    }
     let mut config = as_written;
     for set in &request.set {
         apply(&mut tree, set)?;
@@ -116,6 +121,17 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         config: config.settle(),
         folder,
     })
+}
+
+/// What a configuration says under its key `sweep`, with the name of its file.
+///
+/// # Errors
+/// As [`load`].
+pub fn sweep(config: Option<&str>) -> Result<Option<(String, Value)>, Error> {
+    let (file, text, _) = text(config.unwrap_or("embedded"))?;
+    let File { sweep, .. } =
+        serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    Ok(sweep.map(|sweep| (file, sweep)))
 }
 
 fn text(name: &str) -> Result<(String, String, Option<PathBuf>), Error> {

@@ -3,8 +3,11 @@
 mod evaluation;
 mod judging;
 pub mod load;
+mod optim;
 pub mod plan;
 pub mod schema;
+mod source;
+mod split;
 pub mod suggest;
 
 pub use judging::{Evaluation, Judging};

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use super::judging::Judging;
 use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
-use super::suggest;
+use super::source::source;
+use super::{optim, suggest};
 use crate::data::Source;
-use crate::model::{EncoderKind, Spec, Stem};
-use crate::optim::Schedule;
+use crate::method::Margin;
+use crate::model::{EncoderKind, Precision, Spec, Stem};
+use crate::optim::{LearningRate, Optimizer};
 use crate::policy::script::Search;
 use crate::policy::{Params, Slot};
 use crate::views::{Blur, Jitter, Recipe};
@@ -20,6 +22,19 @@ pub struct SlotPlan {
     pub script: PathBuf,
     /// The parameters.
     pub params: Params,
+}
+
+/// The intra-image branches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MethodKind {
+    /// [`crate::method::Moco`].
+    Moco,
+    /// [`crate::method::Npid`].
+    Npid,
+    /// [`crate::method::SimClr`].
+    SimClr,
+    /// [`crate::method::Byol`].
+    Byol,
 }
 
 /// A resolved experiment. What a number means says the key of the same name in [`Config`].
@@ -35,8 +50,12 @@ pub struct Plan {
     pub encoder: EncoderKind,
     /// The stem.
     pub stem: Stem,
-    /// Shape of the learning rate.
-    pub schedule: Schedule,
+    /// The intra-image branch.
+    pub method: MethodKind,
+    /// The margin of its positives.
+    pub margin: Margin,
+    /// In which numbers the encoder computes.
+    pub precision: Precision,
     /// How the representation is judged.
     pub judging: Judging,
     /// Where scripts are looked for.
@@ -60,15 +79,31 @@ impl Plan {
                 &config.model.stem,
                 &[("imagenet", Stem::Imagenet), ("cifar", Stem::Cifar)],
             )?,
-            schedule: choose(
-                "optim.schedule",
-                &config.optim.schedule,
+            method: choose(
+                "method.name",
+                &config.method.name,
                 &[
-                    ("cosine", Schedule::Cosine),
-                    ("constant", Schedule::Constant),
+                    ("moco", MethodKind::Moco),
+                    ("npid", MethodKind::Npid),
+                    ("simclr", MethodKind::SimClr),
+                    ("byol", MethodKind::Byol),
                 ],
             )?,
             judging: Judging::new(&config.eval)?,
+            margin: choose(
+                "method.margin_kind",
+                &config.method.margin_kind,
+                &[
+                    ("none", Margin::None),
+                    ("cosine", Margin::Cosine(config.method.margin)),
+                    ("arc", Margin::Arc(config.method.margin)),
+                ],
+            )?,
+            precision: choose(
+                "train.precision",
+                &config.train.precision,
+                &[("f32", Precision::F32), ("bf16", Precision::Bf16)],
+            )?,
             search: Search { config: folder },
             config,
         })
@@ -83,7 +118,26 @@ impl Plan {
             channels,
             hidden: model.hidden,
             dim: model.dim,
+            norm: model.norm,
+            share_neck: model.share_neck,
+            precision: self.precision,
         }
+    }
+
+    /// The optimiser, without history.
+    ///
+    /// # Errors
+    /// A setting out of its range, which [`Plan::new`] has looked for.
+    pub fn optimizer(&self) -> Result<Box<dyn Optimizer>, Error> {
+        optim::optimizer(&self.config.optim)
+    }
+
+    /// The learning rate of a run whose epochs have so many steps.
+    ///
+    /// # Errors
+    /// A name of no schedule, which [`Plan::new`] has looked for.
+    pub fn rate(&self, steps_per_epoch: u64) -> Result<LearningRate, Error> {
+        optim::rate(&self.config, steps_per_epoch)
     }
 
     /// The plan of a slot.
@@ -118,37 +172,6 @@ pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Re
             names.join(", ")
         ),
     })
-}
-
-fn source(config: &Config) -> Result<Source, Error> {
-    let data = &config.data;
-    let dir = data.dir.clone();
-    let folder = Source::Folder {
-        dir: dir.clone(),
-        size: data.size,
-        train: data.train.clone(),
-        eval: data.eval.clone(),
-        cache: dir.join(&data.cache),
-    };
-    let known = [
-        ("embedded", Source::Embedded),
-        ("idx", Source::Idx { dir: dir.clone() }),
-        ("cifar10", Source::Cifar10 { dir: dir.clone() }),
-        ("cifar100", Source::Cifar100 { dir: dir.clone() }),
-        ("folder", folder),
-    ];
-    let source = choose("data.source", &data.source, &known)?;
-    if !matches!(source, Source::Embedded) && dir.as_os_str().is_empty() {
-        let message = format!(
-            "source '{}' reads files: expected their folder, found nothing",
-            data.source
-        );
-        return Err(Error::Value {
-            key: "data.dir".into(),
-            message,
-        });
-    }
-    Ok(source)
 }
 
 fn recipe(config: &Config) -> Recipe {
@@ -198,16 +221,14 @@ fn check(config: &Config) -> Result<(), Error> {
         train,
         log,
         checkpoint,
-        optim,
         ..
     } = config;
-    choose("optim.name", &optim.name, &[("sgd", ())])?;
     at_least("train.batch", train.batch as f64, 2.0)?;
+    at_least("train.accumulate", train.accumulate as f64, 1.0)?;
     at_least("train.epochs", train.epochs as f64, 1.0)?;
     at_least("log.every", log.every as f64, 1.0)?;
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
-    at_least("optim.lr", optim.lr, 0.0)?;
-    at_least("optim.warmup_epochs", optim.warmup_epochs, 0.0)?;
+    optim::check(config)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),
@@ -224,7 +245,21 @@ fn check_branches(config: &Config) -> Result<(), Error> {
         loss,
         ..
     } = config;
-    choose("method.name", &method.name, &[("moco", ())])?;
+    let schedules = [("constant", ()), ("cosine", ())];
+    choose(
+        "method.momentum_schedule",
+        &method.momentum_schedule,
+        &schedules,
+    )?;
+    let (groups, most) = (method.key_groups, config.train.batch / 2);
+    let expected = format!("1 to half of a batch, {most}");
+    need(
+        "method.key_groups",
+        (1..=most).contains(&groups),
+        &expected,
+        groups as f64,
+    )?;
+    at_least("method.predictor", method.predictor as f64, 1.0)?;
     at_least("method.queue", method.queue as f64, 1.0)?;
     above_0("method.temperature", method.temperature)?;
     fraction("method.momentum", method.momentum)?;

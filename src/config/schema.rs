@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Params;
+use crate::policy::{Params, Slot};
 
 pub use super::evaluation::{Eval, Finetune};
 
@@ -56,6 +56,15 @@ const SAMPLER: &str = "samplers/semi_hard.rhai";
 const BOUNDARY: &str = "boundaries/cosine_margin.rhai";
 
 impl Config {
+    /// What is said about a slot.
+    pub fn slot_mut(&mut self, slot: Slot) -> &mut SlotConfig {
+        match slot {
+            Slot::Labels => &mut self.labels,
+            Slot::Sampler => &mut self.sampler,
+            Slot::Boundary => &mut self.boundary,
+        }
+    }
+
     /// Gives a slot of which only parameters are named its script.
     pub(super) fn settle(mut self) -> Self {
         let slots = [
@@ -101,16 +110,26 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100` or `folder`.
+    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100`, `stl10`, `folder` or
+    /// `list`.
     pub source: String,
     /// The folder of the files; relative to the working directory.
     pub dir: PathBuf,
-    /// Side in pixels to which images of a folder are brought.
-    pub size: u32,
-    /// Subfolder of the training split of a folder.
+    /// What of `stl10` is trained on: `unlabeled`, `train` or `train+unlabeled`. The neighbours are always its `train`.
+    pub split: String,
+    /// Subfolder of the training split of a folder, or its list; relative to `dir`. Labels are not needed.
     pub train: String,
-    /// Subfolder of the evaluation split of a folder.
+    /// Subfolder or list of the labelled images that the kNN takes as neighbours; empty: the training split.
+    pub memory: String,
+    /// Subfolder or list of the evaluation split.
     pub eval: String,
+    /// Names of the classes of a list, one a line; relative to `dir`. Empty: the labels' numbers.
+    pub classes: PathBuf,
+    /// When files of a folder or list are decoded: `cached` (once, to squares of `size`) or `live` (for every view, which
+    /// is cut from the image in its own size).
+    pub decode: String,
+    /// Side in pixels to which cached images are brought.
+    pub size: u32,
     /// Where decoded images are cached; relative to `dir`.
     pub cache: PathBuf,
 }
@@ -120,9 +139,13 @@ impl Default for Data {
         Self {
             source: "embedded".into(),
             dir: PathBuf::new(),
-            size: 32,
+            split: "unlabeled".into(),
             train: "train".into(),
+            memory: String::new(),
             eval: "test".into(),
+            classes: PathBuf::new(),
+            decode: "cached".into(),
+            size: 32,
             cache: ".sandbox-cache".into(),
         }
     }
@@ -227,6 +250,9 @@ impl Default for Blur {
 pub struct Model {
     /// `small`, `resnet18`, `resnet34` or `resnet50`.
     pub encoder: String,
+    /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts; relative to the working
+    /// directory. Empty: from random weights.
+    pub init: PathBuf,
     /// Channels of the first stage of `small`.
     pub width: i64,
     /// `imagenet` (7x7, stride 2, max-pool) or `cifar` (3x3, stride 1).
@@ -235,16 +261,23 @@ pub struct Model {
     pub hidden: i64,
     /// Dimension D of the embeddings.
     pub dim: i64,
+    /// Whether the head's hidden layer is batch-normalised, as in SimCLR and BYOL.
+    pub norm: bool,
+    /// Whether the two branches share one projection head; else the inter-image branch has one of its own.
+    pub share_neck: bool,
 }
 
 impl Default for Model {
     fn default() -> Self {
         Self {
             encoder: "small".into(),
+            init: PathBuf::new(),
             width: 32,
             stem: "cifar".into(),
             hidden: 512,
             dim: 128,
+            norm: false,
+            share_neck: true,
         }
     }
 }
@@ -253,14 +286,27 @@ impl Default for Model {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Method {
-    /// `moco` (v2: queue and InfoNCE).
+    /// `moco` (queue and momentum encoder; v1 and v2 differ in `model.hidden`, views and temperature), `npid` (one view
+    /// against a memory of all images), `simclr` (NT-Xent within the batch) or `byol` (predictor, no negatives).
     pub name: String,
-    /// Keys in the queue.
+    /// Keys in MoCo's queue.
     pub queue: i64,
-    /// Temperature of the softmax.
+    /// Temperature of the softmax; BYOL has none.
     pub temperature: f64,
-    /// Momentum of the key encoder.
+    /// Momentum of the momentum encoder (MoCo, BYOL).
     pub momentum: f64,
+    /// `constant`, or `cosine`: the momentum rises to 1 over the run, as in BYOL.
+    pub momentum_schedule: String,
+    /// Whether each view takes both parts (MoCo, BYOL); the loss is then the sum of both directions.
+    pub symmetric: bool,
+    /// `none`, `cosine` or `arc`: the margin on the positive cosine (not in BYOL).
+    pub margin_kind: String,
+    /// The margin, in units of the cosine or in radians.
+    pub margin: f64,
+    /// Shuffled groups in which MoCo's keys are batch-normalised: what one device has in the place of shuffling among several.
+    pub key_groups: i64,
+    /// Width of the hidden layer of BYOL's predictor.
+    pub predictor: i64,
 }
 
 impl Default for Method {
@@ -270,6 +316,12 @@ impl Default for Method {
             queue: 65_536,
             temperature: 0.2,
             momentum: 0.999,
+            momentum_schedule: "constant".into(),
+            symmetric: false,
+            margin_kind: "none".into(),
+            margin: 0.0,
+            key_groups: 1,
+            predictor: 512,
         }
     }
 }
@@ -278,7 +330,7 @@ impl Default for Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bank {
-    /// Weight of the new feature when a row is renewed; 1 replaces it.
+    /// Weight of the new feature when a row is renewed, in the bank and in NPID's memory; 1 replaces it (NPID: 0.5).
     pub momentum: f64,
 }
 
@@ -350,18 +402,34 @@ impl SlotConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Optim {
-    /// `sgd`.
+    /// `sgd`, `lars` or `adamw`.
     pub name: String,
     /// Learning rate at the peak.
     pub lr: f64,
-    /// Momentum.
+    /// Momentum of `sgd` and `lars`.
     pub momentum: f64,
-    /// Weight decay, added to the gradient.
+    /// Weight decay; added to the gradient by `sgd` and `lars`, decoupled from it by `adamw`.
     pub weight_decay: f64,
-    /// Nesterov's form of the momentum.
+    /// Nesterov's form of `sgd`'s momentum.
     pub nesterov: bool,
-    /// `cosine` or `constant`.
+    /// Decay rates of `adamw`'s running means of the gradient and of its square.
+    pub betas: [f64; 2],
+    /// What `adamw` adds to the root of the second one.
+    pub eps: f64,
+    /// Trust coefficient of `lars`, the paper's eta.
+    pub trust: f64,
+    /// Whether biases and the parameters of normalisations are left out of the weight decay; `lars` always does.
+    pub exclude_norm_and_bias: bool,
+    /// Largest norm of the whole gradient, to which it is scaled down; 0: any.
+    pub clip: f64,
+    /// `cosine`, `step` or `constant`.
     pub schedule: String,
+    /// Epochs, from the run's start, at whose ends `step` multiplies the learning rate by `gamma`.
+    pub milestones: Vec<u64>,
+    /// That factor.
+    pub gamma: f64,
+    /// What fraction of `lr` the cosine ends at.
+    pub final_fraction: f64,
     /// Epochs in which the learning rate rises from 0.
     pub warmup_epochs: f64,
 }
@@ -374,7 +442,15 @@ impl Default for Optim {
             momentum: 0.9,
             weight_decay: 1e-4,
             nesterov: false,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            trust: 0.001,
+            exclude_norm_and_bias: false,
+            clip: 0.0,
             schedule: "cosine".into(),
+            milestones: Vec::new(),
+            gamma: 0.1,
+            final_fraction: 0.0,
             warmup_epochs: 0.0,
         }
     }
@@ -386,8 +462,12 @@ impl Default for Optim {
 pub struct Train {
     /// Epochs of the whole run; the learning rate's schedule spans them.
     pub epochs: u64,
-    /// Images a step.
+    /// Images a batch.
     pub batch: i64,
+    /// Batches whose gradients are summed before a step: a step sees `accumulate * batch` images.
+    pub accumulate: i64,
+    /// `f32`, or `bf16`: the encoder computes in bfloat16, with f32 master weights.
+    pub precision: String,
     /// Stop after so many steps, wherever the schedule is; 0: after the last epoch.
     pub steps: u64,
 }
@@ -397,6 +477,8 @@ impl Default for Train {
         Self {
             epochs: 200,
             batch: 256,
+            accumulate: 1,
+            precision: "f32".into(),
             steps: 0,
         }
     }

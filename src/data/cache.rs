@@ -12,8 +12,9 @@ use blake3::{Hash, Hasher};
 use memmap2::{Mmap, MmapOptions};
 use rayon::prelude::*;
 
-use super::folder::Listing;
-use super::{Error, decode, files};
+use super::decode::{self, Resizer};
+use super::listing::Listing;
+use super::{Error, files};
 
 /// What the file begins with. The number changes when the same sources would give other pixels.
 const MAGIC: &[u8; 16] = b"sandbox images 1";
@@ -34,7 +35,7 @@ pub(super) fn pixels(listing: &Listing, size: u32, dir: &Path) -> Result<Mmap, E
     let count = listing.files.len();
     tracing::info!(
         "decoding {count} images of '{}' to '{}'",
-        listing.root.display(),
+        listing.origin.display(),
         path.display()
     );
     fs::create_dir_all(dir).map_err(|source| Error::write(dir, source))?;
@@ -51,15 +52,15 @@ pub(super) fn pixels(listing: &Listing, size: u32, dir: &Path) -> Result<Mmap, E
     }
     written?;
     File::open(&path)
-        .and_then(|file| map(&file, bytes))
+        .and_then(|file| map(&file, HEADER, bytes))
         .map_err(|source| Error::read(&path, source))
 }
 
 /// One file per split and size: a stale one is replaced, not kept beside the new.
 fn name(listing: &Listing, size: u32) -> String {
-    let root = fs::canonicalize(&listing.root).unwrap_or_else(|_| listing.root.clone());
-    let place = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
-    format!("{}-{size}-{}.images", files::name(&root), &place[..12])
+    let origin = fs::canonicalize(&listing.origin).unwrap_or_else(|_| listing.origin.clone());
+    let place = blake3::hash(origin.as_os_str().as_encoded_bytes()).to_hex();
+    format!("{}-{size}-{}.images", files::name(&origin), &place[..12])
 }
 
 /// The identity of what the pixels are made from: each file's path, size and content, and the size of the result.
@@ -94,23 +95,24 @@ fn fresh(path: &Path, key: &Hash, bytes: usize) -> Option<Mmap> {
     if file.metadata().ok()?.len() != (HEADER + bytes) as u64 {
         return None;
     }
-    let map = map(&file, bytes).ok()?;
+    let map = map(&file, HEADER, bytes).ok()?;
     let expected = [&MAGIC[..], key.as_bytes()].concat();
     let intact = found.starts_with(&expected)
         && found[expected.len()..] == *Hasher::new().update_rayon(&map).finalize().as_bytes();
     intact.then_some(map)
 }
 
+/// Maps `bytes` of a file from `offset` on.
 #[expect(
     unsafe_code,
     reason = "a map of a file is only as safe as the file is constant"
 )]
-fn map(file: &File, bytes: usize) -> io::Result<Mmap> {
-    // SAFETY: The map is read-only, and nobody changes the file: we write beside it and rename, which leaves a mapped
-    // file as it is, and no one else has business in the cache.
+pub(super) fn map(file: &File, offset: usize, bytes: usize) -> io::Result<Mmap> {
+    // SAFETY: The map is read-only. A cache is never changed: we write beside it and rename, which leaves a mapped file as
+    // it is. A published data set that is mapped as it is must not be changed under a run; its documentation says so.
     unsafe {
         MmapOptions::new()
-            .offset(HEADER as u64)
+            .offset(offset as u64)
             .len(bytes)
             .map(file)
     }
@@ -128,8 +130,9 @@ fn write(listing: &Listing, size: u32, key: &Hash, path: &Path) -> Result<(), Er
         pixels
             .par_chunks_mut(image_bytes(size))
             .zip(chunk)
-            .try_for_each(|(to, file)| {
-                to.copy_from_slice(&decode::square(&listing.root.join(file), size)?);
+            .try_for_each_init(Resizer::default, |resizer, (to, file)| {
+                let image = decode::rgb(&listing.root.join(file))?;
+                resizer.square(&image, size, to);
                 Ok(())
             })?;
         hasher.update_rayon(&pixels);
@@ -152,6 +155,7 @@ mod tests {
     use image::{Rgb, RgbImage};
 
     use super::*;
+    use crate::data::folder;
 
     fn draw(root: &Path, file: &str, red: u8) {
         let path = root.join(file);
@@ -163,7 +167,7 @@ mod tests {
 
     /// The red of each image, and the cache's one file with its inode: that changes when the cache is made anew.
     fn read(root: &Path, cache: &Path) -> (Vec<u8>, PathBuf, u64) {
-        let map = pixels(&Listing::read(root).unwrap(), 2, cache).unwrap();
+        let map = pixels(&folder::read(root).unwrap(), 2, cache).unwrap();
         let mut caches: Vec<_> = fs::read_dir(cache)
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -246,7 +250,7 @@ mod tests {
         let (root, cache) = (dir.path().join("train"), dir.path().join("cache"));
         draw(&root, "a/1.png", 1);
         fs::write(root.join("a/2.png"), "text").unwrap();
-        let text = pixels(&Listing::read(&root).unwrap(), 2, &cache)
+        let text = pixels(&folder::read(&root).unwrap(), 2, &cache)
             .unwrap_err()
             .to_string();
         assert!(text.contains("a/2.png': expected a JPEG or PNG"), "{text}");

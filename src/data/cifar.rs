@@ -59,10 +59,7 @@ pub(super) fn open(format: &Format, dir: &Path) -> Result<Splits, Error> {
         let name = format!("{}/{split}", files::name(dir));
         Ok(Images::new(name, SHAPE, pixels, labels, classes.clone()))
     };
-    Ok(Splits {
-        train: images(format.train)?,
-        eval: images(&[format.eval])?,
-    })
+    Ok(Splits::new(images(format.train)?, images(&[format.eval])?))
 }
 
 impl Format {
@@ -100,13 +97,7 @@ impl Format {
         if !path.exists() {
             return Ok((0..count).map(|label| label.to_string()).collect());
         }
-        let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
-        let names: Vec<_> = text
-            .lines()
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(String::from)
-            .collect();
+        let names = files::lines(path)?;
         if names.len() != usize::from(count) {
             let expected = format!("{count} names of classes");
             return Err(Error::unexpected(path, expected, names.len().to_string()));
@@ -144,12 +135,12 @@ mod tests {
         fs::create_dir(&inner).unwrap();
         cifar10(&inner);
         for dir in [dir.path(), &inner] {
-            let Splits { train, eval } = open(&CIFAR10, dir).unwrap();
+            let Splits { train, eval, .. } = open(&CIFAR10, dir).unwrap();
             assert_eq!(
                 (train.shape(), train.labels()),
-                (SHAPE, &[1, 2, 3, 4, 5][..])
+                (Some(SHAPE), Some(&[1, 2, 3, 4, 5][..]))
             );
-            assert_eq!(eval.labels(), [9, 9]);
+            assert_eq!(eval.labels(), Some(&[9, 9][..]));
             assert_eq!(train.image(3), [4; PIXELS]);
             assert_eq!(train.classes()[9], "9");
         }
@@ -166,9 +157,35 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("train.bin"), records(&[&[3, 99], &[19, 7]])).unwrap();
         fs::write(dir.path().join("test.bin"), records(&[&[0, 42]])).unwrap();
-        let Splits { train, eval } = open(&CIFAR100, dir.path()).unwrap();
-        assert_eq!((train.labels(), eval.labels()), (&[99, 7][..], &[42][..]));
+        let Splits { train, eval, .. } = open(&CIFAR100, dir.path()).unwrap();
+        assert_eq!(train.labels(), Some(&[99, 7][..]));
+        assert_eq!(eval.labels(), Some(&[42][..]));
         assert_eq!(train.image(1), [7; PIXELS]);
+        assert_eq!(train.classes()[99], "99");
+        let names: String = (0..100).map(|n| format!("fine {n}\n")).collect();
+        fs::write(dir.path().join("fine_label_names.txt"), names).unwrap();
+        let named = open(&CIFAR100, dir.path()).unwrap();
+        assert_eq!(named.eval.classes()[42], "fine 42");
+    }
+
+    #[test]
+    fn a_label_of_cifar100_has_a_range_of_its_own() {
+        for (record, expected) in [
+            (
+                &[20, 0],
+                "expected labels from 0 to 19 in record 1, found 20",
+            ),
+            (
+                &[0, 100],
+                "expected labels from 0 to 99 in record 1, found 100",
+            ),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("train.bin"), records(&[&[3, 99], record])).unwrap();
+            fs::write(dir.path().join("test.bin"), records(&[&[0, 42]])).unwrap();
+            let text = open(&CIFAR100, dir.path()).unwrap_err().to_string();
+            assert!(text.ends_with(&format!("train.bin': {expected}")), "{text}");
+        }
     }
 
     #[test]

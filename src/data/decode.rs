@@ -1,36 +1,108 @@
 //! One image file to pixels of a given size. Nothing here knows splits or classes.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageFormat, ImageReader};
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{
+    FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer as Scaler,
+};
+use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
 
 use super::{Error, files};
+use crate::views::Crop;
 
-/// A JPEG or PNG file as RGB, `[3, size, size]` u8: the largest square around the centre, scaled to `size`.
+/// A JPEG or PNG file as RGB, in its own size.
 ///
 /// Grey becomes three equal channels, transparency is dropped and EXIF's orientation ignored, as torchvision's
 /// `ImageFolder` has it. The format is told by the content: ImageNet has a PNG that is called `.JPEG`.
-pub(super) fn square(path: &Path, size: u32) -> Result<Vec<u8>, Error> {
-    let image = decode(path, &files::read(path)?)?.into_rgb8();
+pub(super) fn rgb(path: &Path) -> Result<RgbImage, Error> {
+    let bytes = files::read(path)?;
+    // What a codec does with bytes that nobody foresaw is not left to end a run of days.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(path, &bytes)));
+    let panicked =
+        || Error::unexpected(path, "a JPEG or PNG image", "one that the decoder dies of");
+    Ok(decoded.unwrap_or_else(|_| Err(panicked()))?.into_rgb8())
+}
+
+/// Scales images, with buffers that serve one after the other.
+#[derive(Default)]
+pub(super) struct Resizer(Scaler);
+
+impl Resizer {
+    /// The largest square around the centre, scaled to `size`: `to` is `[3, size, size]`.
+    ///
+    /// At the square's edges the filter sees the pixels beyond it, as when the whole image is scaled and then cropped.
+    pub(super) fn square(&mut self, image: &RgbImage, size: u32, to: &mut [u8]) {
+        let Crop {
+            top, left, height, ..
+        } = Crop::centre(image.height().into(), image.width().into());
+        // Whole pixels, so that an image that needs no scaling keeps its pixels exactly.
+        let options = options().crop(left as f64, top as f64, height as f64, height as f64);
+        self.scale(&whole(image), &options, size, false, to);
+    }
+
+    /// A box of the image, scaled to `size` and mirrored where it asks for it: `to` is `[3, size, size]`.
+    ///
+    /// The filter sees the pixels of the box alone, as torchvision's `resized_crop` has it.
+    pub(super) fn cut(&mut self, image: &RgbImage, crop: &Crop, size: u32, to: &mut [u8]) {
+        let Crop {
+            top,
+            left,
+            height,
+            width,
+            mirrored,
+        } = *crop;
+        let [left, top, width, height] = [left, top, width, height].map(|side| side as u32);
+        let whole = whole(image);
+        let part = CroppedImage::new(&whole, left, top, width, height)
+            .expect("a crop lies within the image for which it was drawn");
+        self.scale(&part, &options(), size, mirrored, to);
+    }
+
+    fn scale(
+        &mut self,
+        from: &impl IntoImageView,
+        options: &ResizeOptions,
+        size: u32,
+        mirrored: bool,
+        to: &mut [u8],
+    ) {
+        let mut scaled = Image::new(size, size, PixelType::U8x3);
+        self.0
+            .resize(from, &mut scaled, options)
+            .expect("both are RGB of 8 bits and the box lies within the image");
+        let (pixels, _) = scaled.buffer().as_chunks::<3>();
+        let side = size as usize;
+        for (channel, plane) in to.chunks_exact_mut(side * side).enumerate() {
+            for (to, from) in plane.chunks_exact_mut(side).zip(pixels.chunks_exact(side)) {
+                let values = from.iter().map(|rgb| rgb[channel]);
+                match mirrored {
+                    false => to
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(to, value)| *to = value),
+                    true => to
+                        .iter_mut()
+                        .rev()
+                        .zip(values)
+                        .for_each(|(to, value)| *to = value),
+                }
+            }
+        }
+    }
+}
+
+/// The triangle filter, widened when it shrinks: Pillow's and torchvision's antialiased bilinear.
+fn options() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+}
+
+fn whole(image: &RgbImage) -> ImageRef<'_> {
     let (width, height) = image.dimensions();
-    let side = width.min(height);
-    // Whole pixels, so that an image that needs no scaling keeps its pixels exactly.
-    let (left, top) = ((width - side) / 2, (height - side) / 2);
-    // The triangle filter, widened when it shrinks: Pillow's and torchvision's antialiased bilinear.
-    let options = ResizeOptions::new()
-        .crop(left.into(), top.into(), side.into(), side.into())
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let mut scaled = Image::new(size, size, PixelType::U8x3);
-    Resizer::new()
-        .resize(&DynamicImage::from(image), &mut scaled, &options)
-        .expect("both are RGB of 8 bits and the square lies within the image");
-    let (pixels, _) = scaled.buffer().as_chunks::<3>();
-    Ok((0..3)
-        .flat_map(|channel| pixels.iter().map(move |rgb| rgb[channel]))
-        .collect())
+    ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
+        .expect("an image holds three bytes for each of its pixels")
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Error> {
@@ -67,8 +139,16 @@ mod tests {
     use std::path::PathBuf;
 
     use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+    use tch::{Kind, Tensor};
 
     use super::*;
+    use crate::views::resized_crop;
+
+    fn square(path: &Path, size: u32) -> Result<Vec<u8>, Error> {
+        let mut to = vec![0; 3 * (size * size) as usize];
+        Resizer::default().square(&rgb(path)?, size, &mut to);
+        Ok(to)
+    }
 
     fn save(dir: &tempfile::TempDir, name: &str, image: impl Into<DynamicImage>) -> PathBuf {
         let path = dir.path().join(name);
@@ -106,6 +186,47 @@ mod tests {
             for x in 2..6 {
                 let centre = 10.0 * (2.0 * x as f32 + 0.5) + 2.0 * y as f32 + 0.5;
                 assert!((f32::from(pixels[y * 8 + x]) - centre).abs() <= 1.0);
+            }
+        }
+    }
+
+    /// The device's rule, which is tested against loops, on the cut-out pixels.
+    #[test]
+    fn a_box_is_cut_scaled_and_mirrored_as_on_the_device() {
+        let image = RgbImage::from_fn(41, 37, |x, y| {
+            Rgb([
+                (x * y % 251) as u8,
+                (37 * x % 256) as u8,
+                (91 * y + x) as u8,
+            ])
+        });
+        let mut planes = vec![];
+        (0..3).for_each(|channel| planes.extend(image.pixels().map(|rgb| rgb[channel])));
+        let tensor = Tensor::from_slice(&planes).view([1, 3, 37, 41]);
+        let tensor = tensor.to_kind(Kind::Float);
+        let mut resizer = Resizer::default();
+        for (top, left, height, width) in [
+            (0, 0, 37, 41),
+            (3, 9, 30, 11),
+            (36, 40, 1, 1),
+            (5, 0, 16, 16),
+            (20, 25, 7, 9),
+        ] {
+            for mirrored in [false, true] {
+                let crop = Crop {
+                    top,
+                    left,
+                    height,
+                    width,
+                    mirrored,
+                };
+                let mut got = vec![0; 3 * 16 * 16];
+                resizer.cut(&image, &crop, 16, &mut got);
+                let column = Tensor::from_slice(&crop.column()).unsqueeze(1);
+                let expected = resized_crop(&tensor, &column, [16, 16]).flatten(0, -1);
+                let furthest = (Tensor::from_slice(&got) - expected).abs().max();
+                // Two passes that round to whole values each.
+                assert!(furthest.double_value(&[]) <= 1.01, "{crop:?} {furthest}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Reading files and folders so that an error says what was expected there and what is there instead.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
         _ => Error::read(path, source),
     })
+}
+
+/// A file that must be there, opened to be mapped.
+pub(super) fn open(path: &Path) -> Result<File, Error> {
+    File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
+        _ => Error::read(path, source),
+    })
+}
+
+/// The lines of a text file that hold anything, without the space around them.
+pub(super) fn lines(path: &Path) -> Result<Vec<String>, Error> {
+    let text = String::from_utf8_lossy(&read(path)?).into_owned();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(String::from).collect())
 }
 
 /// The content of a gzip stream, or the bytes themselves when they are none. `path` is for the error.

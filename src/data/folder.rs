@@ -1,137 +1,78 @@
-//! A folder of image files, `dir/<split>/<class>/<file>`: which files there are, and what class each has. Their pixels
-//! come by way of `cache.rs`.
+//! A folder of image files, `dir/<split>/<class>/<file>` or, without labels, `dir/<split>/<file>`: which files there
+//! are, and what class each has.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::images::Pixels;
-use super::{Error, Images, Splits, cache, files};
+use super::listing::{self, Decode, Listing};
+use super::{Error, Splits, files};
 
-/// The files of one split, in the order of their ids.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listing {
-    /// The split's folder.
-    pub(super) root: PathBuf,
-    /// Paths below `root`, sorted.
-    pub(super) files: Vec<PathBuf>,
-    labels: Vec<i64>,
-    classes: Vec<String>,
-}
-
-/// Reads both splits, from the cache where it is fresh.
+/// Reads all splits: the folders to train on, to take neighbours from where that is another, and to evaluate on.
 pub(super) fn open(
     dir: &Path,
-    size: u32,
-    splits: [&str; 2],
-    cache: &Path,
+    [train, eval]: [&str; 2],
+    memory: Option<&str>,
+    decode: &Decode,
 ) -> Result<Splits, Error> {
-    if !(1..=4096).contains(&size) {
-        return Err(Error::unexpected(
-            dir,
-            "an image size from 1 to 4096",
-            size.to_string(),
-        ));
-    }
-    let [train, eval] = splits.map(|split| Listing::read(&dir.join(split)));
-    let (train, eval) = (train?, eval?);
-    eval.check_classes(&train)?;
-    let images = |listing: Listing| {
-        let name = format!("{}/{}", files::name(dir), files::name(&listing.root));
-        let pixels = Pixels::Mapped(cache::pixels(&listing, size, cache)?);
-        let shape = [3, i64::from(size), i64::from(size)];
-        Ok(Images::from_pixels(
-            name,
-            shape,
-            pixels,
-            listing.labels,
-            listing.classes,
-        ))
-    };
-    Ok(Splits {
-        train: images(train)?,
-        eval: images(eval)?,
-    })
+    let read = |split: &str| read(&dir.join(split));
+    let memory = memory.filter(|memory| *memory != train).map(read);
+    listing::open(dir, read(train)?, memory.transpose()?, read(eval)?, decode)
 }
 
-impl Listing {
-    /// Walks the folder of a split.
-    pub(super) fn read(root: &Path) -> Result<Self, Error> {
-        let mut listing = Self {
-            root: root.to_path_buf(),
-            files: vec![],
-            labels: vec![],
-            classes: vec![],
-        };
-        let mut foreign = 0;
-        for class in files::entries(root)?
-            .into_iter()
-            .filter(|path| path.is_dir())
-        {
-            let before = listing.files.len();
-            foreign += listing.walk(&class)?;
-            if listing.files.len() == before {
-                return Err(Error::unexpected(&class, "JPEG or PNG files", "none"));
-            }
-            listing
-                .labels
-                .resize(listing.files.len(), listing.classes.len() as i64);
-            listing.classes.push(files::name(&class));
-        }
-        if listing.files.is_empty() {
-            return Err(Error::unexpected(root, "a folder for each class", "none"));
-        }
-        if foreign > 0 {
-            tracing::warn!(
-                "'{}': {foreign} files are neither JPEG nor PNG and are ignored",
-                root.display()
-            );
-        }
-        Ok(listing)
+/// Walks the folder of a split. Where it has folders they are its classes; where it has none, its images have no labels.
+pub(super) fn read(root: &Path) -> Result<Listing, Error> {
+    let mut listing = Listing::new(root, root);
+    let (classes, loose): (Vec<_>, Vec<_>) = files::entries(root)?
+        .into_iter()
+        .partition(|path| path.is_dir());
+    if classes.is_empty() && loose.iter().any(|path| is_image(path)) {
+        let foreign = walk(&mut listing, root)?;
+        warn(&listing, foreign, "neither JPEG nor PNG");
+        return Ok(listing);
     }
+    let (mut labels, mut foreign) = (vec![], 0);
+    for class in classes {
+        let before = listing.files.len();
+        foreign += walk(&mut listing, &class)?;
+        if listing.files.len() == before {
+            return Err(Error::unexpected(&class, "JPEG or PNG files", "none"));
+        }
+        labels.resize(listing.files.len(), listing.classes.len() as i64);
+        listing.classes.push(files::name(&class));
+    }
+    if listing.files.is_empty() {
+        let expected = "a folder for each class, or images without labels";
+        return Err(Error::unexpected(root, expected, "none"));
+    }
+    listing.labels = Some(labels);
+    warn(&listing, foreign, "neither JPEG nor PNG");
+    let beside = loose.iter().filter(|path| is_image(path)).count();
+    warn(&listing, beside, "images beside the folders of the classes");
+    Ok(listing)
+}
 
-    /// Adds the images in a folder and the folders below it; the result is the number of other files.
-    fn walk(&mut self, dir: &Path) -> Result<usize, Error> {
-        let mut foreign = 0;
-        for path in files::entries(dir)? {
-            if path.is_dir() {
-                foreign += self.walk(&path)?;
-            } else if is_image(&path) {
-                let below = path
-                    .strip_prefix(&self.root)
-                    .expect("the walk began at the root");
-                self.files.push(below.to_path_buf());
-            } else {
-                foreign += 1;
-            }
-        }
-        Ok(foreign)
+fn warn(listing: &Listing, count: usize, what: &str) {
+    if count > 0 {
+        let origin = listing.origin.display();
+        tracing::warn!("'{origin}': {count} files are {what} and are ignored");
     }
+}
 
-    fn check_classes(&self, other: &Self) -> Result<(), Error> {
-        if self.classes == other.classes {
-            return Ok(());
+/// Adds the images in a folder and the folders below it; the result is the number of other files.
+fn walk(listing: &mut Listing, dir: &Path) -> Result<usize, Error> {
+    let mut foreign = 0;
+    for path in files::entries(dir)? {
+        if path.is_dir() {
+            foreign += walk(listing, &path)?;
+        } else if is_image(&path) {
+            let below = path
+                .strip_prefix(&listing.root)
+                .expect("the walk began at the root");
+            listing.files.push(below.to_path_buf());
+        } else {
+            foreign += 1;
         }
-        let without = |some: &[String], others: &[String]| -> Vec<String> {
-            some.iter()
-                .filter(|class| !others.contains(class))
-                .cloned()
-                .collect()
-        };
-        let mut found = vec![];
-        for (what, classes) in [
-            ("lacks", without(&other.classes, &self.classes)),
-            ("adds", without(&self.classes, &other.classes)),
-        ] {
-            if !classes.is_empty() {
-                found.push(format!("one that {what} {}", files::listing(&classes)));
-            }
-        }
-        let expected = format!(
-            "the {} classes of '{}'",
-            other.classes.len(),
-            other.root.display()
-        );
-        Err(Error::unexpected(&self.root, expected, found.join(" and ")))
     }
+    Ok(foreign)
 }
 
 fn is_image(path: &Path) -> bool {
@@ -145,10 +86,12 @@ fn is_image(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
 
     use image::{Rgb, RgbImage};
 
     use super::*;
+    use crate::data::Images;
 
     /// Each image has its own shade of red.
     fn draw(dir: &Path, file: &str, red: u8) {
@@ -172,8 +115,19 @@ mod tests {
         }
     }
 
+    fn cached(dir: &Path, size: u32) -> Decode {
+        let cache = dir.join("cache");
+        Decode::Cached { size, cache }
+    }
+
     fn read(dir: &Path) -> Result<Splits, Error> {
-        open(dir, 2, ["train", "val"], &dir.join("cache"))
+        open(dir, ["train", "val"], None, &cached(dir, 2))
+    }
+
+    fn reds(images: &Images) -> Vec<u8> {
+        (0..images.len() as i64)
+            .map(|id| images.image(id)[0])
+            .collect()
     }
 
     #[test]
@@ -188,22 +142,74 @@ mod tests {
         ] {
             draw(dir.path(), other, 0);
         }
-        let Splits { train, eval } = read(dir.path()).unwrap();
+        let Splits {
+            train,
+            memory,
+            eval,
+        } = read(dir.path()).unwrap();
+        assert!(Arc::ptr_eq(&train, &memory));
         assert_eq!(train.classes(), ["ape", "cat"]);
-        assert_eq!(
-            (train.labels(), eval.labels()),
-            (&[0, 1, 1][..], &[0, 1][..])
-        );
-        let reds = |images: &Images| {
-            (0..images.len() as i64)
-                .map(|id| images.image(id)[0])
-                .collect::<Vec<_>>()
-        };
+        assert_eq!(train.labels(), Some(&[0, 1, 1][..]));
+        assert_eq!(eval.labels(), Some(&[0, 1][..]));
         assert_eq!(
             (reds(&train), reds(&eval)),
             (vec![13, 11, 12], vec![15, 14])
         );
-        assert_eq!(train.shape(), [3, 2, 2]);
+        assert_eq!(train.shape(), Some([3, 2, 2]));
+        let live = open(dir.path(), ["train", "val"], None, &Decode::Live).unwrap();
+        assert_eq!((live.train.len(), live.train.shape()), (3, None));
+        assert_eq!(live.train.labels(), train.labels());
+    }
+
+    #[test]
+    fn images_without_folders_for_classes_have_no_labels() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path());
+        for (file, red) in [("all/2.png", 22), ("all/1.png", 21), ("all/notes.txt", 0)] {
+            draw(dir.path(), file, red);
+        }
+        let open = |splits, memory| open(dir.path(), splits, memory, &cached(dir.path(), 2));
+        let Splits {
+            train,
+            memory,
+            eval,
+        } = open(["all", "val"], Some("train")).unwrap();
+        assert_eq!((train.labels(), reds(&train)), (None, vec![21, 22]));
+        assert_eq!(memory.labels(), Some(&[0, 1, 1][..]));
+        assert_eq!(
+            (memory.classes(), reds(&eval)),
+            (eval.classes(), vec![15, 14])
+        );
+        for (splits, memory, place, expected) in [
+            (
+                ["all", "val"],
+                None,
+                "all",
+                "expected a labelled split to take neighbours from, found images without labels",
+            ),
+            (
+                ["train", "all"],
+                None,
+                "all",
+                "expected a labelled split to evaluate on, found images without labels",
+            ),
+            (
+                ["all", "val"],
+                Some("val"),
+                "val",
+                "expected another split to evaluate on than to take neighbours from, found the same",
+            ),
+            (
+                ["all", "val"],
+                Some("labelled"),
+                "labelled",
+                "expected this folder, found only 'all', 'cache', 'train', 'val' in its folder",
+            ),
+        ] {
+            let text = open(splits, memory).unwrap_err().to_string();
+            let place = dir.path().join(place);
+            assert_eq!(text, format!("'{}': {expected}", place.display()));
+        }
     }
 
     #[test]
@@ -242,7 +248,7 @@ mod tests {
                         .for_each(|class| fs::remove_dir_all(dir.join(class)).unwrap())
                 },
                 "train",
-                "expected a folder for each class, found none",
+                "expected a folder for each class, or images without labels, found none",
             ),
         ];
         for (fault, place, expected) in faults {
@@ -256,9 +262,14 @@ mod tests {
             );
             assert!(text.contains(expected), "{text}");
         }
-        let text = open(Path::new("d"), 0, ["a", "b"], Path::new("c"))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(text, "'d': expected an image size from 1 to 4096, found 0");
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path());
+        for size in [0, 4097] {
+            let decode = cached(dir.path(), size);
+            let text = open(dir.path(), ["train", "val"], None, &decode).unwrap_err();
+            assert!(text.to_string().ends_with(&format!(
+                "expected an image size from 1 to 4096, found {size}"
+            )));
+        }
     }
 }

@@ -50,10 +50,7 @@ pub(super) fn open(dir: &Path) -> Result<Splits, Error> {
             classes.clone(),
         )
     };
-    Ok(Splits {
-        train: images("train", train),
-        eval: images("t10k", eval),
-    })
+    Ok(Splits::new(images("train", train), images("t10k", eval)))
 }
 
 /// The file of that name, or else its gzipped form, or else the name itself for the error.
@@ -201,9 +198,13 @@ mod tests {
                     false => fs::write(dir.path().join(name), bytes).unwrap(),
                 }
             }
-            let Splits { train, eval } = open(dir.path()).unwrap();
-            assert_eq!((train.shape(), train.labels()), ([1, 2, 3], &[0, 2, 1][..]));
-            assert_eq!((eval.shape(), eval.labels()), ([1, 2, 3], &[1, 1][..]));
+            let Splits { train, eval, .. } = open(dir.path()).unwrap();
+            for (images, labels) in [(&train, &[0, 2, 1][..]), (&eval, &[1, 1])] {
+                assert_eq!(
+                    (images.shape(), images.labels()),
+                    (Some([1, 2, 3]), Some(labels))
+                );
+            }
             assert_eq!(train.image(1), [6, 7, 8, 9, 10, 11]);
             assert_eq!(eval.image(0), [100, 101, 102, 103, 104, 105]);
             assert_eq!(train.classes(), ["0", "1", "2"]);

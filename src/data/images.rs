@@ -1,50 +1,49 @@
-//! One split in the host's memory: pixels, labels, names of the classes. How a batch reaches a device is in `feed.rs`.
+//! One split: its images, labels and names of the classes. How a batch reaches a device is in `feed.rs`.
 
 use std::fmt;
+use std::sync::Arc;
 
-use memmap2::Mmap;
-use rayon::prelude::*;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-/// One split of a source: `N` images of one shape, each with a label.
+use super::live::Files;
+use super::pixels::{Block, Pixels};
+
+/// One split of a source: `N` images, each with a label or none of them with one.
 pub struct Images {
     name: String,
-    shape: [i64; 3],
-    pixels: Pixels,
-    labels: Vec<i64>,
+    content: Content,
+    labels: Option<Vec<i64>>,
     classes: Vec<String>,
 }
 
-/// The bytes of all images, NCHW.
-pub(super) enum Pixels {
-    Owned(Vec<u8>),
-    /// Read from the disk when touched, so a split may be larger than the memory.
-    Mapped(Mmap),
-}
-
-impl Pixels {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Mapped(map) => map,
-        }
-    }
+/// Where the images of a split are.
+pub(super) enum Content {
+    /// In memory or mapped, all of one shape.
+    Pixels(Pixels),
+    /// In files of any size, decoded whenever they are asked for.
+    Files(Files),
 }
 
 /// In short: thousands of labels and pixels help nobody.
 impl fmt::Debug for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, len, shape) = (&self.name, self.len(), self.shape);
-        write!(
-            f,
-            "Images({name}: {len} of {shape:?}, {} classes)",
-            self.classes.len()
-        )
+        let (name, len) = (&self.name, self.len());
+        let shape = self
+            .shape()
+            .map_or("any size".to_owned(), |shape| format!("{shape:?}"));
+        match self.labels {
+            Some(_) => write!(
+                f,
+                "Images({name}: {len} of {shape}, {} classes)",
+                self.classes.len()
+            ),
+            None => write!(f, "Images({name}: {len} of {shape}, no labels)"),
+        }
     }
 }
 
 impl Images {
-    /// A split from its parts: `pixels` u8 NCHW in 0..=255, one label per image, `shape` is `[C, H, W]`.
+    /// A labelled split from its parts: `pixels` u8 NCHW in 0..=255, one label per image, `shape` is `[C, H, W]`.
     ///
     /// # Panics
     ///
@@ -56,36 +55,41 @@ impl Images {
         labels: Vec<i64>,
         classes: Vec<String>,
     ) -> Self {
-        Self::from_pixels(name, shape, Pixels::Owned(pixels), labels, classes)
+        let pixels = Pixels::new(shape, vec![Arc::new(Block::owned(pixels))]);
+        Self::of(name, Content::Pixels(pixels), Some(labels), classes)
     }
 
-    pub(super) fn from_pixels(
+    /// A split without labels from its pixels, u8 NCHW; `shape` is `[C, H, W]`.
+    ///
+    /// # Panics
+    ///
+    /// Where the pixels make no whole number of images.
+    pub fn unlabelled(name: impl Into<String>, shape: [i64; 3], pixels: Vec<u8>) -> Self {
+        let pixels = Pixels::new(shape, vec![Arc::new(Block::owned(pixels))]);
+        Self::of(name, Content::Pixels(pixels), None, vec![])
+    }
+
+    pub(super) fn of(
         name: impl Into<String>,
-        shape: [i64; 3],
-        pixels: Pixels,
-        labels: Vec<i64>,
+        content: Content,
+        labels: Option<Vec<i64>>,
         classes: Vec<String>,
     ) -> Self {
-        let image = shape.iter().product::<i64>() as usize;
-        assert_eq!(
-            pixels.bytes().len(),
-            labels.len() * image,
-            "each label has one image of {shape:?}"
-        );
-        assert!(
-            labels
-                .iter()
-                .all(|&label| (0..classes.len() as i64).contains(&label)),
-            "each label is one of the {} classes",
-            classes.len()
-        );
-        Self {
+        let images = Self {
             name: name.into(),
-            shape,
-            pixels,
+            content,
             labels,
             classes,
+        };
+        if let Some(labels) = &images.labels {
+            let count = images.classes.len() as i64;
+            assert_eq!(labels.len(), images.len(), "one label per image");
+            assert!(
+                labels.iter().all(|&label| (0..count).contains(&label)),
+                "each label is one of the {count} classes"
+            );
         }
+        images
     }
 
     /// Source and split, as `fashion-mnist/train`.
@@ -93,76 +97,64 @@ impl Images {
         &self.name
     }
 
-    /// `[C, H, W]` of each image.
-    pub fn shape(&self) -> [i64; 3] {
-        self.shape
+    /// `[C, H, W]` of each image, or nothing where the files are decoded live and may have any size.
+    pub fn shape(&self) -> Option<[i64; 3]> {
+        match &self.content {
+            Content::Pixels(pixels) => Some(pixels.shape),
+            Content::Files(_) => None,
+        }
+    }
+
+    /// Channels of each image: 1 or 3.
+    pub fn channels(&self) -> i64 {
+        self.shape().map_or(3, |[channels, ..]| channels)
     }
 
     /// The number of images `N`.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        match &self.content {
+            Content::Pixels(pixels) => pixels.len(),
+            Content::Files(files) => files.len(),
+        }
     }
 
     /// Whether there are none; never so for a split that [`open`](super::open) gave.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.len() == 0
     }
 
-    /// The true class of each image. For diagnostics and evaluation only: no policy sees them.
-    pub fn labels(&self) -> &[i64] {
-        &self.labels
+    /// The true class of each image, or nothing for an unlabelled split. For diagnostics and evaluation only: no policy
+    /// sees them.
+    pub fn labels(&self) -> Option<&[i64]> {
+        self.labels.as_deref()
     }
 
-    /// The true class of each image, `[N]` i64 on the CPU. For diagnostics and evaluation only.
-    pub fn labels_tensor(&self) -> Tensor {
-        Tensor::from_slice(&self.labels)
+    /// The true class of each image, `[N]` i64 on the CPU, or nothing for an unlabelled split. For diagnostics and
+    /// evaluation only.
+    pub fn labels_tensor(&self) -> Option<Tensor> {
+        self.labels().map(Tensor::from_slice)
     }
 
-    /// The names of the classes; a label is an index into them.
+    /// The names of the classes; a label is an index into them. None for an unlabelled split.
     pub fn classes(&self) -> &[String] {
         &self.classes
-    }
-
-    /// The size of all pixels in bytes.
-    pub fn bytes(&self) -> usize {
-        self.pixels.bytes().len()
     }
 
     /// The pixels of one image, `[C, H, W]` u8.
     ///
     /// # Panics
     ///
-    /// Where `id` is not in `0..len`.
-    pub fn image(&self, id: i64) -> &[u8] {
+    /// Where `id` is not in `0..len`, and where the files are decoded live.
+    pub fn image(&self, id: i64) -> Vec<u8> {
         self.check(&[id]);
-        let size = self.image_bytes();
-        &self.pixels.bytes()[id as usize * size..][..size]
+        match &self.content {
+            Content::Pixels(pixels) => pixels.image(id),
+            Content::Files(_) => panic!("'{}' keeps no pixels: it is decoded live", self.name),
+        }
     }
 
-    /// The images `ids` in that order, `[B, C, H, W]` u8 on the CPU.
-    ///
-    /// # Panics
-    ///
-    /// Where an id is not in `0..len`.
-    pub fn gather(&self, ids: &[i64]) -> Tensor {
-        self.check(ids);
-        let size = self.image_bytes();
-        let mut batch = vec![0; ids.len() * size];
-        // In parallel because the first touch of a mapped image waits for the disk.
-        batch
-            .par_chunks_mut(size)
-            .zip(ids)
-            .with_min_len(16)
-            .for_each(|(to, &id)| to.copy_from_slice(self.image(id)));
-        let [c, h, w] = self.shape;
-        Tensor::from_data_size(&batch, &[ids.len() as i64, c, h, w], Kind::Uint8)
-    }
-
-    /// All images, `[N, C, H, W]` u8 on the CPU.
-    pub(super) fn all(&self) -> Tensor {
-        let [c, h, w] = self.shape;
-        let shape = [self.len() as i64, c, h, w];
-        Tensor::from_data_size(self.pixels.bytes(), &shape, Kind::Uint8)
+    pub(super) fn content(&self) -> &Content {
+        &self.content
     }
 
     /// Panics where an id names no image: on a GPU that would otherwise end the process much later, without a reason.
@@ -175,10 +167,6 @@ impl Images {
                 len - 1
             );
         }
-    }
-
-    fn image_bytes(&self) -> usize {
-        self.shape.iter().product::<i64>() as usize
     }
 }
 
@@ -198,32 +186,32 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_the_images_asked_for_in_order() {
-        let batch = three().gather(&[2, 0, 2]);
-        assert_eq!(batch.size(), [3, 1, 2, 2]);
-        assert_eq!(batch.kind(), Kind::Uint8);
-        let pixels = Vec::<u8>::try_from(batch.flatten(0, -1)).unwrap();
-        assert_eq!(pixels, [8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11]);
-        assert_eq!(three().gather(&[]).size(), [0, 1, 2, 2]);
-    }
-
-    #[test]
     fn a_split_is_shown_in_short() {
         assert_eq!(
             format!("{:?}", three()),
             "Images(three: 3 of [1, 2, 2], 2 classes)"
         );
+        assert_eq!(
+            format!("{:?}", Images::unlabelled("two", [1, 2, 3], vec![0; 12])),
+            "Images(two: 2 of [1, 2, 3], no labels)"
+        );
     }
 
     #[test]
-    fn labels_are_long() {
-        assert_eq!(three().labels_tensor(), Tensor::from_slice(&[0i64, 1, 0]));
+    fn labels_are_long_or_absent() {
+        assert_eq!(
+            three().labels_tensor(),
+            Some(Tensor::from_slice(&[0i64, 1, 0]))
+        );
+        let none = Images::unlabelled("none", [1, 1, 1], vec![0]);
+        assert_eq!((none.labels(), none.classes()), (None, &[][..]));
+        assert!(none.labels_tensor().is_none());
     }
 
     #[test]
     fn an_id_out_of_range_is_named() {
         for id in [-1, 3] {
-            let panic = std::panic::catch_unwind(|| three().gather(&[0, id])).unwrap_err();
+            let panic = std::panic::catch_unwind(|| three().image(id)).unwrap_err();
             let text = panic.downcast_ref::<String>().unwrap();
             assert_eq!(
                 text,

@@ -1,5 +1,5 @@
-//! Where images come from: the sources, their two splits, and the order in which a run meets them. Nothing here changes
-//! a pixel beyond bringing all images of a folder to one size; augmentations live in [`crate::views`].
+//! Where images come from: the sources, their splits, the order in which a run meets them, and their way to the device.
+//! Augmentations live in [`crate::views`]; of these only the crop is made here, where files are decoded live.
 
 mod cache;
 mod cifar;
@@ -10,14 +10,22 @@ mod files;
 mod folder;
 mod idx;
 mod images;
+mod list;
+mod listing;
+mod live;
 mod loader;
+mod pixels;
+mod stl10;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub use feed::Feed;
+pub use feed::{Feed, Feeds};
 pub use images::Images;
+pub use listing::Decode;
 pub use loader::{Batch, Loader, epoch_order};
+pub use stl10::Stl10Split;
 
 /// Where the images of a run come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,33 +50,71 @@ pub enum Source {
         /// The folder that holds `train.bin` and `test.bin`, or the folder `cifar-100-binary` with them.
         dir: PathBuf,
     },
-    /// JPEG and PNG files as `dir/<split>/<class>/<file>`, each brought to RGB of `size` x `size` once and then kept in
-    /// a memory-mapped file. Hidden files are ignored, as are files that are neither `.jpg`, `.jpeg` nor `.png`.
+    /// The binary version of STL-10. Its files are mapped and must not change under a run. The neighbours are the 5,000
+    /// images with labels.
+    Stl10 {
+        /// The folder that holds `train_X.bin` and the others, or the folder `stl10_binary` with them.
+        dir: PathBuf,
+        /// Which images are trained on.
+        split: Stl10Split,
+    },
+    /// JPEG and PNG files as `dir/<split>/<class>/<file>`. Hidden files are ignored, as are files that are neither `.jpg`,
+    /// `.jpeg` nor `.png`. A split without folders for classes, `dir/<split>/<file>`, has no labels.
     Folder {
         /// The folder that holds the splits.
         dir: PathBuf,
-        /// Height and width of every image, in pixels: the shorter side is scaled to it, the longer one cropped around
-        /// the centre.
-        size: u32,
         /// Name of the folder with the images to train on.
         train: String,
+        /// Name of the folder with the labelled images to take neighbours from; those to train on where there is none.
+        memory: Option<String>,
         /// Name of the folder with the images to evaluate on.
         eval: String,
-        /// The folder for the decoded images, made when missing.
-        cache: PathBuf,
+        /// When the files are decoded.
+        decode: Decode,
+    },
+    /// JPEG and PNG files that text files name, `path` or `path label` a line, relative to `dir`. Labels are whole numbers
+    /// from 0; either each line of a list has one, or none.
+    List {
+        /// The folder to which all paths are relative.
+        dir: PathBuf,
+        /// The list of images to train on.
+        train: PathBuf,
+        /// The list of labelled images to take neighbours from; those to train on where there is none.
+        memory: Option<PathBuf>,
+        /// The list of images to evaluate on.
+        eval: PathBuf,
+        /// The names of the classes, one a line; without it they are the labels' numbers.
+        classes: Option<PathBuf>,
+        /// When the files are decoded.
+        decode: Decode,
     },
 }
 
-/// The two halves of a source. Both have the same shape and the same classes.
-#[derive(Debug)]
+/// The splits of a source. Their images have equally many channels; `memory` and `eval` have labels of the same classes.
+#[derive(Clone, Debug)]
 pub struct Splits {
-    /// The images to train on.
-    pub train: Images,
-    /// The images to evaluate on.
-    pub eval: Images,
+    /// The images to train on, with or without labels.
+    pub train: Arc<Images>,
+    /// The labelled images to take neighbours from, and to fit probes on: often those to train on, and then the same
+    /// `Arc`.
+    pub memory: Arc<Images>,
+    /// The labelled images to evaluate on.
+    pub eval: Arc<Images>,
 }
 
-/// Reads both splits of a source.
+impl Splits {
+    /// Two labelled splits: the neighbours are the images to train on.
+    pub fn new(train: Images, eval: Images) -> Self {
+        let train = Arc::new(train);
+        Self {
+            memory: Arc::clone(&train),
+            train,
+            eval: Arc::new(eval),
+        }
+    }
+}
+
+/// Reads the splits of a source.
 ///
 /// # Errors
 ///
@@ -80,13 +126,28 @@ pub fn open(source: &Source) -> Result<Splits, Error> {
         Source::Idx { dir } => idx::open(dir),
         Source::Cifar10 { dir } => cifar::open(&cifar::CIFAR10, dir),
         Source::Cifar100 { dir } => cifar::open(&cifar::CIFAR100, dir),
+        Source::Stl10 { dir, split } => stl10::open(dir, *split),
         Source::Folder {
             dir,
-            size,
             train,
+            memory,
             eval,
-            cache,
-        } => folder::open(dir, *size, [train, eval], cache),
+            decode,
+        } => folder::open(dir, [train, eval], memory.as_deref(), decode),
+        Source::List {
+            dir,
+            train,
+            memory,
+            eval,
+            classes,
+            decode,
+        } => list::open(
+            dir,
+            [train, eval],
+            memory.as_deref(),
+            classes.as_deref(),
+            decode,
+        ),
     }
 }
 

@@ -76,7 +76,7 @@ pub trait Labels {
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn start(policy: &mut dyn Labels, features: &Tensor, now: Now) -> Result<Clusters, Fault> {
-    seed_torch(now.seed, Purpose::Labels, now.step);
+    seed_torch(now.seed, Purpose::Labels, now.step, now.part);
     let clusters = tch::no_grad(|| policy.start(features, now))?;
     let (n, d) = (features.size()[0], features.size()[1]);
     let checked = match clusters.centroids.size().as_slice() {
@@ -95,7 +95,7 @@ pub fn start(policy: &mut dyn Labels, features: &Tensor, now: Now) -> Result<Clu
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn run(policy: &mut dyn Labels, ctx: &Context<'_>) -> Result<Option<Tensor>, Fault> {
-    seed_torch(ctx.now.seed, Purpose::Labels, ctx.now.step);
+    seed_torch(ctx.now.seed, Purpose::Labels, ctx.now.step, ctx.now.part);
     let labels = tch::no_grad(|| policy.decide(ctx))?;
     if let Some(labels) = &labels {
         check_labels(labels, ctx.index.size()[0], ctx.bank.clusters())
@@ -109,7 +109,7 @@ pub fn run(policy: &mut dyn Labels, ctx: &Context<'_>) -> Result<Option<Tensor>,
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn after_step(policy: &mut dyn Labels, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
-    seed_torch(now.seed, Purpose::Labels, now.step);
+    seed_torch(now.seed, Purpose::Labels, now.step, now.part);
     let upkeep = tch::no_grad(|| policy.after_step(bank, now))?;
     check_upkeep(&upkeep, bank).map_err(|message| policy.refuse("after_step", message))?;
     Ok(upkeep)
@@ -120,7 +120,7 @@ pub fn after_step(policy: &mut dyn Labels, bank: &Bank, now: Now) -> Result<Upke
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn after_epoch(policy: &mut dyn Labels, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
-    seed_torch(now.seed, Purpose::Labels, now.step);
+    seed_torch(now.seed, Purpose::Labels, now.step, now.part);
     let upkeep = tch::no_grad(|| policy.after_epoch(bank, now))?;
     check_upkeep(&upkeep, bank).map_err(|message| policy.refuse("after_epoch", message))?;
     Ok(upkeep)

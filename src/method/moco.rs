@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 
-use super::Margin;
-use crate::bank::{Error, Queue};
+use super::{Batch, Contrast, Error, Margin, Method, prefixed, progress, under};
+use crate::bank::Queue;
+use crate::model::{Embedding, MomentumEncoder, Network};
+use crate::policy::Now;
+use crate::train::seed::{Purpose, stream};
 
 /// The InfoNCE loss `[]` f32, the mean over the batch (He et al. 2020, equation 1), with a margin on the positive.
 ///
@@ -27,15 +31,20 @@ pub fn info_nce(
         .mean(Kind::Float)
 }
 
-/// MoCo's state beside the two encoders.
-#[derive(Debug)]
+/// MoCo v1 and v2; what sets them apart is a head with a hidden layer, blur and the temperature, which are configuration.
 pub struct Moco {
+    /// The key network.
+    pub key: MomentumEncoder,
     /// The past keys.
     pub queue: Queue,
     /// Divides the cosines; MoCo v2 takes 0.2.
     pub temperature: f64,
     /// On the positive cosine; MoCo has none.
     pub margin: Margin,
+    /// Whether each view is query as well as key; the loss is then the sum of both, and the queue takes both keys.
+    pub symmetric: bool,
+    /// Shuffled groups of the batch in which keys are normalised, 1 or more; see [`Moco::keys`].
+    pub groups: i64,
 }
 
 impl Moco {
@@ -50,23 +59,82 @@ impl Moco {
         )
     }
 
-    /// Takes the `keys` `[B, D]` f32 of the step into the queue. Called after the backward pass, which still needs the
-    /// keys that they replace.
-    pub fn after_step(&mut self, keys: &Tensor) {
-        self.queue.enqueue(keys);
-    }
-
-    /// The tensors of a checkpoint, as [`Queue::state`] says.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
-        self.queue.state()
-    }
-
-    /// Takes over what [`Moco::state`] gave.
+    /// Key embeddings of `images` `[B, C, H, W]`, without gradient.
     ///
-    /// # Errors
-    /// As [`Queue::load`].
-    pub fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<(), Error> {
-        self.queue.load(state)
+    /// Batch normalisation tells a query which images share its batch, and its key has the same company: a short cut to the
+    /// positive. The paper shuffles the keys among devices (section 3.3, "shuffling BN"). On one device there is nobody to
+    /// shuffle with; instead the shuffled batch is encoded in `groups` parts with statistics of their own, while queries keep
+    /// those of the whole batch. With one group nothing is shuffled and both see the same batch.
+    fn keys(&self, images: &Tensor, now: Now) -> Embedding {
+        let network = &self.key.network;
+        tch::no_grad(|| {
+            if self.groups == 1 {
+                return network.embed(images, true);
+            }
+            let mut order: Vec<i64> = (0..images.size()[0]).collect();
+            order.shuffle(&mut stream(now.seed, Purpose::Shuffle, now.step, now.part));
+            let order = Tensor::from_slice(&order).to_device(images.device());
+            let parts = images.index_select(0, &order).chunk(self.groups, 0);
+            let parts: Vec<_> = parts.iter().map(|part| network.embed(part, true)).collect();
+            let back = order.argsort(0, false);
+            let whole = |of: fn(&Embedding) -> &Tensor| {
+                let parts: Vec<_> = parts.iter().map(of).collect();
+                Tensor::cat(&parts, 0).index_select(0, &back)
+            };
+            Embedding {
+                intra: whole(|part| &part.intra),
+                inter: whole(|part| &part.inter),
+                projection: whole(|part| &part.projection),
+            }
+        })
+    }
+}
+
+impl Method for Moco {
+    fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast {
+        let (first, second) = ((batch.view)(0), (batch.view)(1));
+        let own = query.embed(&first, true);
+        let key = self.keys(&second, batch.now);
+        let mut loss = self.loss(&own.intra, &key.intra);
+        let mut remembered = key.intra;
+        if self.symmetric {
+            let back = self.keys(&first, batch.now);
+            loss += self.loss(&query.embed(&second, true).intra, &back.intra);
+            remembered = Tensor::cat(&[remembered, back.intra], 0);
+        }
+        Contrast {
+            loss,
+            query: own.inter,
+            key: key.inter,
+            remembered,
+        }
+    }
+
+    fn remember(&mut self, _index: &Tensor, contrast: &Contrast) {
+        self.queue.enqueue(&contrast.remembered);
+    }
+
+    fn follow(&mut self, query: &Network, now: Now) {
+        self.key.follow(query, progress(now));
+    }
+
+    fn teacher<'a>(&'a self, _query: &'a Network) -> &'a Network {
+        &self.key.network
+    }
+
+    fn temperature(&self) -> Option<f64> {
+        Some(self.temperature)
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        let mut state: Vec<_> = prefixed("key", self.key.network.state()).collect();
+        state.extend(prefixed("queue", self.queue.state()));
+        state
+    }
+
+    fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<(), Error> {
+        self.key.network.load(&under("key", state))?;
+        Ok(self.queue.load(&under("queue", state))?)
     }
 }
 
@@ -109,27 +177,5 @@ mod tests {
             assert!(loss.double_value(&[]).is_finite());
             assert_eq!(query.grad().isfinite().all().int64_value(&[]), 1);
         }
-    }
-
-    #[test]
-    fn a_step_moves_the_queue_and_its_state_comes_back() {
-        let new = |seed| Moco {
-            queue: Queue::new(10, 8, seed, Device::Cpu),
-            temperature: 0.2,
-            margin: Margin::None,
-        };
-        let (mut moco, mut other) = (new(1), new(2));
-        let (query, key) = (batch(4).set_requires_grad(true), batch(4));
-        moco.loss(&query, &key).backward();
-        moco.after_step(&key);
-        assert!(
-            moco.queue
-                .keys()
-                .narrow(0, 0, 4)
-                .allclose(&key, 1e-6, 1e-6, false)
-        );
-        other.load(&moco.state()).unwrap();
-        let losses = [&moco, &other].map(|moco| moco.loss(&query, &key).double_value(&[]));
-        assert_eq!(losses[0], losses[1]);
     }
 }

@@ -1,8 +1,132 @@
-//! The intra-image branch: what the host itself contrasts, two views of one image. Which other images are contrasted is
-//! the sampler's and the boundary's business.
+//! The intra-image branch: what the host itself contrasts, views of one image. Which other images are contrasted is the
+//! sampler's and the boundary's business.
+//!
+//! | method | positives | negatives | momentum encoder |
+//! |---|---|---|---|
+//! | [`Npid`] | the image's row of a memory | all other rows | none |
+//! | [`Moco`] | the other view, by the momentum encoder | a queue of past keys | yes |
+//! | [`SimClr`] | the other view | all other views of the batch | none |
+//! | [`Byol`] | the other view, by the momentum encoder | none; a predictor instead | yes |
 
+mod byol;
 pub mod margin;
 pub mod moco;
+mod npid;
+mod simclr;
 
+use std::collections::BTreeMap;
+
+use tch::Tensor;
+
+pub use byol::Byol;
 pub use margin::Margin;
 pub use moco::{Moco, info_nce};
+pub use npid::Npid;
+pub use simclr::{SimClr, nt_xent};
+
+use crate::model::Network;
+use crate::policy::Now;
+use crate::{bank, model};
+
+/// A batch that a method contrasts.
+pub struct Batch<'a> {
+    /// Makes the view of that number: `[B, C, H, W]` f32, normalised.
+    pub view: &'a dyn Fn(u64) -> Tensor,
+    /// Each image's number in the training split, `[B]` i64.
+    pub index: &'a Tensor,
+    /// When.
+    pub now: Now,
+}
+
+/// What a method found.
+pub struct Contrast {
+    /// The intra-image loss `[]` f32, tracked.
+    pub loss: Tensor,
+    /// The embeddings that the inter-image branch relates to the bank, `[B, D]` f32 unit rows, tracked.
+    pub query: Tensor,
+    /// The embeddings that the bank takes in, `[B, D]` f32 unit rows, detached.
+    pub key: Tensor,
+    /// What the method itself remembers of the batch, `[B, D]` or `[2 B, D]` f32 unit rows, detached.
+    pub remembered: Tensor,
+}
+
+impl Contrast {
+    /// The same without gradient.
+    pub fn detach(&self) -> Self {
+        Self {
+            loss: self.loss.detach(),
+            query: self.query.detach(),
+            key: self.key.shallow_clone(),
+            remembered: self.remembered.shallow_clone(),
+        }
+    }
+}
+
+/// An intra-image branch.
+pub trait Method {
+    /// Embeds the views that it needs and contrasts them. Changes nothing but statistics of batch normalisation.
+    fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast;
+
+    /// Takes in what a batch left, after the weights have changed: the backward pass still needed what it replaces.
+    fn remember(&mut self, index: &Tensor, contrast: &Contrast);
+
+    /// Lets the momentum encoder follow, once a step.
+    fn follow(&mut self, _query: &Network, _now: Now) {}
+
+    /// The network whose embeddings fill the bank.
+    fn teacher<'a>(&'a self, query: &'a Network) -> &'a Network {
+        query
+    }
+
+    /// What the optimiser changes beside the query network, sorted by name.
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        Vec::new()
+    }
+
+    /// The temperature of its softmax, where it has one.
+    fn temperature(&self) -> Option<f64>;
+
+    /// The tensors of a checkpoint; they may share storage with the method, so they are written out before the next step.
+    fn state(&self) -> Vec<(String, Tensor)>;
+
+    /// Takes over what [`Method::state`] gave.
+    ///
+    /// # Errors
+    /// What is missing or does not fit.
+    fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<(), Error>;
+}
+
+/// Why a method's state cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Weights of the momentum encoder or the predictor.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// The queue or the memory.
+    #[error(transparent)]
+    Bank(#[from] bank::Error),
+}
+
+/// Tensors with a prefix before their names.
+fn prefixed(
+    prefix: &str,
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+) -> impl Iterator<Item = (String, Tensor)> {
+    tensors
+        .into_iter()
+        .map(move |(name, tensor)| (format!("{prefix}.{name}"), tensor))
+}
+
+/// The tensors under a prefix, without it.
+fn under(prefix: &str, state: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let own = state.iter().filter_map(|(name, tensor)| {
+        let name = name.strip_prefix(prefix)?.strip_prefix('.')?;
+        Some((name.to_owned(), tensor.shallow_clone()))
+    });
+    own.collect()
+}
+
+/// The part of the run that is done, 0 to 1.
+fn progress(now: Now) -> f64 {
+    now.step as f64 / now.steps.max(1) as f64
+}

@@ -1,34 +1,45 @@
-//! Projection heads: what maps the features to the space in which images are compared.
+//! Projection heads and predictors: what maps features to the space in which images are compared.
 
 use tch::Tensor;
-use tch::nn::{self, Module};
+use tch::nn::{self, Module, ModuleT};
 
-/// A head of one or two linear layers, named as the entries of a `torch.nn.Sequential`: `0` and, after a ReLU, `2`.
+/// A head of one or two linear layers, named as the entries of a `torch.nn.Sequential`: `0` alone; `0` and, after a ReLU,
+/// `2`; or with batch normalisation `0`, `1` and, after the ReLU, `3`.
 pub(super) struct Head {
     first: nn::Linear,
+    norm: Option<nn::BatchNorm>,
     second: Option<nn::Linear>,
 }
 
 impl Head {
-    /// The head of MoCo v2 (Chen et al. 2020, arXiv 2003.04297): features F to `hidden`, ReLU, to `dim`.
-    pub(super) fn mlp(path: &nn::Path, features: i64, hidden: i64, dim: i64) -> Self {
-        Self {
-            first: linear(path / 0, features, hidden),
-            second: Some(linear(path / 2, hidden, dim)),
+    /// From `from` numbers to `dim`. Without a hidden layer (`hidden` 0) the head of NPID and MoCo v1 (He et al. 2020, arXiv
+    /// 1911.05722); with one that of MoCo v2 (Chen et al. 2020, arXiv 2003.04297); with `norm`, batch normalisation before
+    /// the ReLU, that of BYOL (Grill et al. 2020, arXiv 2006.07733, section 3.3).
+    pub(super) fn new(path: &nn::Path, from: i64, hidden: i64, dim: i64, norm: bool) -> Self {
+        if hidden == 0 {
+            return Self {
+                first: linear(path / 0, from, dim),
+                norm: None,
+                second: None,
+            };
         }
-    }
-
-    /// The head of NPID and MoCo v1 (He et al. 2020, arXiv 1911.05722): features F to `dim`.
-    pub(super) fn linear(path: &nn::Path, features: i64, dim: i64) -> Self {
+        let config = nn::BatchNormConfig {
+            ws_init: nn::Init::Const(1.0),
+            ..Default::default()
+        };
         Self {
-            first: linear(path / 0, features, dim),
-            second: None,
+            first: linear(path / 0, from, hidden),
+            norm: norm.then(|| nn::batch_norm1d(path / 1, hidden, config)),
+            second: Some(linear(path / if norm { 3 } else { 2 }, hidden, dim)),
         }
     }
 
     /// Features `[B, F]` f32 to raw embeddings `[B, D]` f32.
-    pub(super) fn forward(&self, features: &Tensor) -> Tensor {
-        let out = self.first.forward(features);
+    pub(super) fn forward(&self, features: &Tensor, train: bool) -> Tensor {
+        let mut out = self.first.forward(features);
+        if let Some(norm) = &self.norm {
+            out = norm.forward_t(&out, train);
+        }
         match &self.second {
             Some(second) => second.forward(&out.relu()),
             None => out,

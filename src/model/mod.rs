@@ -4,11 +4,16 @@
 mod head;
 mod momentum;
 mod network;
+mod predictor;
 mod resnet;
 mod small;
+mod weights;
 
-pub use momentum::{key_of, momentum_update};
-pub use network::Network;
+pub use momentum::{MomentumEncoder, key_of, momentum_update};
+pub use network::{Embedding, Network};
+pub use predictor::Predictor;
+
+use tch::Kind;
 
 use resnet::{Block, Layout};
 
@@ -59,6 +64,25 @@ pub enum Stem {
     Cifar,
 }
 
+/// In which numbers the encoder computes. Weights, heads and losses are f32 always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// f32.
+    F32,
+    /// Convolutions and activations in bfloat16, as under PyTorch's autocast; weights are rounded where they are used, so
+    /// gradients and the optimiser keep f32 master weights.
+    Bf16,
+}
+
+impl Precision {
+    fn kind(self) -> Kind {
+        match self {
+            Self::F32 => Kind::Float,
+            Self::Bf16 => Kind::BFloat16,
+        }
+    }
+}
+
 /// What a [`Network`] is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -72,6 +96,12 @@ pub struct Spec {
     pub hidden: i64,
     /// D, the length of an embedding.
     pub dim: i64,
+    /// Whether the head's hidden layer is batch-normalised.
+    pub norm: bool,
+    /// Whether the two branches share one head.
+    pub share_neck: bool,
+    /// In which numbers the encoder computes.
+    pub precision: Precision,
 }
 
 impl Spec {
@@ -132,6 +162,9 @@ mod tests {
         channels: 1,
         hidden: 128,
         dim: 128,
+        norm: false,
+        share_neck: true,
+        precision: Precision::F32,
     };
 
     #[test]

@@ -1,6 +1,42 @@
 //! The momentum encoder of MoCo (He et al. 2020, arXiv 1911.05722): a key network that follows the query network.
 
+use std::f64::consts::PI;
+
 use super::Network;
+
+/// A network that follows the one that is trained, and how closely.
+pub struct MomentumEncoder {
+    /// The network that follows.
+    pub network: Network,
+    /// m of [`momentum_update`] at the first step.
+    pub momentum: f64,
+    /// Whether m rises to 1 over the run, as half a cosine (BYOL, Grill et al. 2020, arXiv 2006.07733, section 3.3).
+    pub rises: bool,
+}
+
+impl MomentumEncoder {
+    /// One that begins as an exact copy of `query`.
+    pub fn of(query: &Network, momentum: f64, rises: bool) -> Self {
+        Self {
+            network: key_of(query),
+            momentum,
+            rises,
+        }
+    }
+
+    /// m after the part `progress`, 0 to 1, of the run.
+    pub fn momentum_at(&self, progress: f64) -> f64 {
+        if !self.rises {
+            return self.momentum;
+        }
+        1.0 - (1.0 - self.momentum) * 0.5 * (1.0 + (PI * progress).cos())
+    }
+
+    /// Follows `query` by one step.
+    pub fn follow(&self, query: &Network, progress: f64) {
+        momentum_update(&self.network, query, self.momentum_at(progress));
+    }
+}
 
 /// A key network: an exact copy of `query`, buffers included, on its device, whose parameters require no gradient.
 pub fn key_of(query: &Network) -> Network {
@@ -61,6 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn the_momentum_stays_or_rises_to_one() {
+        let query = Network::new(&small(), Device::Cpu, 1);
+        let at = |rises, progress| MomentumEncoder::of(&query, 0.9, rises).momentum_at(progress);
+        assert_eq!([at(false, 0.0), at(false, 1.0)], [0.9, 0.9]);
+        for (progress, expected) in [(0.0, 0.9), (0.5, 0.95), (1.0, 1.0)] {
+            assert!((at(true, progress) - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn the_ends_of_the_momentum_are_exact() {
         let query = Network::new(&small(), Device::Cpu, 3);
         let key = Network::new(&small(), Device::Cpu, 4);
@@ -80,7 +126,7 @@ mod tests {
         assert_eq!(key.parameters().len(), query.parameters().len());
         assert!(key.parameters().iter().all(|(_, p)| !p.requires_grad()));
         assert!(query.parameters().iter().all(|(_, p)| p.requires_grad()));
-        assert!(!key.embed(&images(2, 1, 28), true).requires_grad());
+        assert!(!key.embed(&images(2, 1, 28), true).intra.requires_grad());
         let before = values(&query);
         let _ = key.features(&images(4, 1, 28), true);
         assert_eq!(values(&query), before);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tch::{Device, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 use super::head::Head;
 use super::resnet::ResNet;
@@ -14,17 +14,42 @@ const NORM_EPSILON: f64 = 1e-12;
 
 /// torchvision's count of batches, a buffer of each batch normalisation that nothing reads at a fixed momentum. This
 /// network has none, and PyTorch does not miss it in a file.
-const BATCH_COUNT: &str = ".num_batches_tracked";
+pub(super) const BATCH_COUNT: &str = ".num_batches_tracked";
 
-/// An encoder and its projection head.
+/// Images in the two spaces in which they are compared.
+#[derive(Debug)]
+pub struct Embedding {
+    /// What the intra-image branch compares, `[B, D]` f32 unit rows.
+    pub intra: Tensor,
+    /// What the inter-image branch compares, `[B, D]` f32 unit rows; the same tensor where the head is shared.
+    pub inter: Tensor,
+    /// What the head of the intra-image branch computed, before it was normalised, `[B, D]` f32.
+    pub projection: Tensor,
+}
+
+impl Embedding {
+    /// The same without gradient.
+    pub fn detach(&self) -> Self {
+        Self {
+            intra: self.intra.detach(),
+            inter: self.inter.detach(),
+            projection: self.projection.detach(),
+        }
+    }
+}
+
+/// An encoder and its projection head, or two of them.
 ///
 /// The encoder's variables have torchvision's names (`conv1.weight`, `layer1.0.bn1.running_mean`, ...), the head's are
-/// `head.0.weight`, `head.0.bias`, and `head.2.*` if it has a hidden layer. All are f32 and contiguous.
+/// `head.0.weight`, `head.0.bias`, and `head.2.*` if it has a hidden layer; a head of the inter-image branch's own is
+/// `inter_head.*`. All are f32 and contiguous.
 pub struct Network {
     spec: Spec,
     store: nn::VarStore,
     encoder: ResNet,
     head: Head,
+    /// The inter-image branch's own head, where it does not share the other.
+    inter_head: Option<Head>,
     /// Names of the parameters, sorted; every other variable is a buffer.
     parameters: BTreeSet<String>,
 }
@@ -38,7 +63,7 @@ impl Network {
     /// # Panics
     /// When `spec` does not pass [`Spec::check`], or the device lacks memory.
     pub fn new(spec: &Spec, device: Device, seed: u64) -> Self {
-        seed_torch(seed, Purpose::Weights, 0);
+        seed_torch(seed, Purpose::Weights, 0, 0);
         Self::build(spec, device)
     }
 
@@ -50,11 +75,11 @@ impl Network {
         let mut store = nn::VarStore::new(Device::Cpu);
         let layout = spec.layout();
         let encoder = ResNet::new(&store.root(), &layout, spec.channels);
-        let path = store.root() / "head";
-        let head = match spec.hidden {
-            0 => Head::linear(&path, layout.features(), spec.dim),
-            hidden => Head::mlp(&path, layout.features(), hidden, spec.dim),
+        let head = |name| {
+            let path = store.root() / name;
+            Head::new(&path, layout.features(), spec.hidden, spec.dim, spec.norm)
         };
+        let (head, inter_head) = (head("head"), (!spec.share_neck).then(|| head("inter_head")));
         let parameters = store
             .variables()
             .into_iter()
@@ -66,6 +91,7 @@ impl Network {
             store,
             encoder,
             head,
+            inter_head,
             parameters,
         }
     }
@@ -90,14 +116,24 @@ impl Network {
     /// `train`: normalise with the statistics of this batch and let the running ones follow them; else use the running
     /// ones, which makes each row a function of its image alone.
     pub fn features(&self, images: &Tensor, train: bool) -> Tensor {
-        self.encoder.forward(images, train)
+        let images = images.to_kind(self.spec.precision.kind());
+        self.encoder.forward(&images, train).to_kind(Kind::Float)
     }
 
     /// Images `[B, C, H, W]` f32 to embeddings `[B, D]` f32 unit rows: features, head, L2 normalisation.
-    pub fn embed(&self, images: &Tensor, train: bool) -> Tensor {
-        let raw = self.head.forward(&self.features(images, train));
-        let norms = raw.norm_scalaropt_dim(2, [1i64].as_slice(), true);
-        raw / norms.clamp_min(NORM_EPSILON)
+    pub fn embed(&self, images: &Tensor, train: bool) -> Embedding {
+        let features = self.features(images, train);
+        let projection = self.head.forward(&features, train);
+        let intra = unit(&projection);
+        let inter = match &self.inter_head {
+            Some(head) => unit(&head.forward(&features, train)),
+            None => intra.shallow_clone(),
+        };
+        Embedding {
+            intra,
+            inter,
+            projection,
+        }
     }
 
     /// What the optimiser changes, sorted by name; shallow clones, so writing to them writes to the network.
@@ -111,9 +147,7 @@ impl Network {
 
     /// Parameters and buffers, sorted by name; shallow clones, so they change with the network.
     pub fn state(&self) -> Vec<(String, Tensor)> {
-        let mut state: Vec<_> = self.store.variables().into_iter().collect();
-        state.sort_by(|(a, _), (b, _)| a.cmp(b));
-        state
+        named(&self.store)
     }
 
     /// How many numbers the parameters hold.
@@ -130,44 +164,13 @@ impl Network {
     /// [`Error::Weights`] lists every name that is missing, unknown or of another shape; nothing has changed then.
     pub fn load(&mut self, weights: &BTreeMap<String, Tensor>) -> Result<(), Error> {
         let state = self.state();
-        self.check(&state, weights)?;
+        check_weights(&state, weights, |name| name.ends_with(BATCH_COUNT))?;
         tch::no_grad(|| {
             for (name, mut variable) in state {
                 variable.f_copy_(&weights[&name])?;
             }
             Ok(())
         })
-    }
-
-    /// Compares the names and shapes of `weights` with the network's own.
-    fn check(
-        &self,
-        state: &[(String, Tensor)],
-        weights: &BTreeMap<String, Tensor>,
-    ) -> Result<(), Error> {
-        let mut faults = Vec::new();
-        let mut known = BTreeSet::new();
-        for (name, variable) in state {
-            known.insert(name.as_str());
-            match weights.get(name) {
-                None => faults.push(format!("'{name}' is missing")),
-                Some(found) if found.size() != variable.size() => faults.push(format!(
-                    "'{name}': expected {:?}, got {:?}",
-                    variable.size(),
-                    found.size()
-                )),
-                Some(_) => {}
-            }
-        }
-        let unknown = weights
-            .keys()
-            .filter(|name| !known.contains(name.as_str()) && !name.ends_with(BATCH_COUNT));
-        faults.extend(unknown.map(|name| format!("'{name}' is unknown")));
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Weights(faults))
-        }
     }
 
     /// A network of its own with the same parameters and buffers, on the same device; all parameters require a gradient.
@@ -194,11 +197,54 @@ impl Network {
     }
 }
 
+/// Rows divided by their length, as `torch.nn.functional.normalize` does.
+pub(super) fn unit(rows: &Tensor) -> Tensor {
+    let norms = rows.norm_scalaropt_dim(2, [1i64].as_slice(), true);
+    rows / norms.clamp_min(NORM_EPSILON)
+}
+
+/// All variables of a store, sorted by name; shallow clones.
+pub(super) fn named(store: &nn::VarStore) -> Vec<(String, Tensor)> {
+    let mut state: Vec<_> = store.variables().into_iter().collect();
+    state.sort_by(|(a, _), (b, _)| a.cmp(b));
+    state
+}
+
+/// Compares the names and shapes of `weights` with those of `state`; an unknown name may stand there where `passes` says so.
+pub(super) fn check_weights(
+    state: &[(String, Tensor)],
+    weights: &BTreeMap<String, Tensor>,
+    passes: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    let mut faults = Vec::new();
+    let mut known = BTreeSet::new();
+    for (name, variable) in state {
+        known.insert(name.as_str());
+        match weights.get(name) {
+            None => faults.push(format!("'{name}' is missing")),
+            Some(found) if found.size() != variable.size() => faults.push(format!(
+                "'{name}': expected {:?}, got {:?}",
+                variable.size(),
+                found.size()
+            )),
+            Some(_) => {}
+        }
+    }
+    let unknown = weights
+        .keys()
+        .filter(|name| !known.contains(name.as_str()) && !passes(name));
+    faults.extend(unknown.map(|name| format!("'{name}' is unknown")));
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Weights(faults))
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{EncoderKind, Stem};
-    use tch::Kind;
+    use crate::model::{EncoderKind, Precision, Stem};
 
     /// A narrow network with a hidden layer, for grey images.
     pub(in crate::model) fn small() -> Spec {
@@ -212,6 +258,9 @@ pub(super) mod tests {
             channels,
             hidden: 16,
             dim: 12,
+            norm: false,
+            share_neck: true,
+            precision: Precision::F32,
         }
     }
 
@@ -266,7 +315,7 @@ pub(super) mod tests {
                     let images = images(2, channels, 32);
                     let found = tch::no_grad(|| network.features(&images, false));
                     assert_eq!(found.size(), [2, features]);
-                    let rows = tch::no_grad(|| network.embed(&images, true));
+                    let rows = tch::no_grad(|| network.embed(&images, true).intra);
                     assert_eq!(rows.size(), [2, 12]);
                     let norms = rows.norm_scalaropt_dim(2, [1i64].as_slice(), false);
                     assert!(norms.allclose(&norms.ones_like(), 1e-5, 1e-5, false));
@@ -421,12 +470,12 @@ pub(super) mod tests {
         let network = Network::new(&small(), Device::Cpu, 0);
         let images = images(6, 1, 28);
         let before = values(&network);
-        let whole = network.embed(&images, false);
-        assert_eq!(whole, network.embed(&images, false));
-        let part = network.embed(&images.narrow(0, 2, 1), false);
+        let whole = network.embed(&images, false).intra;
+        assert_eq!(whole, network.embed(&images, false).intra);
+        let part = network.embed(&images.narrow(0, 2, 1), false).intra;
         assert!(part.allclose(&whole.narrow(0, 2, 1), 1e-5, 1e-6, false));
         assert_eq!(values(&network), before);
-        let _ = network.embed(&images, true);
+        let _ = network.embed(&images, true).intra;
         let after = values(&network);
         for (name, old) in &before {
             assert_eq!(name.contains("running_"), &after[name] != old, "{name}");
@@ -436,7 +485,7 @@ pub(super) mod tests {
     #[test]
     fn every_parameter_receives_a_gradient() {
         let network = Network::new(&small(), Device::Cpu, 0);
-        let rows = network.embed(&images(4, 1, 28), true);
+        let rows = network.embed(&images(4, 1, 28), true).intra;
         (rows.matmul(&rows.tr()) * images(1, 1, 4).view([4, 4]))
             .sum(Kind::Float)
             .backward();
@@ -451,6 +500,64 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_branches_share_a_head_or_have_one_each() {
+        let images = images(4, 1, 28);
+        let shared = Network::new(&small(), Device::Cpu, 0).embed(&images, true);
+        assert_eq!(shared.intra.data_ptr(), shared.inter.data_ptr());
+        let spec = Spec {
+            share_neck: false,
+            norm: true,
+            ..small()
+        };
+        let network = Network::new(&spec, Device::Cpu, 0);
+        let own = network.embed(&images, true);
+        assert!(!own.intra.allclose(&own.inter, 1e-3, 1e-3, false));
+        (&own.inter * &images.flatten(1, -1).narrow(1, 0, 12))
+            .sum(Kind::Float)
+            .backward();
+        for (name, parameter) in network.parameters() {
+            let reached = parameter.grad().defined();
+            assert_eq!(reached, !name.starts_with("head."), "{name}");
+        }
+        let names: Vec<_> = network.state().into_iter().map(|(name, _)| name).collect();
+        assert!(
+            names.contains(&"inter_head.3.weight".to_owned()),
+            "{names:?}"
+        );
+        assert!(
+            names.contains(&"head.1.running_mean".to_owned()),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn bfloat16_is_close_to_f32_and_leaves_f32_gradients() {
+        let images = images(8, 1, 28);
+        let full = Network::new(&small(), Device::Cpu, 0);
+        let mut half = Network::new(
+            &Spec {
+                precision: Precision::Bf16,
+                ..small()
+            },
+            Device::Cpu,
+            0,
+        );
+        half.load(&copy(&full)).unwrap();
+        let (expected, got) = (full.features(&images, true), half.features(&images, true));
+        assert_eq!(got.kind(), Kind::Float);
+        let error = (&got - &expected).abs().max() / expected.abs().max();
+        let error = error.double_value(&[]);
+        // Eight bits of mantissa: equal numbers would mean that nothing was rounded.
+        assert!((1e-5..0.05).contains(&error), "{error}");
+        got.sum(Kind::Float).backward();
+        let conv = half
+            .parameters()
+            .into_iter()
+            .find(|(name, _)| name == "conv1.weight");
+        assert_eq!(conv.unwrap().1.grad().kind(), Kind::Float);
+    }
+
+    #[test]
     fn loading_the_state_is_the_identity() {
         let source = Network::new(&small(), Device::Cpu, 1);
         let _ = source.features(&images(4, 1, 28), true);
@@ -462,7 +569,10 @@ pub(super) mod tests {
         assert_eq!(values(&target), values(&source));
         assert!(target.parameters().iter().all(|(_, p)| p.requires_grad()));
         let images = images(3, 1, 28);
-        assert_eq!(target.embed(&images, false), source.embed(&images, false));
+        assert_eq!(
+            target.embed(&images, false).intra,
+            source.embed(&images, false).intra
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use tch::Tensor;
 use tch::nn::init::{FanInOut, NonLinearity, NormalOrUniform};
-use tch::nn::{self, Module, ModuleT};
+use tch::nn::{self, ModuleT};
 
 use super::Stem;
 
@@ -98,6 +98,8 @@ impl Layout {
 struct Unit {
     conv: nn::Conv2D,
     norm: nn::BatchNorm,
+    stride: i64,
+    padding: i64,
 }
 
 impl Unit {
@@ -118,12 +120,18 @@ impl Unit {
         Self {
             conv: nn::conv2d(conv, from, to, kernel, conv_config),
             norm: nn::batch_norm2d(norm, to, norm_config),
+            stride,
+            padding: kernel / 2,
         }
     }
 
-    /// `[B, C, H, W]` to `[B, C', H', W']`, with the statistics of the batch when training.
+    /// `[B, C, H, W]` to `[B, C', H', W']`, with the statistics of the batch when training. Images of fewer bits get weights
+    /// rounded to theirs; the statistics stay f32.
     fn forward(&self, images: &Tensor, train: bool) -> Tensor {
-        self.norm.forward_t(&self.conv.forward(images), train)
+        let weights = self.conv.ws.to_kind(images.kind());
+        let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
+        let out = images.conv2d(&weights, None::<Tensor>, stride, padding, [1; 2], 1);
+        self.norm.forward_t(&out, train)
     }
 }
 

@@ -89,4 +89,6 @@ pub struct Now {
     pub steps_per_epoch: u64,
     /// The run's seed.
     pub seed: u64,
+    /// Batches of this step before this one, where gradients are accumulated over several.
+    pub part: u64,
 }

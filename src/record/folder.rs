@@ -19,8 +19,7 @@ impl RunFolder {
     /// # Errors
     /// When the folder cannot be made.
     pub fn create(out: &Path, name: &str) -> Result<Self> {
-        fs::create_dir_all(out).map_err(io_error("create", out))?;
-        let path = unused(out, &format!("{}-{}", clock::stamp(), plain(name)))?;
+        let path = fresh_folder(out, name)?;
         for inside in ["policies", "checkpoints"] {
             let inside = path.join(inside);
             fs::create_dir(&inside).map_err(io_error("create", &inside))?;
@@ -91,6 +90,15 @@ impl RunFolder {
             .open(&path)
             .map_err(io_error("open", &path))
     }
+}
+
+/// Makes a new folder `<out>/<date>-<time>-<name>`, with `-2`, `-3`, ... at its end when another has taken the name.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn fresh_folder(out: &Path, name: &str) -> Result<PathBuf> {
+    fs::create_dir_all(out).map_err(io_error("create", out))?;
+    unused(out, &format!("{}-{}", clock::stamp(), plain(name)))
 }
 
 /// Makes the first of `name`, `name-2`, `name-3`, ... that nobody has; making it is what claims it.

@@ -61,7 +61,8 @@ fn ends_torn(mut file: &File) -> bool {
     read.is_ok() && last != [b'\n']
 }
 
-fn number(value: f64) -> Value {
+/// A number as it stands in JSON: one that JSON lacks becomes the string "NaN", "Infinity" or "-Infinity".
+pub(crate) fn number(value: f64) -> Value {
     let name = match value {
         value if value.is_nan() => "NaN",
         f64::INFINITY => "Infinity",
@@ -69,6 +70,16 @@ fn number(value: f64) -> Value {
         value => return value.into(),
     };
     name.into()
+}
+
+/// What [`number`] made of a number; none for anything else.
+pub(crate) fn value(number: &Value) -> Option<f64> {
+    match number.as_str() {
+        Some("NaN") => Some(f64::NAN),
+        Some("Infinity") => Some(f64::INFINITY),
+        Some("-Infinity") => Some(f64::NEG_INFINITY),
+        _ => number.as_f64(),
+    }
 }
 
 #[cfg(test)]

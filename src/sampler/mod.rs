@@ -59,7 +59,7 @@ pub trait Sampler {
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
 pub fn run(policy: &mut dyn Sampler, ctx: &Context<'_>) -> Result<Pairs, Fault> {
-    seed_torch(ctx.now.seed, Purpose::Sampler, ctx.now.step);
+    seed_torch(ctx.now.seed, Purpose::Sampler, ctx.now.step, ctx.now.part);
     let pairs = tch::no_grad(|| policy.decide(ctx))?;
     check(&pairs, ctx).map_err(|message| policy.refuse(message))?;
     Ok(pairs)

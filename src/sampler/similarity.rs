@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// Cosine similarity of each query with each row of the bank, `[B, N]` f32, computed at the first use.
 pub struct Similarity {
@@ -32,11 +32,28 @@ impl Similarity {
             .get_or_init(|| tch::no_grad(|| self.queries.matmul(&self.features.tr())))
     }
 
-    /// What a gradient on single similarities is to the queries: `dL/dq [B, D]`, from `gradient [B, N]`.
+    /// What a gradient on single similarities is to the queries: `dL/dq [B, D]` from `gradient [B, M]` f32 on the similarities
+    /// with `rows [B, M]` i64.
     ///
-    /// Rows of the bank carry no gradient, so this one product is all of the backward pass through the negatives, and no
-    /// `[B, K, D]` tensor is ever made.
-    pub fn backward(&self, gradient: &Tensor) -> Tensor {
-        tch::no_grad(|| gradient.matmul(&self.features))
+    /// Rows of the bank carry no gradient, so the weighted sum of them is all of the backward pass. `embedding_bag` adds them
+    /// up as it reads them: no `[B, M, D]` tensor is made, and a row may occur more than once.
+    pub fn backward(&self, rows: &Tensor, gradient: &Tensor) -> Tensor {
+        let (batch, width) = (rows.size()[0], rows.size()[1]);
+        let starts = Tensor::arange(batch, (Kind::Int64, rows.device())) * width;
+        let (rows, weights) = (rows.flatten(0, 1), gradient.flatten(0, 1));
+        const SUM: i64 = 0;
+        tch::no_grad(|| {
+            Tensor::embedding_bag(
+                &self.features,
+                &rows,
+                &starts,
+                false,
+                SUM,
+                false,
+                Some(weights),
+                false,
+            )
+            .0
+        })
     }
 }

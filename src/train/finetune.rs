@@ -4,13 +4,13 @@
 use rand::seq::SliceRandom;
 use tch::{Kind as Dtype, Tensor};
 
-use super::judge::Jury;
+use super::judge::{Jury, labels};
 use super::rig::features_all;
 use super::seed::{Purpose, stream};
 use crate::config::schema;
 use crate::eval::{Accuracy, balanced, members};
 use crate::model::Network;
-use crate::optim::{Error, LearningRate, Schedule, Sgd, zero_grad};
+use crate::optim::{Error, LearningRate, Optimizer, Schedule, Sgd, zero_grad};
 use crate::views::Recipe;
 
 /// Momentum of both optimisers.
@@ -49,9 +49,9 @@ pub fn finetune(network: &Network, jury: Jury<'_>) -> Vec<Tuned> {
 /// The training images that keep their labels: as many of every class as the fraction gives on average, at least one, and
 /// all of a class that has fewer.
 fn labelled(jury: Jury<'_>, fraction: f64) -> Vec<i64> {
-    let images = jury.train.images();
-    let members = members(&images.labels_tensor(), jury.classes());
-    let each = (fraction * images.len() as f64 / members.len() as f64).round() as usize;
+    let members = members(&labels(jury.memory), jury.classes());
+    let each =
+        (fraction * jury.memory.images().len() as f64 / members.len() as f64).round() as usize;
     let each = each.max(1);
     let mut rng = stream(jury.plan.config.seed, Purpose::Finetune, each as u64, 0);
     balanced(&members, each, &mut rng)
@@ -92,7 +92,7 @@ impl<'a> Student<'a> {
     fn train(&mut self, ids: &[i64], jury: Jury<'_>) {
         let recipe = crops(&jury.plan.recipe);
         let seed = jury.plan.config.seed;
-        let labels = jury.train.images().labels();
+        let labels = labels(jury.memory);
         let batch = self.settings.batch.min(ids.len());
         let steps = self.settings.epochs * (ids.len() / batch) as u64;
         let rates = [self.settings.lr, self.settings.classifier_lr].map(|base| LearningRate {
@@ -108,9 +108,9 @@ impl<'a> Student<'a> {
             let rng = &mut stream(seed, Purpose::FinetuneOrder, epoch, ids.len() as u64);
             order.shuffle(rng);
             for ids in order.chunks_exact(batch) {
-                let views = recipe.augment(&jury.train.batch(ids), seed, step, 0, ids);
-                let right: Vec<i64> = ids.iter().map(|&id| labels[id as usize]).collect();
-                let right = Tensor::from_slice(&right).to_device(views.device());
+                let views = jury.memory.view(&recipe, seed, step, 0, ids);
+                let right = labels.take(&Tensor::from_slice(ids));
+                let right = right.to_device(views.device());
                 self.step(&views, &right, [rates[0].at(step), rates[1].at(step)]);
                 step += 1;
             }
@@ -138,11 +138,7 @@ impl<'a> Student<'a> {
 
     fn accuracy(&self, jury: Jury<'_>) -> Accuracy {
         let features = features_all(&self.encoder, jury.eval, jury.plan);
-        let labels = jury
-            .eval
-            .images()
-            .labels_tensor()
-            .to_device(features.device());
+        let labels = labels(jury.eval).to_device(features.device());
         tch::no_grad(|| Accuracy::of(&self.scores(&features), &labels))
     }
 }
@@ -213,7 +209,7 @@ mod tests {
         let network = Network::new(&plan.spec(1), Device::Cpu, 0);
         let before = values(&network);
         let jury = Jury {
-            train: &train,
+            memory: &train,
             eval: &eval,
             plan: &plan,
         };
@@ -239,7 +235,7 @@ mod tests {
         let plan = plan(&["eval.finetune.lr=0", "eval.finetune.classifier_lr=0"]);
         let network = Network::new(&plan.spec(1), Device::Cpu, 0);
         let jury = Jury {
-            train: &train,
+            memory: &train,
             eval: &eval,
             plan: &plan,
         };
@@ -254,7 +250,7 @@ mod tests {
         let plan = plan(&[]);
         let network = Network::new(&plan.spec(1), Device::Cpu, 0);
         let jury = Jury {
-            train: &train,
+            memory: &train,
             eval: &train,
             plan: &plan,
         };
@@ -274,14 +270,14 @@ mod tests {
         let train = feed(60);
         let plan = plan(&[]);
         let jury = Jury {
-            train: &train,
+            memory: &train,
             eval: &train,
             plan: &plan,
         };
         for (fraction, expected) in [(0.001, [1, 1]), (0.3, [9, 9]), (1.0, [20, 30])] {
             let mut counts = [0; 2];
             for id in labelled(jury, fraction) {
-                counts[train.images().labels()[id as usize] as usize] += 1;
+                counts[train.images().labels().unwrap()[id as usize] as usize] += 1;
             }
             assert_eq!(counts, expected, "{fraction}");
         }

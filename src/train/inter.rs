@@ -27,6 +27,15 @@ impl Batch {
     fn labels(&self, bank: &Bank) -> Tensor {
         bank.labels().index_select(0, &self.index)
     }
+
+    /// How many queries hold a number that is not finite; this waits for the device.
+    ///
+    /// The queries are the host's own. A policy that is asked about such a one can only answer with NaN, for which it would
+    /// be blamed and rolled back, so it is not asked. Keys need no such look: [`Bank::blend`] keeps the old row.
+    pub fn broken(&self) -> i64 {
+        let finite = self.queries.isfinite().all_dim(1, false);
+        finite.logical_not().sum(Dtype::Int64).int64_value(&[])
+    }
 }
 
 /// Cosines of the queries with the rows that a sampler chose.
@@ -69,16 +78,15 @@ impl Cosines {
     /// Brings a gradient on the cosines back to the queries: `dL/dq [B, D]`.
     pub fn backward(&self, outcome: &Outcome) -> Tensor {
         tch::no_grad(|| {
-            let mut gradient = self.similarity.get().zeros_like();
             let positives = outcome
                 .positives
                 .masked_fill(&self.valid.logical_not(), 0.0);
             let negatives = outcome
                 .negatives
                 .masked_fill(&self.found.logical_not(), 0.0);
-            let _ = gradient.scatter_add_(1, &self.rows[0], &positives);
-            let _ = gradient.scatter_add_(1, &self.rows[1], &negatives);
-            self.similarity.backward(&gradient)
+            let rows = Tensor::cat(&self.rows, 1);
+            let gradient = Tensor::cat(&[positives, negatives], 1);
+            self.similarity.backward(&rows, &gradient)
         })
     }
 }
@@ -101,12 +109,15 @@ pub struct Relation {
 pub struct Decision {
     /// New labels of the batch `[B]`, if the policy gives any.
     pub labels: Option<Tensor>,
-    /// The relation, or nothing when a slot rests.
+    /// The relation, or nothing when a slot rests or a query is not finite.
     pub relation: Option<Relation>,
 }
 
 /// Asks the three slots in turn. A fault rolls the slot back and the same question is put again; what the other slots
 /// decided stays decided, so a disturbed step gives the same bits as an undisturbed one.
+///
+/// Where a query is not finite, the branch is left out of the step with a warning that names the encoder: sampler and
+/// boundary are not asked.
 pub fn decide(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now: Now) -> Decision {
     let ctx = labels::Context {
         keys: &batch.keys,
@@ -115,10 +126,19 @@ pub fn decide(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now
         now,
     };
     let labels = ask(gate, Slot::Labels, now, |script| labels::run(script, &ctx)).flatten();
-    Decision {
-        labels,
-        relation: relate(gate, bank, batch, temperature, now),
-    }
+    let relation = match batch.broken() {
+        0 => relate(gate, bank, batch, temperature, now),
+        broken => {
+            tracing::warn!(
+                "step {}: the encoder gave {broken} of {} query embeddings that are not finite; the inter-image branch is \
+                 left out of this step",
+                now.step,
+                batch.index.size()[0]
+            );
+            None
+        }
+    };
+    Decision { labels, relation }
 }
 
 fn relate(

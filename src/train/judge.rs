@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use serde_json::{Value, json};
-use tch::{Kind as Dtype, Tensor};
+use tch::Tensor;
 
 use super::finetune::finetune;
 use super::rig::{Rig, features_all, features_of_views};
@@ -16,8 +16,8 @@ use crate::model::Network;
 /// The images on which a representation is judged, and how.
 #[derive(Clone, Copy)]
 pub struct Jury<'a> {
-    /// Training images, whose labels a classifier may learn.
-    pub train: &'a Feed,
+    /// Labelled images: the neighbours, and what a classifier may learn from.
+    pub memory: &'a Feed,
     /// Evaluation images, about which it is asked.
     pub eval: &'a Feed,
     /// Views and settings.
@@ -27,7 +27,7 @@ pub struct Jury<'a> {
 impl<'a> From<&'a Rig> for Jury<'a> {
     fn from(rig: &'a Rig) -> Self {
         Self {
-            train: &rig.train,
+            memory: &rig.memory,
             eval: &rig.eval,
             plan: &rig.plan,
         }
@@ -37,23 +37,33 @@ impl<'a> From<&'a Rig> for Jury<'a> {
 impl Jury<'_> {
     /// C, the number of classes.
     pub(super) fn classes(&self) -> i64 {
-        self.train.images().classes().len() as i64
+        self.memory.images().classes().len() as i64
     }
 }
 
-/// kNN on raw pixels: what a representation has to beat.
+/// kNN on raw pixels, what a representation has to beat: at 32 pixels a side at most, and of larger splits on
+/// [`RAW_IMAGES`] images that lie evenly in them.
 pub fn raw_pixels(jury: Jury<'_>) -> Knn {
-    let pixels = |feed: &Feed| {
-        let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
-        feed.batch(&ids).flatten(1, -1).to_kind(Dtype::Float) / 255.0
+    let pixels = |feed: &Feed, ids: &[i64]| {
+        let pixels = ids.chunks(512).map(|ids| feed.raw(ids).flatten(1, -1));
+        Tensor::cat(&pixels.collect::<Vec<_>>(), 0)
     };
-    vote(&Features::new(jury, pixels), jury)
+    vote(&Features::new(jury, RAW_IMAGES, pixels), jury)
+}
+
+/// Images of a split that the kNN on raw pixels looks at: 600 MB at 32 pixels a side in colour.
+const RAW_IMAGES: usize = 50_000;
+
+/// Up to `most` images of a split, evenly spread over it.
+fn spread(feed: &Feed, most: usize) -> Vec<i64> {
+    let len = feed.images().len();
+    let count = len.min(most);
+    (0..count).map(|at| (at * len / count) as i64).collect()
 }
 
 /// kNN on an encoder's features before the projection head.
 pub fn encoder(network: &Network, jury: Jury<'_>) -> Knn {
-    let features = Features::new(jury, |feed| features_all(network, feed, jury.plan));
-    vote(&features, jury)
+    vote(&Features::of(network, jury), jury)
 }
 
 fn vote(features: &Features, jury: Jury<'_>) -> Knn {
@@ -62,29 +72,46 @@ fn vote(features: &Features, jury: Jury<'_>) -> Knn {
     knn(train, test, eval.k, eval.temperature, jury.classes())
 }
 
+/// The true labels `[N]` i64 of a split that judges, on the CPU.
+pub(super) fn labels(feed: &Feed) -> Tensor {
+    let labels = feed.images().labels_tensor();
+    labels.expect("a source gives labels with the splits that judge")
+}
+
 /// Features and labels of both splits, on one device.
 struct Features {
-    /// `[N, F] f32` and `[N] i64` of the training images.
-    train: (Tensor, Tensor),
+    /// `[N, F] f32` and `[N] i64` of the labelled images.
+    memory: (Tensor, Tensor),
     /// Likewise of the evaluation images.
     eval: (Tensor, Tensor),
 }
 
 impl Features {
-    fn new(jury: Jury<'_>, of: impl Fn(&Feed) -> Tensor) -> Self {
+    /// Of up to `most` images of each split, whose features `of` gives by their numbers.
+    fn new(jury: Jury<'_>, most: usize, of: impl Fn(&Feed, &[i64]) -> Tensor) -> Self {
         let labelled = |feed: &Feed| {
-            let features = of(feed);
-            let labels = feed.images().labels_tensor().to_device(features.device());
+            let ids = spread(feed, most);
+            let features = of(feed, &ids);
+            let labels = labels(feed).take(&Tensor::from_slice(&ids));
+            let labels = labels.to_device(features.device());
             (features, labels)
         };
         Self {
-            train: labelled(jury.train),
+            memory: labelled(jury.memory),
             eval: labelled(jury.eval),
         }
     }
 
+    /// Of an encoder, before its projection head.
+    fn of(network: &Network, jury: Jury<'_>) -> Self {
+        Self::new(jury, usize::MAX, |feed, _| {
+            features_all(network, feed, jury.plan)
+        })
+    }
+
     fn pairs(&self) -> ((&Tensor, &Tensor), (&Tensor, &Tensor)) {
-        ((&self.train.0, &self.train.1), (&self.eval.0, &self.eval.1))
+        let Self { memory, eval } = self;
+        ((&memory.0, &memory.1), (&eval.0, &eval.1))
     }
 }
 
@@ -118,8 +145,8 @@ impl<'a> Subject<'a> {
     }
 
     fn features(&self) -> &Features {
-        let of = |feed: &Feed| features_all(self.network, feed, self.jury.plan);
-        self.features.get_or_init(|| Features::new(self.jury, of))
+        self.features
+            .get_or_init(|| Features::of(self.network, self.jury))
     }
 
     fn knn(&self) -> Verdict {

@@ -4,7 +4,7 @@ use tch::{Kind as Dtype, Tensor};
 
 use super::inter::Relation;
 use super::step::Report;
-use crate::bank::Bank;
+use crate::bank::{Bank, unit_rows};
 use crate::eval::{Contingency, entropy};
 
 /// Queries of which the costlier numbers are taken.
@@ -18,9 +18,9 @@ pub fn put(scalars: &mut Scalars, tag: impl Into<String>, value: f64) {
     scalars.push((tag.into(), value));
 }
 
-/// Losses, learning rate and similarities of a step. `truth [N]` are the true labels of the training images: only
-/// diagnostics see them.
-pub fn step(report: &Report, truth: &Tensor, temperature: f64) -> Scalars {
+/// Losses, learning rate and similarities of a step. `truth [N]` are the true labels of the training images, where they
+/// have any: only diagnostics see them.
+pub fn step(report: &Report, truth: Option<&Tensor>, temperature: Option<f64>) -> Scalars {
     let mut scalars = Scalars::new();
     put(&mut scalars, "loss/total", number(&report.total));
     put(&mut scalars, "loss/intra", number(&report.intra));
@@ -29,7 +29,9 @@ pub fn step(report: &Report, truth: &Tensor, temperature: f64) -> Scalars {
     }
     put(&mut scalars, "train/lr", report.lr);
     put(&mut scalars, "train/grad_norm", number(&report.grad_norm));
-    put(&mut scalars, "train/temperature", temperature);
+    if let Some(temperature) = temperature {
+        put(&mut scalars, "train/temperature", temperature);
+    }
     if let Some(relation) = &report.relation {
         similarity(&mut scalars, relation);
         sampler(&mut scalars, relation, &report.index, truth);
@@ -60,7 +62,7 @@ fn similarity(scalars: &mut Scalars, relation: &Relation) {
 }
 
 /// Ranks, false negatives and distinct rows among the negatives of the first queries.
-fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &Tensor) {
+fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: Option<&Tensor>) {
     let rows = SAMPLE.min(index.size()[0]);
     let negatives = relation.pairs.negatives.narrow(0, 0, rows);
     let found = negatives.ge(0);
@@ -81,17 +83,19 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &T
     if ranks.numel() > 0 {
         put(scalars, "sampler/rank_median", number(&ranks.median()));
     }
-    let classes = truth
-        .index_select(0, &negatives.clamp_min(0).flatten(0, 1))
-        .view_as(&negatives);
-    let own = truth
-        .index_select(0, &index.narrow(0, 0, rows))
-        .unsqueeze(1);
-    put(
-        scalars,
-        "sampler/false_negative_rate",
-        mean(&classes.eq_tensor(&own).to_kind(Dtype::Float), &found),
-    );
+    if let Some(truth) = truth {
+        let classes = truth
+            .index_select(0, &negatives.clamp_min(0).flatten(0, 1))
+            .view_as(&negatives);
+        let own = truth
+            .index_select(0, &index.narrow(0, 0, rows))
+            .unsqueeze(1);
+        put(
+            scalars,
+            "sampler/false_negative_rate",
+            mean(&classes.eq_tensor(&own).to_kind(Dtype::Float), &found),
+        );
+    }
     let sorted = negatives.sort(1, false).0;
     let distinct = sorted
         .diff(1, 1, None::<Tensor>, None::<Tensor>)
@@ -109,10 +113,17 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: &T
         .to_kind(Dtype::Float)
         .mean(Dtype::Float);
     put(scalars, "sampler/missing", 1.0 - number(&found));
+    let valid = relation
+        .cosines
+        .valid
+        .to_kind(Dtype::Float)
+        .mean(Dtype::Float);
+    put(scalars, "sampler/missing_positives", 1.0 - number(&valid));
 }
 
-/// The state of the pseudo-labels; `previous [N]` are those of the evaluation before.
-pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars {
+/// The state of the pseudo-labels; `previous [N]` are those of the evaluation before, `truth [N]` the true labels where
+/// there are any.
+pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: Option<&Tensor>) -> Scalars {
     let mut scalars = Scalars::new();
     let counts = bank.labels().bincount(None::<Tensor>, bank.clusters());
     put(
@@ -123,6 +134,12 @@ pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars
     put(&mut scalars, "labels/min", number(&counts.min()));
     put(&mut scalars, "labels/max", number(&counts.max()));
     put(&mut scalars, "labels/entropy", entropy(bank.labels()));
+    put(
+        &mut scalars,
+        "labels/imbalance",
+        number(&imbalance(&counts)),
+    );
+    put(&mut scalars, "labels/inertia", number(&inertia(bank)));
     if let Some(previous) = previous {
         put(
             &mut scalars,
@@ -130,12 +147,30 @@ pub fn labels(bank: &Bank, previous: Option<&Tensor>, truth: &Tensor) -> Scalars
             Contingency::new(previous, bank.labels()).nmi(),
         );
     }
-    put(
-        &mut scalars,
-        "labels/nmi_true",
-        Contingency::new(truth, bank.labels()).nmi(),
-    );
+    if let Some(truth) = truth {
+        let nmi = Contingency::new(truth, bank.labels()).nmi();
+        put(&mut scalars, "labels/nmi_true", nmi);
+    }
     scalars
+}
+
+/// C · Σ (n_c / N)² of the sizes `[C]` of the clusters (faiss's imbalance factor): 1 where all are equal, C where one holds
+/// everything, the factor by which a search through one's own cluster is longer than through equal ones.
+fn imbalance(counts: &Tensor) -> Tensor {
+    let shares = counts.to_kind(Dtype::Double) / counts.sum(Dtype::Double);
+    shares.square().sum(Dtype::Double) * counts.size()[0]
+}
+
+/// The objective of spherical k-means: the mean over the rows of 1 - cosine to the centroid of their cluster.
+///
+/// Summed by cluster, since the rows of a cluster share their centroid: no `[N, D]` copy of the centroids is made.
+fn inertia(bank: &Bank) -> Tensor {
+    let sums = bank
+        .centroids()
+        .zeros_like()
+        .index_add(0, bank.labels(), bank.features());
+    let cosines = (sums * unit_rows(bank.centroids())).sum(Dtype::Double);
+    1.0 - cosines / bank.rows() as f64
 }
 
 /// The mean of `values` where `mask` holds, NaN where it never does.
@@ -149,4 +184,52 @@ fn mean(values: &Tensor, mask: &Tensor) -> f64 {
 /// A tensor's one number; this waits for the device.
 pub fn number(tensor: &Tensor) -> f64 {
     tensor.double_value(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
+
+    #[test]
+    fn imbalance_is_one_of_equal_clusters_and_their_number_of_a_single_one() {
+        for (counts, expected) in [
+            (vec![5_i64, 5, 5, 5], 1.0),
+            (vec![0, 7, 0], 3.0),
+            // 2 (0.75² + 0.25²)
+            (vec![3, 1], 1.25),
+        ] {
+            let got = number(&imbalance(&Tensor::from_slice(&counts)));
+            assert!((got - expected).abs() < 1e-12, "{counts:?}: {got}");
+        }
+    }
+
+    #[test]
+    fn inertia_is_the_mean_distance_from_the_direction_of_the_own_centroid() {
+        let labels: Vec<i64> = (0..50).map(|row| [0, 1, 3, 0][row % 4]).collect();
+        let mut bank = Bank::new(50, 6, 4, 1.0, Device::Cpu);
+        let centroids = Tensor::randn([4, 6], FLOAT);
+        // A centroid of zeros has no direction: its rows are at distance 1.
+        let _ = centroids.get(3).fill_(0.0);
+        let rows = Tensor::randn([50, 6], FLOAT);
+        bank.fill(&rows, &Tensor::from_slice(&labels), &centroids)
+            .unwrap();
+        let value = |of: &Tensor, row: i64, column: i64| of.double_value(&[row, column]);
+        let mut expected = 0.0;
+        for (row, label) in (0..).zip(labels) {
+            let dot: f64 = (0..6)
+                .map(|i| value(bank.features(), row, i) * value(&centroids, label, i))
+                .sum();
+            let norm: f64 = (0..6)
+                .map(|i| value(&centroids, label, i).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            expected += if norm == 0.0 { 1.0 } else { 1.0 - dot / norm };
+        }
+        let got = number(&inertia(&bank));
+        assert!((got - expected / 50.0).abs() < 1e-6, "{got}");
+    }
 }

@@ -1,12 +1,15 @@
 //! The training run: clock, seeds, the step and the loop around it.
 
+mod build;
 pub mod changes;
 pub mod clock;
 pub mod device;
 pub mod finetune;
+pub mod init;
 pub mod inter;
 pub mod judge;
 pub mod measure;
+pub mod memory;
 mod records;
 pub mod rehearsal;
 pub mod rig;

@@ -17,7 +17,8 @@ use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
 pub(super) struct Records {
     pub(super) recorder: Recorder,
     status: RunStatus,
-    truth: Tensor,
+    /// True labels of the training images, where they have any.
+    truth: Option<Tensor>,
     previous_labels: Option<Tensor>,
     pub(super) knn: Option<f64>,
     /// What the last evaluation said.
@@ -46,11 +47,11 @@ impl Records {
     pub(super) fn open(recorder: Recorder, rig: &Rig, options: &Options) -> Self {
         let device = format!("{:?}", options.device).to_lowercase();
         let status = RunStatus::start(&rig.plan.config.name, rig.plan.config.seed, &device);
-        let truth = rig.train.images().labels_tensor().to_device(options.device);
+        let truth = rig.train.images().labels_tensor();
         Self {
             recorder,
             status,
-            truth,
+            truth: truth.map(|labels| labels.to_device(options.device)),
             previous_labels: None,
             knn: None,
             verdicts: Verdicts::default(),
@@ -94,9 +95,23 @@ impl Records {
     /// Says what is about to run, with the counts that fractions of the bank were resolved to.
     pub(super) fn introduce(&mut self, rig: &Rig) {
         let images = rig.train.images();
-        let [c, h, w] = images.shape();
+        let shape = images
+            .shape()
+            .map_or("of any size, decoded live".to_owned(), |[c, h, w]| {
+                format!("{c}x{h}x{w}")
+            });
+        let memory = rig.memory.images();
+        let neighbours = if std::ptr::eq(images, memory) {
+            String::new()
+        } else {
+            format!(
+                ", neighbours from {} images of {}",
+                memory.len(),
+                memory.name()
+            )
+        };
         self.recorder.say(&format!(
-            "run    {}\ndata   {}: {} training and {} evaluation images, {c}x{h}x{w}\nmodel  {}, {} parameters, on {}\n\
+            "run    {}\ndata   {}: {} training and {} evaluation images, {shape}{neighbours}\nmodel  {}, {} parameters, on {}\n\
              train  {} epochs of {} steps of {} images",
             self.recorder.folder().path().display(),
             images.name(),
@@ -143,13 +158,17 @@ impl Records {
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
     fn log(&mut self, rig: &Rig, report: &Report) {
-        let mut scalars = measure::step(report, &self.truth, rig.plan.config.method.temperature);
+        let temperature = rig.method.temperature();
+        let mut scalars = measure::step(report, self.truth.as_ref(), temperature);
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;
         let images_per_s = 1e3 / step_ms * rig.plan.config.train.batch as f64;
         measure::put(&mut scalars, "perf/images_per_s", images_per_s);
         measure::put(&mut scalars, "perf/step_ms", step_ms);
+        if let Some(unreadable) = rig.train.unreadable() {
+            measure::put(&mut scalars, "data/unreadable", unreadable as f64);
+        }
         for slot in Slot::ALL {
             let mine = window
                 .policies
@@ -247,7 +266,7 @@ impl Records {
             scalars.extend(measure::labels(
                 bank,
                 self.previous_labels.as_ref(),
-                &self.truth,
+                self.truth.as_ref(),
             ));
             self.previous_labels = Some(bank.labels().copy());
         }

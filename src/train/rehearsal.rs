@@ -16,6 +16,7 @@ const NOW: Now = Now {
     steps: 100,
     steps_per_epoch: 10,
     seed: 0,
+    part: 0,
 };
 /// Images in the synthetic batch.
 const BATCH: i64 = 8;
@@ -69,7 +70,7 @@ fn rows(script: &Script) -> i64 {
 
 fn bank(rows: i64) -> Bank {
     const CLUSTERS: i64 = 8;
-    seed_torch(0, Purpose::Rehearsal, 0);
+    seed_torch(0, Purpose::Rehearsal, 0, 0);
     let float = (Dtype::Float, Device::Cpu);
     let centroids = Tensor::randn([CLUSTERS, DIM], float);
     let labels = Tensor::arange(rows, (Dtype::Int64, Device::Cpu)).remainder(CLUSTERS);

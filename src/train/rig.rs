@@ -5,18 +5,19 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use tch::{Device, Tensor};
 
-use crate::bank::{Bank, Queue};
-use crate::config::Plan;
-use crate::data::{Feed, Loader, Splits};
+use crate::bank::Bank;
+use crate::config::{Plan, SlotPlan};
+use crate::data::{Feed, Feeds, Loader, Splits};
 use crate::labels;
-use crate::method::{Margin, Moco};
-use crate::model::{Network, key_of};
-use crate::optim::{LearningRate, Sgd};
+use crate::method::Method;
+use crate::model::Network;
+use crate::optim::{LearningRate, Optimizer};
 use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
 use super::inter::{Frozen, apply, ask};
+use super::{build, init};
 
 /// A run between two steps.
 pub struct Rig {
@@ -24,25 +25,27 @@ pub struct Rig {
     pub plan: Plan,
     /// Training images.
     pub train: Feed,
+    /// Labelled images, the neighbours of the kNN.
+    pub memory: Feed,
     /// Evaluation images.
     pub eval: Feed,
     /// Their order.
     pub loader: Loader,
     /// The encoder that is trained.
     pub query: Network,
-    /// Its momentum encoder.
-    pub key: Network,
-    /// The intra-image branch.
-    pub moco: Moco,
+    /// What it started from, if not from random weights.
+    pub init: Option<init::Taken>,
+    /// The intra-image branch, with the momentum encoder where it has one.
+    pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
     pub bank: Option<Bank>,
     /// The slots; none of them is asked where the inter-image branch is off.
     pub gate: Gate,
     /// The optimiser.
-    pub sgd: Sgd,
+    pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
     pub rate: LearningRate,
-    /// Trainable parameters of the query encoder, by name.
+    /// Trainable parameters of the query encoder and of the method, by name.
     pub parameters: Vec<(String, Tensor)>,
     /// The batch on which candidates are rehearsed.
     pub frozen: Option<Frozen>,
@@ -65,37 +68,33 @@ impl Rig {
         watch: bool,
     ) -> Result<Self> {
         let config = plan.config.clone();
-        let spec = plan.spec(splits.train.shape()[0]);
+        let spec = plan.spec(splits.train.channels());
         spec.check()?;
-        let query = Network::new(&spec, device, config.seed);
-        let loader = Loader::new(config.seed, splits.train.len(), config.train.batch as usize)?;
+        let mut query = Network::new(&spec, device, config.seed);
+        // Before the method, whose momentum encoder is a copy.
+        let file = &config.model.init;
+        let init = (!file.as_os_str().is_empty())
+            .then(|| init::start_from(&mut query, file))
+            .transpose()?;
+        let images = splits.train.len();
+        let step = (config.train.batch * config.train.accumulate) as usize;
+        let loader = Loader::new(config.seed, images, step)?;
         let per_epoch = loader.steps_per_epoch();
         let total = config.train.epochs * per_epoch;
-        let queue = Queue::new(config.method.queue, config.model.dim, config.seed, device);
+        let method = build::method(&plan, &query, images)?;
+        let mut parameters = query.parameters();
+        parameters.extend(method.parameters());
+        let feeds = Feeds::new(splits, device);
         let mut rig = Self {
-            key: key_of(&query),
-            parameters: query.parameters(),
-            moco: Moco {
-                queue,
-                temperature: config.method.temperature,
-                margin: Margin::None,
-            },
+            parameters,
+            method,
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
-            sgd: Sgd::new(
-                config.optim.momentum,
-                config.optim.weight_decay,
-                config.optim.nesterov,
-            )?,
-            rate: LearningRate {
-                base: config.optim.lr,
-                warmup_steps: (config.optim.warmup_epochs * per_epoch as f64).round() as u64,
-                total_steps: total,
-                final_fraction: 0.0,
-                schedule: plan.schedule.clone(),
-            },
-            train: Feed::new(splits.train, device),
-            eval: Feed::new(splits.eval, device),
+            optimizer: plan.optimizer()?,
+            rate: plan.rate(per_epoch)?,
+            train: feeds.train,
+            memory: feeds.memory,
+            eval: feeds.eval,
             frozen: None,
             step: 0,
             steps: if config.train.steps > 0 {
@@ -104,6 +103,7 @@ impl Rig {
                 total
             },
             query,
+            init,
             loader,
             plan,
         };
@@ -111,17 +111,9 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Builds the first generation of each slot and rehearses it on synthetic data.
+    /// Seats the first generation of each slot.
     fn seat_policies(&mut self) -> Result<(), anyhow::Error> {
-        if !self.plan.inter() {
-            return Ok(());
-        }
-        for slot in Slot::ALL {
-            let planned = self.plan.slot(slot);
-            let origin = self.plan.search.find(slot, &planned.script)?;
-            let source = Source::read(slot, &origin)?;
-            let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
-            super::rehearsal::synthetic(&mut script)?;
+        for (script, planned) in policies(&self.plan)? {
             self.gate
                 .seat(script, planned.params, self.now())
                 .context("cannot write the ledger")?;
@@ -138,6 +130,7 @@ impl Rig {
             steps: self.steps,
             steps_per_epoch,
             seed: self.plan.config.seed,
+            part: 0,
         }
     }
 
@@ -159,7 +152,17 @@ impl Rig {
         {
             return Ok(false);
         }
-        let features = embed_all(&self.key, &self.train, &self.plan);
+        let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan);
+        let astray = without_direction(&features);
+        if astray > 0 {
+            tracing::warn!(
+                "step {}: the encoder gave {astray} of {} embeddings without a direction (zero or not finite); the \
+                 inter-image branch waits for the next epoch",
+                now.step,
+                features.size()[0]
+            );
+            return Ok(false);
+        }
         let clusters = if now.step == 0 {
             labels::start(self.gate.live(Slot::Labels), &features, now)?
         } else {
@@ -228,20 +231,39 @@ impl Rig {
     }
 }
 
-/// Unit embeddings of all images of a feed, `[N, D]`, in evaluation mode.
+/// How many rows `[N, D]` have no direction: the bank takes unit rows alone, and no policy is to be blamed for the others.
+fn without_direction(features: &Tensor) -> i64 {
+    let norms = features.norm_scalaropt_dim(2.0, [1i64], false);
+    // Asked this way round, not-a-number has none either.
+    let directed = norms.gt(0.5).logical_and(&norms.isfinite());
+    features.size()[0] - directed.sum(tch::Kind::Int64).int64_value(&[])
+}
+
+/// The script of each slot that a run of this plan asks, built and rehearsed on synthetic data.
+///
+/// # Errors
+/// The fault of a script that cannot be used.
+pub fn policies(plan: &Plan) -> Result<Vec<(Script, SlotPlan)>, Fault> {
+    let mut policies = Vec::new();
+    for slot in Slot::ALL.into_iter().filter(|_| plan.inter()) {
+        let planned = plan.slot(slot);
+        let origin = plan.search.find(slot, &planned.script)?;
+        let source = Source::read(slot, &origin)?;
+        let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
+        super::rehearsal::synthetic(&mut script)?;
+        policies.push((script, planned));
+    }
+    Ok(policies)
+}
+
+/// Unit embeddings of all images of a feed as the inter-image branch compares them, `[N, D]`, in evaluation mode.
 pub fn embed_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
-    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
-    in_chunks(&ids, |ids| {
-        network.embed(&plan.recipe.plain(&feed.batch(ids)), false)
-    })
+    in_chunks(feed, plan, |images| network.embed(images, false).inter)
 }
 
 /// Features before the head of all images of a feed, `[N, F]`, in evaluation mode.
 pub fn features_all(network: &Network, feed: &Feed, plan: &Plan) -> Tensor {
-    let ids: Vec<i64> = (0..feed.images().len() as i64).collect();
-    in_chunks(&ids, |ids| {
-        network.features(&plan.recipe.plain(&feed.batch(ids)), false)
-    })
+    in_chunks(feed, plan, |images| network.features(images, false))
 }
 
 /// Features before the head of one augmented view of the images `ids`, `[n, F]`, in evaluation mode. The views are the
@@ -253,16 +275,21 @@ pub fn features_of_views(
     view: u64,
     ids: &[i64],
 ) -> Tensor {
-    let seed = plan.config.seed;
-    in_chunks(ids, |ids| {
-        let views = plan.recipe.augment(&feed.batch(ids), seed, 0, view, ids);
-        network.features(&views, false)
+    tch::no_grad(|| {
+        let chunks = ids.chunks(512).map(|ids| {
+            let views = feed.view(&plan.recipe, plan.config.seed, 0, view, ids);
+            network.features(&views, false)
+        });
+        Tensor::cat(&chunks.collect::<Vec<_>>(), 0)
     })
 }
 
-fn in_chunks(ids: &[i64], of: impl Fn(&[i64]) -> Tensor) -> Tensor {
+fn in_chunks(feed: &Feed, plan: &Plan, of: impl Fn(&Tensor) -> Tensor) -> Tensor {
     tch::no_grad(|| {
-        let chunks: Vec<_> = ids.chunks(512).map(of).collect();
+        let chunks: Vec<_> = feed
+            .plain_chunks(&plan.recipe, 512)
+            .map(|images| of(&images))
+            .collect();
         Tensor::cat(&chunks, 0)
     })
 }

@@ -64,6 +64,9 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     let mut records = Records::open(recorder, &rig, options);
     records.hparams(&rig);
     records.introduce(&rig);
+    if let Some(taken) = &rig.init {
+        records.recorder.say(&taken.to_string());
+    }
 
     let watch = Stopwatch::start();
     let [raw, untrained] = baselines(&rig, &mut records);

@@ -24,6 +24,8 @@ pub enum Purpose {
     Boundary = 7,
     /// Synthetic data on which a policy is checked.
     Rehearsal = 8,
+    /// Order in which keys are batch-normalised in groups.
+    Shuffle = 9,
     /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
     LowShot = 20,
     /// Order of the batches of a linear probe; the step is its epoch.
@@ -50,11 +52,11 @@ pub fn stream(seed: u64, purpose: Purpose, step: u64, id: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key(seed, purpose, step, id))
 }
 
-/// Seeds libtorch's generators, of the CPU and of every GPU, for (seed, purpose, step).
+/// Seeds libtorch's generators, of the CPU and of every GPU, for (seed, purpose, step, id).
 ///
 /// Whoever draws from them calls this first, so what one policy draws never depends on what another drew.
-pub fn seed_torch(seed: u64, purpose: Purpose, step: u64) {
-    let key = key(seed, purpose, step, 0);
+pub fn seed_torch(seed: u64, purpose: Purpose, step: u64, id: u64) {
+    let key = key(seed, purpose, step, id);
     let mut low = [0; 8];
     low.copy_from_slice(&key[..8]);
     tch::manual_seed((u64::from_le_bytes(low) >> 1) as i64);

@@ -16,15 +16,15 @@ use crate::record::checkpoint::Checkpoint;
 type Files = Vec<(&'static str, Vec<(String, Tensor)>)>;
 
 impl Rig {
-    /// Everything with state: weights of both encoders, optimiser, queue, bank, labels, centroids, policies, step.
+    /// Everything with state: weights, the method's momentum encoder and memory, optimiser, bank, labels, centroids, policies, step.
     /// Learning rate, order of the data and random numbers are functions of the step and need no saving.
     ///
     /// # Errors
     /// State of a policy that cannot be saved.
     pub fn state(&self) -> Result<(Files, Value)> {
         let mut model = prefixed("query", self.query.state());
-        model.extend(prefixed("key", self.key.state()));
-        let mut bank = prefixed("queue", self.moco.state());
+        model.extend(self.method.state());
+        let mut bank = Vec::new();
         if let Some(rows) = &self.bank {
             bank.extend(prefixed("bank", rows.state()));
         }
@@ -38,7 +38,7 @@ impl Rig {
                 json!({ "generation": generation, "state": tree }),
             );
         }
-        let optim = self.sgd.state().into_iter().collect();
+        let optim = self.optimizer.state();
         let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
         Ok((
             vec![
@@ -67,9 +67,8 @@ impl Rig {
             Ok::<_, anyhow::Error>(stripped(file(name)?, prefix, device))
         };
         self.query.load(&part("model", "query")?)?;
-        self.key.load(&part("model", "key")?)?;
-        self.sgd.load(&part("optim", "")?, &self.parameters)?;
-        self.moco.load(&part("bank", "queue")?)?;
+        self.method.load(&part("model", "")?)?;
+        self.optimizer.load(&part("optim", "")?, &self.parameters)?;
         let rows = part("bank", "bank")?;
         self.bank = match rows.get("features") {
             Some(features) => Some(self.bank_of(features, &rows)?),

@@ -5,8 +5,8 @@ use tch::Tensor;
 use super::inter::{self, Batch, Decision, Frozen, Relation};
 use super::rig::Rig;
 use crate::labels;
-use crate::model::momentum_update;
-use crate::optim::{grad_norm, zero_grad};
+use crate::method::{self, Contrast};
+use crate::optim::{clip_grad_norm, zero_grad};
 use crate::policy::{Now, Slot};
 use crate::sampler::Pairs;
 
@@ -20,114 +20,213 @@ pub struct Report {
     pub total: Tensor,
     /// The intra-image loss `[]`.
     pub intra: Tensor,
-    /// Norm of the whole gradient `[]`.
+    /// Norm of the whole gradient `[]`, before it is clipped.
     pub grad_norm: Tensor,
     /// How the batch relates to the bank, where the branch was on and did not rest.
     pub relation: Option<Relation>,
     /// Rows of the bank `[B]`.
     pub index: Tensor,
+    /// The batch's embeddings, detached.
+    pub contrast: Contrast,
     /// Share of the batch whose label changed `[]`.
     pub change_ratio: Option<Tensor>,
+}
+
+/// What one batch of a step left, detached.
+struct Part {
+    index: Tensor,
+    contrast: Contrast,
+    /// What `labels` decided.
+    labels: Option<Tensor>,
+    relation: Option<Relation>,
+    total: Tensor,
 }
 
 /// Does one step. The bank is read before it is written; only here do weights change.
 pub fn step(rig: &mut Rig) -> Report {
     let now = rig.now();
-    let (lr, loss) = (rig.rate.at(now.step), rig.plan.config.loss.clone());
+    let lr = rig.rate.at(now.step);
 
-    let ids = rig.loader.at(now.step).ids.to_vec();
-    let images = rig.train.batch(&ids);
-    if now.step + 1 < now.steps {
-        rig.train.prefetch(rig.loader.at(now.step + 1).ids);
-    }
-    let index = Tensor::from_slice(&ids).to_device(rig.query.device());
-    let view = |view| {
-        rig.plan
-            .recipe
-            .augment(&images, now.seed, now.step, view, &ids)
-    };
-
-    let query = rig.query.embed(&view(0), true); // [B, D] unit rows, tracked
-    let key = tch::no_grad(|| rig.key.embed(&view(1), true)); // [B, D] unit rows, detached
-    let intra = rig.moco.loss(&query, &key);
-    let decision = relate(rig, &query, &key, &index, now);
-
-    // The graph of the inter-image branch was cut at the queries: <q, dL/dq> has the same gradient.
-    let mut total = loss.intra * intra.detach();
-    let mut objective = loss.intra * &intra;
-    if let Some(relation) = decision
-        .as_ref()
-        .and_then(|decision| decision.relation.as_ref())
-    {
-        total += loss.inter * &relation.loss;
-        objective += loss.inter * (&query * &relation.gradient).sum(tch::Kind::Float);
-    }
     zero_grad(&rig.parameters);
-    objective.backward();
-    let grad_norm = grad_norm(&rig.parameters);
-    rig.sgd.step(&rig.parameters, lr);
-    momentum_update(&rig.key, &rig.query, rig.plan.config.method.momentum);
-    rig.moco.after_step(&key);
+    let parts = contrast_all(rig, now);
+    let grad_norm = clip_grad_norm(&rig.parameters, rig.plan.config.optim.clip);
+    rig.optimizer.step(&rig.parameters, lr);
+    rig.method.follow(&rig.query, now);
+    let change_ratio = remember(rig, &parts, now);
 
-    let change_ratio = decision
-        .as_ref()
-        .and_then(|decision| keep(rig, decision, &key, &index, now));
     rig.step += 1;
-    let relation = decision.and_then(|decision| decision.relation);
-    let report = Report {
-        now,
-        lr,
-        total,
-        intra: intra.detach(),
-        grad_norm,
-        relation,
-        index,
-        change_ratio,
-    };
-    freeze(rig, &report, &query.detach(), &key);
+    let report = report(
+        parts,
+        Numbers {
+            now,
+            lr,
+            grad_norm,
+            change_ratio,
+        },
+    );
+    freeze(rig, &report);
     report
 }
 
+/// Contrasts each batch of the step; the gradients add up to those of the mean of the batches' losses.
+fn contrast_all(rig: &mut Rig, now: Now) -> Vec<Part> {
+    let batch = rig.plan.config.train.batch as usize;
+    let ids = rig.loader.at(now.step).ids.to_vec();
+    let batches: Vec<_> = ids.chunks(batch).collect();
+    let share = 1.0 / batches.len() as f64;
+    let mut parts: Vec<Part> = Vec::with_capacity(batches.len());
+    for (at, ids) in batches.iter().enumerate() {
+        if let Some(before) = parts.last_mut() {
+            // [B, N] is too large to be kept for every batch; the last one's is looked at.
+            before.relation = None;
+        }
+        let now = Now {
+            part: at as u64,
+            ..now
+        };
+        let first = view(rig, 0, ids, now);
+        match batches.get(at + 1) {
+            Some(next) => prefetch(rig, next, now.step),
+            None if now.step + 1 < now.steps => {
+                let next = rig.loader.at(now.step + 1).ids[..batch].to_vec();
+                prefetch(rig, &next, now.step + 1);
+            }
+            None => {}
+        }
+        parts.push(contrast(rig, &first, ids, now, share));
+    }
+    parts
+}
+
+/// The view of that number of each image, `[B, C, H, W]` f32.
+fn view(rig: &Rig, view: u64, ids: &[i64], now: Now) -> Tensor {
+    let recipe = &rig.plan.recipe;
+    rig.train.view(recipe, now.seed, now.step, view, ids)
+}
+
+/// Begins to fetch the batch that comes next.
+fn prefetch(rig: &Rig, ids: &[i64], step: u64) {
+    let seed = rig.plan.config.seed;
+    rig.train.prefetch(&rig.plan.recipe, seed, step, ids);
+}
+
+/// Embeds a batch, contrasts it within and with the bank, and adds `share` of its gradient.
+fn contrast(rig: &mut Rig, first: &Tensor, ids: &[i64], now: Now, share: f64) -> Part {
+    let loss = rig.plan.config.loss.clone();
+    let index = Tensor::from_slice(ids).to_device(rig.query.device());
+    let views = |number| match number {
+        0 => first.shallow_clone(),
+        _ => view(rig, number, ids, now),
+    };
+    let batch = method::Batch {
+        view: &views,
+        index: &index,
+        now,
+    };
+
+    let contrast = rig.method.contrast(&rig.query, &batch);
+    let decision = relate(rig, &contrast, &index, now);
+    let (labels, relation) = decision.map_or((None, None), |d| (d.labels, d.relation));
+
+    // The graph of the inter-image branch was cut at the queries: <q, dL/dq> has the same gradient.
+    let mut total = loss.intra * contrast.loss.detach();
+    let mut objective = loss.intra * &contrast.loss;
+    if let Some(relation) = &relation {
+        total += loss.inter * &relation.loss;
+        objective += loss.inter * (&contrast.query * &relation.gradient).sum(tch::Kind::Float);
+    }
+    (objective * share).backward();
+    Part {
+        index,
+        contrast: contrast.detach(),
+        labels,
+        relation,
+        total,
+    }
+}
+
 /// The inter-image branch, where it has begun.
-fn relate(
-    rig: &mut Rig,
-    query: &Tensor,
-    key: &Tensor,
-    index: &Tensor,
-    now: Now,
-) -> Option<Decision> {
+fn relate(rig: &mut Rig, contrast: &Contrast, index: &Tensor, now: Now) -> Option<Decision> {
     let bank = rig.bank.as_ref()?;
     let batch = Batch {
-        queries: query.detach(),
-        keys: bank.blend(index, key),
+        queries: contrast.query.detach(),
+        keys: bank.blend(index, &contrast.key),
         index: index.shallow_clone(),
     };
     let temperature = rig.plan.config.inter.temperature;
     Some(inter::decide(&mut rig.gate, bank, &batch, temperature, now))
 }
 
-/// Writes keys and labels into the bank and asks what else is to change there; returns the share of labels that changed.
-fn keep(
-    rig: &mut Rig,
-    decision: &Decision,
-    key: &Tensor,
-    index: &Tensor,
-    now: Now,
-) -> Option<Tensor> {
-    let Rig { bank, gate, .. } = rig;
+/// Writes what the batches left into the method's memory and the bank, and asks what else is to change there; returns the
+/// share of labels that changed.
+fn remember(rig: &mut Rig, parts: &[Part], now: Now) -> Option<Tensor> {
+    let Rig {
+        method, bank, gate, ..
+    } = rig;
+    for part in parts {
+        method.remember(&part.index, &part.contrast);
+    }
     let bank = bank.as_mut()?;
-    let ratio = bank.admit(index, key, decision.labels.as_ref());
+    let ratios = parts.iter().map(
+        |Part {
+             index,
+             contrast,
+             labels,
+             ..
+         }| { bank.admit(index, &contrast.key, labels.as_ref()) },
+    );
+    let ratios: Vec<_> = ratios.collect();
     let upkeep = inter::ask(gate, Slot::Labels, now, |script| {
         labels::after_step(script, bank, now)
     });
     if let Some(upkeep) = upkeep {
         inter::apply(bank, &upkeep);
     }
-    Some(ratio)
+    Some(Tensor::stack(&ratios, 0).mean(tch::Kind::Float))
+}
+
+/// Numbers of the whole step.
+struct Numbers {
+    now: Now,
+    lr: f64,
+    grad_norm: Tensor,
+    change_ratio: Option<Tensor>,
+}
+
+/// The means of the losses; what the last batch of the step saw.
+fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
+    let mean = |of: fn(&Part) -> &Tensor| {
+        let all: Vec<_> = parts.iter().map(of).collect();
+        Tensor::stack(&all, 0).mean(tch::Kind::Float)
+    };
+    let (total, intra) = (mean(|part| &part.total), mean(|part| &part.contrast.loss));
+    let Part {
+        index,
+        contrast,
+        relation,
+        ..
+    } = parts.pop().expect("a step has at least one batch");
+    let Numbers {
+        now,
+        lr,
+        grad_norm,
+        change_ratio,
+    } = numbers;
+    Report {
+        now,
+        lr,
+        total,
+        intra,
+        grad_norm,
+        relation,
+        index,
+        contrast,
+        change_ratio,
+    }
 }
 
 /// Keeps the first step of each epoch for rehearsals.
-fn freeze(rig: &mut Rig, report: &Report, query: &Tensor, key: &Tensor) {
+fn freeze(rig: &mut Rig, report: &Report) {
     let Some(bank) = &rig.bank else { return };
     if rig.frozen.is_some() && !report.now.step.is_multiple_of(report.now.steps_per_epoch) {
         return;
@@ -137,14 +236,71 @@ fn freeze(rig: &mut Rig, report: &Report, query: &Tensor, key: &Tensor) {
         negatives: relation.pairs.negatives.shallow_clone(),
     });
     let batch = Batch {
-        queries: query.shallow_clone(),
-        keys: bank.blend(&report.index, key),
+        queries: report.contrast.query.shallow_clone(),
+        keys: bank.blend(&report.index, &report.contrast.key),
         index: report.index.shallow_clone(),
     };
-    rig.frozen = Some(Frozen::new(
-        batch,
-        pairs,
-        rig.plan.config.inter.temperature,
-        report.now,
-    ));
+    if batch.broken() > 0 {
+        return;
+    }
+    let temperature = rig.plan.config.inter.temperature;
+    rig.frozen = Some(Frozen::new(batch, pairs, temperature, report.now));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Plan, Request, load};
+    use crate::data::{Source, open};
+
+    fn gradients(rig: &Rig) -> Vec<Tensor> {
+        let gradients = rig.parameters.iter().map(|(_, parameter)| parameter.grad());
+        gradients.map(|gradient| gradient.copy()).collect()
+    }
+
+    /// Two batches of a step give the mean of the gradients that each gives alone.
+    #[test]
+    fn gradients_of_several_batches_are_averaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = [
+            "model.width=4",
+            "model.hidden=0",
+            "model.dim=8",
+            "method.queue=32",
+        ];
+        let more = ["train.batch=6", "train.accumulate=2", "loss.inter=0"];
+        let set = set
+            .iter()
+            .chain(&more)
+            .map(|set| (*set).to_owned())
+            .collect();
+        let plan = Plan::new(load::load(&Request { config: None, set }).unwrap()).unwrap();
+        let splits = open(&Source::Embedded).unwrap();
+        let mut rig = Rig::build(plan, splits, tch::Device::Cpu, folder.path(), false).unwrap();
+        let now = rig.now();
+        let ids = rig.loader.at(0).ids.to_vec();
+        assert_eq!(ids.len(), 12);
+        let alone: Vec<_> = ids
+            .chunks(6)
+            .zip(0..)
+            .map(|(ids, part)| {
+                zero_grad(&rig.parameters);
+                let now = Now { part, ..now };
+                let first = view(&rig, 0, ids, now);
+                let _ = contrast(&mut rig, &first, ids, now, 1.0);
+                gradients(&rig)
+            })
+            .collect();
+        zero_grad(&rig.parameters);
+        let parts = contrast_all(&mut rig, now);
+        assert_eq!(parts.len(), 2);
+        for ((got, one), other) in gradients(&rig).iter().zip(&alone[0]).zip(&alone[1]) {
+            let expected = (one + other) / 2.0;
+            assert!(got.allclose(&expected, 1e-4, 1e-6, false));
+            assert!(
+                !got.allclose(one, 1e-4, 1e-6, false),
+                "both batches take part"
+            );
+        }
+    }
 }

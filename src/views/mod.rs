@@ -21,6 +21,7 @@ pub use colour::{brightness, contrast, grayscale, hue, normalize, saturation, so
 pub use crop::{Crop, resized_crop};
 
 use crate::train::seed::{Purpose, stream};
+use draw::Draw;
 use stage::Parameters;
 
 /// How views are made: crop and mirror, jitter, grey, blur, solarize, normalise, in this order (that of MoCo v2 and
@@ -87,24 +88,105 @@ impl Recipe {
     /// `ids` are the samples' numbers. What an image goes through is a pure function of (seed, step, its id, view),
     /// whatever else is in the batch. Images of other than three channels go without saturation, hue and grey.
     pub fn augment(&self, images: &Tensor, seed: u64, step: u64, view: u64, ids: &[i64]) -> Tensor {
-        let (batch, channels, height, width) = shape(images);
-        assert_eq!(ids.len() as i64, batch, "each image has its id");
+        let (_, _, height, width) = shape(images);
         tch::no_grad(|| {
-            let draws: Vec<_> = ids
-                .iter()
-                .map(|&id| {
-                    let id = (id as u64).wrapping_mul(2).wrapping_add(view);
-                    let mut rng = stream(seed, Purpose::Views, step, id);
-                    self.draw(&mut rng, height, width, channels == 3)
-                })
-                .collect();
-            let parameters = Parameters::send(&draws, &self.mean, &self.std, images.device());
-            let mut views = resized_crop(&unit(images), &parameters.crops, [self.size; 2]);
-            for stage in &parameters.stages {
-                views = stage.apply(views, self.blur.kernel);
-            }
-            normalize(&views, &parameters.mean, &parameters.std)
+            let parameters = self.parameters(images, [height, width], seed, step, view, ids);
+            let views = resized_crop(&unit(images), &parameters.crops, [self.size; 2]);
+            self.change(views, &parameters)
         })
+    }
+
+    /// The same of images that [`Recipe::crop`] has cut already: `[B, C, size, size] u8` to `[B, C, size, size] f32`.
+    pub fn augment_cropped(
+        &self,
+        images: &Tensor,
+        seed: u64,
+        step: u64,
+        view: u64,
+        ids: &[i64],
+    ) -> Tensor {
+        let (_, _, height, width) = shape(images);
+        assert_eq!(
+            [height, width],
+            [self.size; 2],
+            "the crops have the view's size"
+        );
+        tch::no_grad(|| {
+            // The crop is drawn last, so the other draws are those of the image in its own size.
+            let parameters = self.parameters(images, [self.size; 2], seed, step, view, ids);
+            self.change(unit(images), &parameters)
+        })
+    }
+
+    /// What [`Recipe::augment`] cuts from an image of `height` by `width` pixels with the number `id`.
+    pub fn crop(&self, seed: u64, step: u64, view: u64, id: i64, height: i64, width: i64) -> Crop {
+        self.drawn(seed, step, view, id, [height, width], true).crop
+    }
+
+    /// A recipe with the same crops that changes nothing else.
+    pub fn cropping(&self) -> Self {
+        Self {
+            jitter: Jitter {
+                prob: 0.0,
+                brightness: 0.0,
+                contrast: 0.0,
+                saturation: 0.0,
+                hue: 0.0,
+            },
+            grey: 0.0,
+            blur: Blur {
+                prob: 0.0,
+                kernel: 1,
+                sigma: (1.0, 1.0),
+            },
+            solarize: 0.0,
+            mean: vec![],
+            std: vec![],
+            ..*self
+        }
+    }
+
+    fn drawn(
+        &self,
+        seed: u64,
+        step: u64,
+        view: u64,
+        id: i64,
+        [height, width]: [i64; 2],
+        colour: bool,
+    ) -> Draw {
+        let id = (id as u64).wrapping_mul(2).wrapping_add(view);
+        self.draw(
+            &mut stream(seed, Purpose::Views, step, id),
+            height,
+            width,
+            colour,
+        )
+    }
+
+    /// What each image of a batch draws, on its device.
+    fn parameters(
+        &self,
+        images: &Tensor,
+        sides: [i64; 2],
+        seed: u64,
+        step: u64,
+        view: u64,
+        ids: &[i64],
+    ) -> Parameters {
+        let (batch, channels, ..) = shape(images);
+        assert_eq!(ids.len() as i64, batch, "each image has its id");
+        let drawn = |&id| self.drawn(seed, step, view, id, sides, channels == 3);
+        let draws: Vec<_> = ids.iter().map(drawn).collect();
+        Parameters::send(&draws, &self.mean, &self.std, images.device())
+    }
+
+    /// What follows the crop.
+    fn change(&self, mut views: Tensor, parameters: &Parameters) -> Tensor {
+        for stage in &parameters.stages {
+            views = stage.apply(views, self.blur.kernel);
+        }
+        normalize(&views, &parameters.mean, &parameters.std)
     }
 
     /// The images as an evaluation sees them: `[B, C, H, W] u8` to `[B, C, size, size] f32`, normalised, on the same
@@ -132,11 +214,11 @@ fn shape(images: &Tensor) -> (i64, i64, i64, i64) {
 }
 
 /// `u8` in 0..=255 to `f32` in 0..1.
-fn unit(images: &Tensor) -> Tensor {
+pub(crate) fn unit(images: &Tensor) -> Tensor {
     let mut unit = images.to_kind(Kind::Float);
     unit /= 255.0;
     unit
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

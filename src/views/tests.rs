@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::*;
 
 /// The recipe of MoCo v2 at a small size.
-pub(super) fn recipe(size: i64, channels: usize) -> Recipe {
+pub(crate) fn recipe(size: i64, channels: usize) -> Recipe {
     Recipe {
         size,
         crop_scale: (0.2, 1.0),
@@ -107,6 +107,29 @@ fn a_recipe_that_changes_nothing_gives_the_normalised_image() {
     let got = still(32).augment(&images, 1, 2, 0, &ids(4));
     assert!(got.allclose(&normalised(&images), 0.0, 1e-6, false));
     assert!(got.allclose(&still(32).plain(&images), 0.0, 1e-6, false));
+}
+
+#[test]
+fn images_cut_before_become_the_same_views() {
+    let recipe = recipe(24, 3);
+    let (images, ids) = (images([16, 3, 40, 30]), ids(16));
+    let bare = recipe.cropping();
+    for view in 0..2 {
+        let crops = ids.iter().map(|&id| recipe.crop(1, 2, view, id, 40, 30));
+        let crops: Vec<_> = crops.collect();
+        let same = ids.iter().map(|&id| bare.crop(1, 2, view, id, 40, 30));
+        assert!(same.eq(crops.iter().copied()));
+        let columns: Vec<f32> = crops.iter().flat_map(Crop::column).collect();
+        let columns = Tensor::from_slice(&columns).view([16, 5]).transpose(0, 1);
+        let cut = resized_crop(&unit(&images), &columns, [24; 2]);
+        let expected = recipe.augment(&images, 1, 2, view, &ids);
+        // Rounded to 8 bits, as the host has it.
+        let whole = (&cut * 255.0).round().to_kind(Kind::Uint8);
+        let got = recipe.augment_cropped(&whole, 1, 2, view, &ids);
+        assert!((got - &expected).abs().mean(Kind::Double).double_value(&[]) < 0.02);
+        let parameters = recipe.parameters(&images, [40, 30], 1, 2, view, &ids);
+        assert!(recipe.change(cut, &parameters).equal(&expected));
+    }
 }
 
 #[test]

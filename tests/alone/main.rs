@@ -5,8 +5,10 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod broken_encoder;
 mod checkpoint;
 mod memory;
+mod samplers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -44,7 +44,14 @@ fn the_inter_branch_needs_less_than_three_similarities_of_memory() {
 
 #[expect(clippy::print_stdout, reason = "the README quotes these numbers")]
 fn measure() {
-    for sampler in ["random", "semi_easy", "semi_hard", "hard"] {
+    for sampler in [
+        "random",
+        "semi_easy",
+        "semi_hard",
+        "hard",
+        "easy",
+        "curriculum",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let mut gate = gate(folder.path(), sampler);
         let (bank, batch) = (bank(), batch());
@@ -120,6 +127,7 @@ fn now() -> Now {
         steps: 100,
         steps_per_epoch: 10,
         seed: 0,
+        part: 0,
     }
 }
 

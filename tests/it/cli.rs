@@ -66,7 +66,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["run", "--script", "nowhere.rhai"],
-        "shipped are boundaries/arc_margin.rhai",
+        "shipped are boundaries/annealed_margin.rhai",
     ),
     (
         &["run", "--script", "broken.rhai"],
@@ -196,7 +196,10 @@ fn a_script_of_ones_own_does_not_inherit_the_parameters_of_another() {
     ]);
     let started = &run.ledger("sampler", "started")[0];
     assert_eq!(started["policy"], "mine");
-    assert_eq!(started["params"], serde_json::json!({"negatives": 9}));
+    assert_eq!(
+        started["params"],
+        serde_json::json!({"negatives": 9, "positive": "random", "positives": 1})
+    );
 }
 
 #[test]

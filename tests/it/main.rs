@@ -5,9 +5,14 @@
     reason = "a failed test should stop where it fails"
 )]
 
+mod boundaries;
 mod cli;
+mod degenerate;
 mod eval;
 mod golden;
+mod labels;
 mod support;
 mod swap;
+mod sweep;
 mod tidy;
+mod weights;

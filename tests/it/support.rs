@@ -59,12 +59,12 @@ impl Dir {
     }
 
     fn idx(&self, prefix: &str, images: &Images, count: usize) {
-        let [_, h, w] = images.shape();
+        let [_, h, w] = images.shape().unwrap();
         let mut pixels = header(3, &[count as u32, h as u32, w as u32]);
         let mut labels = header(1, &[count as u32]);
         for id in 0..count {
-            pixels.extend_from_slice(images.image(id as i64));
-            labels.push(images.labels()[id] as u8);
+            pixels.extend_from_slice(&images.image(id as i64));
+            labels.push(images.labels().unwrap()[id] as u8);
         }
         self.gzip(&format!("{prefix}-images-idx3-ubyte.gz"), &pixels);
         self.gzip(&format!("{prefix}-labels-idx1-ubyte.gz"), &labels);

@@ -18,7 +18,7 @@ fn a_saved_sampler_is_live_from_the_next_step_and_the_ledger_says_so() {
     let mut run = dir.start(&["--script", SCRIPT]);
     dir.write(
         "scripts/samplers/semi_hard.rhai",
-        &text.replace("1),", "2),"),
+        &text.replace("positives: 1,", "positives: 2,"),
     );
     let line = run.until("sampler: semi_hard gen 2 is live from step");
     run.until("sampler: semi_hard gen 2 has passed its trial");
@@ -27,10 +27,10 @@ fn a_saved_sampler_is_live_from_the_next_step_and_the_ledger_says_so() {
     assert_eq!(live.len(), 1);
     assert!(line.contains(&format!("from step {} on", live[0]["step"])));
     assert_eq!(live[0]["generation"], 2);
-    let hash = live[0]["hash"].as_str().unwrap();
+    let hash = live[0]["files"]["semi_hard.rhai"].as_str().unwrap();
     let blob =
         fs::read_to_string(run.folder.join("policies").join(format!("{hash}.rhai"))).unwrap();
-    assert!(blob.contains("2),"));
+    assert!(blob.contains("positives: 2,"));
     let swap = |step: u64| {
         let lines = run.lines("metrics.jsonl");
         lines
@@ -82,7 +82,7 @@ fn all_ways_of_saving_are_noticed() {
     let hashes: Vec<_> = run
         .ledger("sampler", "live")
         .iter()
-        .map(|line| line["hash"].clone())
+        .map(|line| line["files"]["semi_hard.rhai"].clone())
         .collect();
     let expected: Vec<_> = (1..7)
         .map(|n| blake3::hash(version(n).as_bytes()).to_hex().to_string())

@@ -60,7 +60,10 @@ fn words_stay_in_their_rooms() {
         ("SystemTime::now", &["train/clock.rs"]),
         ("ChaCha8Rng::from_seed", &["train/seed.rs"]),
         ("manual_seed", &["train/seed.rs"]),
-        ("unsafe {", &["data/cache.rs", "train/device.rs"]),
+        (
+            "unsafe {",
+            &["data/cache.rs", "train/device.rs", "train/memory.rs"],
+        ),
         ("notify::", &["swap/watch.rs"]),
         ("tensorboard_rs", &["record/"]),
     ];
@@ -108,6 +111,44 @@ fn every_configuration_says_command_cost_and_expectation() {
         let text = fs::read_to_string(&path).unwrap();
         for word in ["# COMMAND", "# COST", "# EXPECT"] {
             assert!(text.contains(word), "{} has no '{word}'", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_of_scripts_names_each_and_nothing_else() {
+    let text = fs::read_to_string(repo().join("scripts/README.md")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: Vec<_> = lines
+        .filter_map(|line| line.split('`').next())
+        .filter(|name| name.ends_with(".rhai"))
+        .collect();
+    let (mut sorted, shipped) = (
+        listed.clone(),
+        sandbox::policy::script::SHIPPED
+            .iter()
+            .map(|(name, _)| *name),
+    );
+    sorted.sort_unstable();
+    assert_eq!(sorted, shipped.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_parameter_of_a_shipped_script_is_explained() {
+    for (path, text) in sandbox::policy::script::SHIPPED {
+        let Some((head, rest)) = text.split_once("fn defaults()") else {
+            continue;
+        };
+        assert!(
+            head.contains("//! from: "),
+            "{path} does not say where it comes from"
+        );
+        let map = rest.split_once("#{").unwrap().1.split_once('}').unwrap().0;
+        for field in map.split(',').filter_map(|field| field.split_once(':')) {
+            let name = field.0.trim();
+            let mut lines = head.lines().filter_map(|line| line.strip_prefix("/// "));
+            let explained = lines.any(|line| line.split([',', ':', ' ']).any(|word| word == name));
+            assert!(explained, "{path} does not explain '{name}'");
         }
     }
 }

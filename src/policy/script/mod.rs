@@ -289,6 +289,7 @@ mod tests {
         steps: 1,
         steps_per_epoch: 1,
         seed: 0,
+        part: 0,
     };
 
     fn script(text: &str) -> Script {

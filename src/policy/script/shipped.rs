@@ -3,8 +3,16 @@
 /// Path below `scripts/` and text of each shipped script.
 pub const SHIPPED: &[(&str, &str)] = &[
     (
+        "boundaries/annealed_margin.rhai",
+        include_str!("../../../scripts/boundaries/annealed_margin.rhai"),
+    ),
+    (
         "boundaries/arc_margin.rhai",
         include_str!("../../../scripts/boundaries/arc_margin.rhai"),
+    ),
+    (
+        "boundaries/circle.rhai",
+        include_str!("../../../scripts/boundaries/circle.rhai"),
     ),
     (
         "boundaries/cosine_margin.rhai",
@@ -15,6 +23,22 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../../scripts/boundaries/plain.rhai"),
     ),
     (
+        "boundaries/supervised.rhai",
+        include_str!("../../../scripts/boundaries/supervised.rhai"),
+    ),
+    (
+        "boundaries/triplet.rhai",
+        include_str!("../../../scripts/boundaries/triplet.rhai"),
+    ),
+    (
+        "labels/minibatch.rhai",
+        include_str!("../../../scripts/labels/minibatch.rhai"),
+    ),
+    (
+        "labels/none.rhai",
+        include_str!("../../../scripts/labels/none.rhai"),
+    ),
+    (
         "labels/offline.rhai",
         include_str!("../../../scripts/labels/offline.rhai"),
     ),
@@ -23,8 +47,28 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../../scripts/labels/online.rhai"),
     ),
     (
+        "lib/anneal.rhai",
+        include_str!("../../../scripts/lib/anneal.rhai"),
+    ),
+    (
         "lib/clusters.rhai",
         include_str!("../../../scripts/lib/clusters.rhai"),
+    ),
+    (
+        "lib/margins.rhai",
+        include_str!("../../../scripts/lib/margins.rhai"),
+    ),
+    (
+        "lib/positives.rhai",
+        include_str!("../../../scripts/lib/positives.rhai"),
+    ),
+    (
+        "samplers/curriculum.rhai",
+        include_str!("../../../scripts/samplers/curriculum.rhai"),
+    ),
+    (
+        "samplers/easy.rhai",
+        include_str!("../../../scripts/samplers/easy.rhai"),
     ),
     (
         "samplers/hard.rhai",

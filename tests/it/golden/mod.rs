@@ -101,6 +101,7 @@ pub(crate) fn now(step: u64) -> Now {
         steps: 1000,
         steps_per_epoch: 1000,
         seed: 1,
+        part: 0,
     }
 }
 

@@ -16,16 +16,14 @@ pub(super) fn among_true(mask: &Tensor, n: i64) -> Result<Tensor, Fault> {
         .f_narrow(1, columns - 1, 1)?
         .f_to_kind(Kind::Double)?;
     // f64 draws: the 24 bits of a f32 would prefer some of a million candidates by several per cent.
-    let draw = Tensor::f_rand([mask.size()[0], n], (Kind::Double, mask.device()))?;
-    // u < 1, yet u * count may round up to count: the rank is kept at most that.
-    let rank = draw
-        .f_mul(&count)?
-        .f_floor()?
-        .f_add_scalar(1)?
-        .f_minimum(&count)?
-        .f_to_kind(Kind::Int)?;
-    let column = rank.f_searchsorted(&running, false, false, "left", None::<Tensor>)?;
-    Ok(column.f_masked_fill(&count.f_eq(0)?, -1)?)
+    let mut draw = Tensor::f_rand([mask.size()[0], n], (Kind::Double, mask.device()))?;
+    // In place, since five [B, n] at once are as large as a similarity. u < 1, yet u * count may round up to count: the rank is
+    // kept at most that.
+    let _ = draw.f_mul_(&count)?.f_floor_()?.f_add_scalar_(1)?;
+    let rank = draw.f_clamp_max_tensor_(&count)?.f_to_kind(Kind::Int)?;
+    drop(draw);
+    let mut column = rank.f_searchsorted(&running, false, false, "left", None::<Tensor>)?;
+    Ok(column.f_masked_fill_(&count.f_eq(0)?, -1)?)
 }
 
 /// Draws `n` entries of each row with replacement among those of `pool` `[B, P]` i64 that are not negative: `[B, n]`, -1 in rows

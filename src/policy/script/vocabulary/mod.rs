@@ -27,10 +27,12 @@ mod index;
 mod inspect;
 mod linear;
 mod loss;
+mod members;
 mod number;
 mod order;
 mod random;
 mod reduce;
+mod select;
 mod shape;
 #[cfg(test)]
 mod trial;

@@ -6,7 +6,7 @@ use super::answer::{Fault, Give, said};
 use super::arguments::Arguments;
 use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
-use super::{choose, guard};
+use super::{choose, guard, members};
 
 /// What scripts draw with, registered as `Rng`. It holds no state of its own: the host calls [`crate::train::seed::seed_torch`] before
 /// each call of a script, so what is drawn is a function of the run's seed and the step.
@@ -93,6 +93,23 @@ pub(super) const VERBS: &[Verb] = &[
         |a| {
             a.rng(0)?;
             choose::from_pool(&*a.tensor(1)?, a.int(2)?).give()
+        },
+    ),
+    verb(
+        "choose_members(rng: Rng, labels: Tensor, classes: Tensor, n: int) -> Tensor",
+        "n rows [B, n] i64 of each of the classes [B], drawn uniformly with replacement among those whose label in labels [N] \
+         it is; -1 where there are none. Sorts the labels once and makes no [B, N].",
+        |a| {
+            a.rng(0)?;
+            members::members(&*a.tensor(1)?, &*a.tensor(2)?, a.int(3)?).give()
+        },
+    ),
+    verb(
+        "choose_others(rng: Rng, labels: Tensor, classes: Tensor, n: int) -> Tensor",
+        "As choose_members among the rows of all other classes.",
+        |a| {
+            a.rng(0)?;
+            members::others(&*a.tensor(1)?, &*a.tensor(2)?, a.int(3)?).give()
         },
     ),
     verb(
@@ -200,6 +217,19 @@ mod tests {
             [0.0, -1.0, -1.0, -1.0]
         );
         assert_eq!(numbers("rng.choose_from(tensor([[-1, 7]]), 2)"), [7.0, 7.0]);
+        let labels = "let labels = tensor([4, 5, 5]);";
+        assert_eq!(
+            numbers(&format!(
+                "{labels} rng.choose_members(labels, tensor([4]), 2)"
+            )),
+            [0.0, 0.0]
+        );
+        assert_eq!(
+            numbers(&format!(
+                "{labels} rng.choose_others(labels, tensor([5]), 2)"
+            )),
+            [0.0, 0.0]
+        );
         assert_eq!(
             numbers("rng.choose_distinct_from(tensor([[-1, 7]]), 2)"),
             [7.0, -1.0]

@@ -1,0 +1,7 @@
+//! Benchmarks that a person can run: ratios measured in one run on one machine. No test asserts a time.
+
+pub mod inter;
+mod memory;
+mod oracle;
+
+pub use inter::{Sizes, inter};

@@ -1,0 +1,126 @@
+//! Which network of a run is meant, and the network itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use tch::{Device, Tensor};
+
+use super::Invalid;
+use crate::config::{self, Plan, Request};
+use crate::model::{Network, Precision, Spec};
+use crate::record::checkpoint::{self, Checkpoint};
+
+/// A network of a run.
+#[derive(Clone, Debug, Args)]
+pub struct Trained {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// The checkpoint after so many steps; the newest that is whole where this is not said.
+    #[arg(long, value_name = "N")]
+    pub step: Option<u64>,
+    /// The network that was trained, or its momentum encoder.
+    #[arg(long, value_enum, default_value_t = Which::Query)]
+    pub network: Which,
+}
+
+/// The networks of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The one that was trained.
+    Query,
+    /// The momentum encoder, where the method has one.
+    Key,
+}
+
+impl Which {
+    /// How its variables are called in a checkpoint.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Key => "key",
+        }
+    }
+}
+
+impl Trained {
+    /// What the run was to do.
+    ///
+    /// # Errors
+    /// A folder that holds no run.
+    pub fn plan(&self) -> Result<Plan> {
+        let config = self.run.join("config.yaml");
+        if !config.is_file() {
+            let message = format!("'{}' is no run: it has no config.yaml", self.run.display());
+            return Err(Invalid(message).into());
+        }
+        let request = Request {
+            config: Some(config.to_string_lossy().into_owned()),
+            set: Vec::new(),
+        };
+        Ok(Plan::new(config::load::load(&request)?)?)
+    }
+
+    /// The checkpoint that is meant.
+    ///
+    /// # Errors
+    /// A run without it, with the steps that there are.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let folder = self.run.join("checkpoints");
+        let none = || Invalid(format!("'{}' holds no whole checkpoint", folder.display()));
+        let Some(step) = self.step else {
+            return Ok(checkpoint::newest(&folder)?.ok_or_else(none)?);
+        };
+        let all = checkpoint::list(&folder)?;
+        if all.is_empty() {
+            return Err(none().into());
+        }
+        match all.iter().find(|(at, _)| *at == step) {
+            Some((_, path)) => Ok(checkpoint::load(path)?),
+            None => {
+                let steps: Vec<_> = all.iter().map(|(at, _)| at.to_string()).collect();
+                let (folder, steps) = (folder.display(), steps.join(", "));
+                let message =
+                    format!("'{folder}' has no checkpoint of step {step}, only of {steps}");
+                Err(Invalid(message).into())
+            }
+        }
+    }
+
+    /// The network that a checkpoint holds. It computes in f32, whatever it was trained in.
+    ///
+    /// # Errors
+    /// A checkpoint without this network, or of another one than the configuration's.
+    pub fn network(&self, checkpoint: &Checkpoint, plan: &Plan, device: Device) -> Result<Network> {
+        let model = checkpoint
+            .files
+            .get("model")
+            .context("the checkpoint has no 'model'")?;
+        let prefix = format!("{}.", self.network.name());
+        let own = model.iter().filter_map(|(name, tensor)| {
+            Some((
+                name.strip_prefix(&prefix)?.to_owned(),
+                tensor.shallow_clone(),
+            ))
+        });
+        let weights: BTreeMap<String, Tensor> = own.collect();
+        let Some(first) = weights.get("conv1.weight") else {
+            let (path, method) = (checkpoint.path.display(), &plan.config.method.name);
+            let name = self.network.name();
+            let message = format!("'{path}' has no network '{name}': method '{method}' keeps none");
+            return Err(Invalid(message).into());
+        };
+        let mut network = Network::new(&spec(plan, first.size()[1]), device, plan.config.seed);
+        network.load(&weights)?;
+        Ok(network)
+    }
+}
+
+/// What a run's network for images of so many channels is made from, in f32.
+pub(super) fn spec(plan: &Plan, channels: i64) -> Spec {
+    Spec {
+        precision: Precision::F32,
+        ..plan.spec(channels)
+    }
+}

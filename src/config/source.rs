@@ -1,0 +1,194 @@
+//! What the keys under `data` mean: a source of images.
+
+use std::path::Path;
+
+use super::load::Error;
+use super::plan::choose;
+use super::schema::Config;
+use crate::data::{Decode, Source, Stl10Split};
+
+/// The source that `data` names.
+pub(super) fn source(config: &Config) -> Result<Source, Error> {
+    let data = &config.data;
+    let dir = data.dir.clone();
+    let decode = decode(config)?;
+    let split = choose("data.split", &data.split, &STL10_SPLITS)?;
+    let folder = Source::Folder {
+        dir: dir.clone(),
+        train: data.train.clone(),
+        memory: Some(data.memory.clone()).filter(|name| !name.is_empty()),
+        eval: data.eval.clone(),
+        decode: decode.clone(),
+    };
+    let named = |path: &Path| Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty());
+    let list = Source::List {
+        dir: dir.clone(),
+        train: (&data.train).into(),
+        memory: named(data.memory.as_ref()),
+        eval: (&data.eval).into(),
+        classes: named(&data.classes),
+        decode,
+    };
+    let stl10 = Source::Stl10 {
+        dir: dir.clone(),
+        split,
+    };
+    let known = [
+        ("embedded", Source::Embedded),
+        ("idx", Source::Idx { dir: dir.clone() }),
+        ("cifar10", Source::Cifar10 { dir: dir.clone() }),
+        ("cifar100", Source::Cifar100 { dir: dir.clone() }),
+        ("stl10", stl10),
+        ("folder", folder),
+        ("list", list),
+    ];
+    let source = choose("data.source", &data.source, &known)?;
+    if !matches!(source, Source::Embedded) && dir.as_os_str().is_empty() {
+        let message = format!(
+            "source '{}' reads files: expected their folder, found nothing",
+            data.source
+        );
+        return Err(Error::Value {
+            key: "data.dir".into(),
+            message,
+        });
+    }
+    Ok(source)
+}
+
+const STL10_SPLITS: [(&str, Stl10Split); 3] = [
+    ("unlabeled", Stl10Split::Unlabeled),
+    ("train", Stl10Split::Train),
+    ("train+unlabeled", Stl10Split::TrainUnlabeled),
+];
+
+/// When files are decoded; sources without files to decode know only the default.
+fn decode(config: &Config) -> Result<Decode, Error> {
+    let data = &config.data;
+    let cached = Decode::Cached {
+        size: data.size,
+        cache: data.dir.join(&data.cache),
+    };
+    let known = [("cached", cached), ("live", Decode::Live)];
+    let decode = choose("data.decode", &data.decode, &known)?;
+    if decode == Decode::Live && !["folder", "list"].contains(&data.source.as_str()) {
+        let message = format!(
+            "source '{}' has no files to decode: expected cached, found live",
+            data.source
+        );
+        return Err(Error::Value {
+            key: "data.decode".into(),
+            message,
+        });
+    }
+    Ok(decode)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::schema::Data;
+
+    fn of(data: Data) -> Result<Source, String> {
+        let config = Config {
+            data,
+            ..Config::default()
+        };
+        source(&config).map_err(|error| error.to_string())
+    }
+
+    fn data(source: &str) -> Data {
+        Data {
+            source: source.into(),
+            dir: "d".into(),
+            ..Data::default()
+        }
+    }
+
+    #[test]
+    fn empty_names_are_none_and_the_cache_lies_in_the_folder() {
+        let cached = Decode::Cached {
+            size: 32,
+            cache: "d/.sandbox-cache".into(),
+        };
+        let folder = Source::Folder {
+            dir: "d".into(),
+            train: "train".into(),
+            memory: None,
+            eval: "test".into(),
+            decode: cached,
+        };
+        assert_eq!(of(data("folder")), Ok(folder));
+        let list = Data {
+            memory: "known.txt".into(),
+            classes: "names.txt".into(),
+            decode: "live".into(),
+            ..data("list")
+        };
+        let expected = Source::List {
+            dir: "d".into(),
+            train: "train".into(),
+            memory: Some("known.txt".into()),
+            eval: "test".into(),
+            classes: Some("names.txt".into()),
+            decode: Decode::Live,
+        };
+        assert_eq!(of(list), Ok(expected));
+    }
+
+    #[test]
+    fn every_part_of_stl10_has_a_name() {
+        for (name, split) in STL10_SPLITS {
+            let data = Data {
+                split: name.into(),
+                ..data("stl10")
+            };
+            let dir = PathBuf::from("d");
+            assert_eq!(of(data), Ok(Source::Stl10 { dir, split }));
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_or_does_not_fit_is_named() {
+        let faults: [(Data, &str); 5] = [
+            (
+                data("stl"),
+                "data.source: expected one of embedded, idx, cifar10, cifar100, stl10, folder, list, found 'stl'",
+            ),
+            (
+                Data {
+                    dir: PathBuf::new(),
+                    ..data("stl10")
+                },
+                "data.dir: source 'stl10' reads files: expected their folder, found nothing",
+            ),
+            (
+                Data {
+                    decode: "lives".into(),
+                    ..data("folder")
+                },
+                "data.decode: expected one of cached, live, found 'lives'; did you mean 'live'?",
+            ),
+            (
+                Data {
+                    decode: "live".into(),
+                    ..data("cifar10")
+                },
+                "data.decode: source 'cifar10' has no files to decode: expected cached, found live",
+            ),
+            (
+                Data {
+                    split: "unlabelled".into(),
+                    ..data("stl10")
+                },
+                "data.split: expected one of unlabeled, train, train+unlabeled, found 'unlabelled'; did you mean 'unlabeled'?",
+            ),
+        ];
+        for (data, expected) in faults {
+            let text = of(data).unwrap_err();
+            assert!(text.starts_with(expected), "{text}");
+        }
+    }
+}

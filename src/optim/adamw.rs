@@ -1,0 +1,116 @@
+//! Adam with decoupled weight decay, the rule of `torch.optim.AdamW`.
+
+use std::collections::BTreeMap;
+
+use tch::Tensor;
+
+use super::history::History;
+use super::{Error, Optimizer, factor, is_norm_or_bias, require, require_common};
+
+/// `p -= lr weight_decay p; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²;
+/// p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)` at a parameter's t-th step (Loshchilov and Hutter 2019, arXiv
+/// 1711.05101, algorithm 2, with PyTorch's decay, which the learning rate scales).
+pub struct AdamW {
+    betas: [f64; 2],
+    eps: f64,
+    weight_decay: f64,
+    exclude_norm_and_bias: bool,
+    /// m and v of each parameter.
+    history: History<2>,
+}
+
+impl AdamW {
+    /// An optimiser without history.
+    ///
+    /// # Errors
+    /// [`Error::Setting`]: `betas` are in `0..1`, `eps` is finite and more than 0, `weight_decay` is finite and 0 or
+    /// more.
+    pub fn new(betas: [f64; 2], eps: f64, weight_decay: f64) -> Result<Self, Error> {
+        for beta in betas {
+            let holds = (0.0..1.0).contains(&beta);
+            require("betas", beta, holds, "0 or more, and below 1")?;
+        }
+        let holds = eps.is_finite() && eps > 0.0;
+        require("eps", eps, holds, "more than 0, and finite")?;
+        require_common(0.0, weight_decay)?;
+        Ok(Self {
+            betas,
+            eps,
+            weight_decay,
+            exclude_norm_and_bias: false,
+            history: History::new("adamw", ["exp_avg", "exp_avg_sq"]),
+        })
+    }
+
+    /// Whether parameters of one dimension are left out of the weight decay; at first they are not.
+    #[must_use]
+    pub fn exclude_norm_and_bias(mut self, exclude: bool) -> Self {
+        self.exclude_norm_and_bias = exclude;
+        self
+    }
+
+    /// Takes the gradient into m and v, and returns them with the number of this step, from 1.
+    fn gather(&mut self, name: &str, grad: &Tensor) -> (Tensor, Tensor, u64) {
+        let [b1, b2] = self.betas;
+        let square = grad.square();
+        let (m, v, steps) = match self.history.of(name) {
+            Some(past) => {
+                let [m, v] = &past.tensors;
+                (
+                    m.lerp(grad, 1.0 - b1),
+                    v.lerp(&square, 1.0 - b2),
+                    past.steps,
+                )
+            }
+            None => (grad * (1.0 - b1), square * (1.0 - b2), 0),
+        };
+        self.history
+            .keep(name, [m.shallow_clone(), v.shallow_clone()]);
+        (m, v, steps + 1)
+    }
+}
+
+impl Optimizer for AdamW {
+    /// Eight kernels a parameter, and one for all that are at the same step of theirs.
+    fn step(&mut self, parameters: &[(String, Tensor)], lr: f64) {
+        let [b1, b2] = self.betas;
+        let mut pace: Option<(u64, Tensor)> = None;
+        self.history.count();
+        tch::no_grad(|| {
+            for (name, parameter) in parameters {
+                let grad = parameter.grad();
+                if !grad.defined() {
+                    continue;
+                }
+                let mut parameter = parameter.shallow_clone();
+                let spared = self.exclude_norm_and_bias && is_norm_or_bias(&parameter);
+                if self.weight_decay > 0.0 && !spared {
+                    let _ = parameter.g_mul_scalar_(1.0 - lr * self.weight_decay);
+                }
+                let (m, v, t) = self.gather(name, &grad);
+                // sqrt(v / c) + eps = (sqrt(v) + sqrt(c) eps) / sqrt(c): both corrections become one factor.
+                let root = (1.0 - b2.powf(t as f64)).sqrt();
+                if pace.as_ref().is_none_or(|(at, _)| *at != t) {
+                    let rate = -lr * root / (1.0 - b1.powf(t as f64));
+                    pace = Some((t, factor(rate, &parameter)));
+                }
+                let update = m / v.sqrt().g_add_scalar_(self.eps * root);
+                if let Some((_, pace)) = &pace {
+                    let _ = parameter.addcmul_(&update, pace);
+                }
+            }
+        });
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        self.history.state()
+    }
+
+    fn load(
+        &mut self,
+        state: &BTreeMap<String, Tensor>,
+        parameters: &[(String, Tensor)],
+    ) -> Result<(), Error> {
+        self.history.load(state, parameters)
+    }
+}

@@ -1,0 +1,229 @@
+//! What a job left: read from the files in its folder, and from nothing else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::job::Entry;
+use super::jobs::{CUT, FAILED};
+use crate::record::{RunFolder, RunStatus, Status, value};
+
+/// How a job stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// Its run did all its steps.
+    Done,
+    /// It ended otherwise, and this is what was recorded of it.
+    Failed(String),
+    /// It runs, or was cut.
+    Begun,
+    /// It has not begun.
+    Waiting,
+}
+
+impl State {
+    /// In a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Done => "done",
+            State::Failed(_) => "failed",
+            State::Begun => "begun",
+            State::Waiting => "waiting",
+        }
+    }
+}
+
+/// A job with its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What it was asked to do.
+    pub entry: Entry,
+    /// How it stands.
+    pub state: State,
+    /// Its run's folder.
+    pub run: Option<PathBuf>,
+    /// The last step that its run recorded.
+    pub step: Option<u64>,
+    /// Seconds of training and evaluation.
+    pub seconds: Option<f64>,
+    /// Numbers of a run that is done, by name: all of `run.json`'s summary, and under their tags the last `eval/*` of
+    /// `metrics.jsonl` and those of `eval.json`, which are newer where the run was judged again.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl Report {
+    /// What the folder of a job tells.
+    pub fn read(entry: &Entry, folder: &Path) -> Self {
+        let run = run_of(folder);
+        let status = run.as_deref().and_then(status);
+        let failure = fs::read_to_string(folder.join(FAILED)).ok();
+        let state = match (&status, failure) {
+            (Some(status), _) if status.status == Status::Finished => State::Done,
+            (_, Some(text)) => State::Failed(text),
+            _ if run.is_some() => State::Begun,
+            _ => State::Waiting,
+        };
+        let metrics = match (&state, &run, &status) {
+            (State::Done, Some(run), Some(status)) => metrics(run, status),
+            _ => BTreeMap::new(),
+        };
+        Self {
+            entry: entry.clone(),
+            state,
+            step: status.as_ref().map(|status| status.steps),
+            seconds: metrics.get("seconds").copied(),
+            run,
+            metrics,
+        }
+    }
+
+    /// Whether its run did all its steps.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+}
+
+/// Whether the run of the job in this folder says that it finished.
+pub fn is_done(folder: &Path) -> bool {
+    let status = run_of(folder).as_deref().and_then(status);
+    status.is_some_and(|status| status.status == Status::Finished)
+}
+
+/// The folder of a job's run: the only one in it, beside what was put aside.
+pub fn run_of(folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && !path.ends_with(CUT))
+        .max()
+}
+
+fn status(run: &Path) -> Option<RunStatus> {
+    RunStatus::load(&RunFolder::open(run).ok()?).ok()
+}
+
+fn metrics(run: &Path, status: &RunStatus) -> BTreeMap<String, f64> {
+    let mut metrics: BTreeMap<_, _> = numbers(&status.summary).collect();
+    for (tag, curve) in curves(run, |tag| tag.starts_with("eval/")) {
+        metrics.extend(curve.last_key_value().map(|(_, last)| (tag, *last)));
+    }
+    let text = fs::read_to_string(run.join("eval.json")).unwrap_or_default();
+    let eval: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    if let Some(Value::Object(judged)) = eval.get("metrics") {
+        metrics.extend(numbers(judged));
+    }
+    metrics
+}
+
+fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, f64)> {
+    map.iter()
+        .filter_map(|(name, number)| Some((name.clone(), value(number)?)))
+}
+
+/// A number of a run over its steps.
+pub type Curve = BTreeMap<u64, f64>;
+
+/// The curves of those tags of `metrics.jsonl` that are wanted. Of two lines with one step the later one counts; a torn
+/// line is left out.
+pub fn curves(run: &Path, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Curve> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
+    for line in text.lines() {
+        let Ok(fields) = serde_json::from_str::<Map<String, Value>>(line) else {
+            continue;
+        };
+        let Some(step) = fields.get("step").and_then(Value::as_u64) else {
+            continue;
+        };
+        for (tag, number) in fields.iter().filter(|(tag, _)| wanted(tag)) {
+            if let Some(number) = value(number) {
+                curves.entry(tag.clone()).or_default().insert(step, number);
+            }
+        }
+    }
+    curves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::trial::job;
+
+    fn read(folder: &Path) -> Report {
+        let entry = Entry {
+            folder: "000-a".into(),
+            label: "a".into(),
+            variant: "a".into(),
+            overrides: serde_yaml::Mapping::new(),
+        };
+        Report::read(&entry, folder)
+    }
+
+    #[test]
+    fn a_job_is_done_when_its_run_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path();
+        assert_eq!(read(folder).state, State::Waiting);
+        assert!(!is_done(folder));
+
+        job(folder, "running", 3, &[]);
+        let begun = read(folder);
+        assert_eq!((&begun.state, begun.step), (&State::Begun, Some(3)));
+        assert!(begun.metrics.is_empty() && !is_done(folder));
+
+        fs::write(folder.join(FAILED), "exit code 1\n").unwrap();
+        assert_eq!(read(folder).state, State::Failed("exit code 1\n".into()));
+
+        job(
+            folder,
+            "finished",
+            20,
+            &[(10, "eval/knn_top1", "50.5"), (20, "eval/knn_top1", "60.5")],
+        );
+        let done = read(folder);
+        assert!(
+            done.is_done() && is_done(folder),
+            "what its run says counts"
+        );
+        assert_eq!((done.step, done.seconds), (Some(20), Some(1.5)));
+        assert_eq!(done.metrics["eval/knn_top1"], 60.5);
+    }
+
+    #[test]
+    fn what_was_put_aside_is_no_run() {
+        let dir = tempfile::tempdir().unwrap();
+        job(&dir.path().join(CUT).join("1"), "finished", 20, &[]);
+        assert_eq!(run_of(dir.path()), None);
+        assert_eq!(read(dir.path()).state, State::Waiting);
+    }
+
+    #[test]
+    fn a_later_line_and_a_later_judgement_count_and_a_torn_line_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = [
+            (5, "loss/total", "1.0"),
+            (5, "loss/total", "2.0"),
+            (5, "eval/knn_top1", "70"),
+            (9, "loss/total", "\"NaN\""),
+        ];
+        let run = job(dir.path(), "finished", 9, &lines);
+        let path = run.join("metrics.jsonl");
+        let torn = fs::read_to_string(&path).unwrap() + "{\"step\":12,\"loss/tot";
+        fs::write(&path, torn).unwrap();
+        let loss = &curves(&run, |tag| tag == "loss/total")["loss/total"];
+        assert_eq!(loss.get(&5), Some(&2.0));
+        assert!(loss[&9].is_nan() && loss.len() == 2);
+        fs::write(
+            run.join("eval.json"),
+            "{\"step\": 9, \"metrics\": {\"eval/knn_top1\": 71.5, \"eval/linear_top1\": 80}}",
+        )
+        .unwrap();
+        let metrics = read(dir.path()).metrics;
+        assert_eq!(
+            (metrics["eval/knn_top1"], metrics["eval/linear_top1"]),
+            (71.5, 80.0)
+        );
+    }
+}

@@ -1,0 +1,382 @@
+//! The table of a sweep: mean and standard deviation over seeds of every number by which variants are compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value, json};
+
+use super::freeze::Sweep;
+use super::plot;
+use super::report::{Report, State};
+use crate::record::{number, write_atomically};
+
+/// Numbers of several seeds, in two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation with n - 1 in the denominator; none of one number.
+    pub std: Option<f64>,
+    /// How many there are.
+    pub n: usize,
+}
+
+impl Spread {
+    /// Of these numbers; none of no numbers.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len();
+        if n == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Some(Self {
+            mean,
+            std: (n > 1).then(|| (squares / (n - 1) as f64).sqrt()),
+            n,
+        })
+    }
+
+    /// As `79.85 ± 0.31 (3)`, the mean alone of one number.
+    fn text(&self, bold: bool) -> String {
+        let digits = if self.mean.abs() < 10.0 { 4 } else { 2 };
+        let mean = format!("{:.digits$}", self.mean);
+        let mean = if bold { format!("**{mean}**") } else { mean };
+        match self.std {
+            Some(std) => format!("{mean} ± {std:.digits$} ({})", self.n),
+            None => format!("{mean} ({})", self.n),
+        }
+    }
+}
+
+/// Jobs that differ in their seeds alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant<'a> {
+    /// What tells it from the others.
+    pub name: &'a str,
+    /// Its jobs.
+    pub jobs: Vec<&'a Report>,
+}
+
+impl Variant<'_> {
+    /// A number of its jobs that are done and have it.
+    pub fn spread(&self, metric: &str) -> Option<Spread> {
+        let values = self.jobs.iter().filter_map(|job| job.metrics.get(metric));
+        Spread::of(&values.copied().collect::<Vec<_>>())
+    }
+}
+
+/// The variants in the order in which they were asked for.
+pub fn variants(reports: &[Report]) -> Vec<Variant<'_>> {
+    let mut variants: Vec<Variant<'_>> = Vec::new();
+    for report in reports {
+        let name = report.entry.variant.as_str();
+        match variants.iter_mut().find(|variant| variant.name == name) {
+            Some(variant) => variant.jobs.push(report),
+            None => variants.push(Variant {
+                name,
+                jobs: vec![report],
+            }),
+        }
+    }
+    variants
+}
+
+/// Reads what all jobs left.
+pub fn read(sweep: &Sweep) -> Vec<Report> {
+    let jobs = sweep.record.jobs.iter().enumerate();
+    jobs.map(|(index, entry)| Report::read(entry, &sweep.job(index)))
+        .collect()
+}
+
+/// Writes `summary.json`, `summary.md` and the plots anew, each atomically, and returns what they were made of.
+///
+/// # Errors
+/// When one of them cannot be written.
+pub fn write(sweep: &Sweep) -> Result<Vec<Report>> {
+    let reports = read(sweep);
+    let json = format!("{:#}\n", to_json(sweep, &reports));
+    write_atomically(&sweep.folder.join("summary.json"), json.as_bytes())?;
+    let markdown = markdown(&sweep.record.name, &reports);
+    write_atomically(&sweep.folder.join("summary.md"), markdown.as_bytes())?;
+    plot::write(sweep, &reports, &[]).context("cannot draw the plots")?;
+    Ok(reports)
+}
+
+fn to_json(sweep: &Sweep, reports: &[Report]) -> Value {
+    let jobs: Vec<_> = reports
+        .iter()
+        .map(|report| job_json(sweep, report))
+        .collect();
+    let variants: Vec<_> = variants(reports)
+        .iter()
+        .map(|variant| {
+            let spreads: Map<_, _> = metrics(&variant.jobs, |_| true)
+                .into_iter()
+                .filter_map(|metric| Some((metric.to_owned(), spread_json(variant.spread(metric)?))))
+                .collect();
+            let done = variant.jobs.iter().filter(|job| job.is_done()).count();
+            json!({"variant": variant.name, "jobs": variant.jobs.len(), "done": done, "metrics": spreads})
+        })
+        .collect();
+    json!({"name": sweep.record.name, "jobs": jobs, "variants": variants})
+}
+
+fn job_json(sweep: &Sweep, report: &Report) -> Value {
+    let numbers = report.metrics.iter();
+    let numbers: BTreeMap<_, _> = numbers
+        .map(|(name, value)| (name, number(*value)))
+        .collect();
+    let run = report.run.as_ref();
+    json!({
+        "folder": format!("jobs/{}", report.entry.folder),
+        "variant": report.entry.variant,
+        "overrides": report.entry.overrides,
+        "status": report.state.name(),
+        "run": run.map(|run| run.strip_prefix(&sweep.folder).unwrap_or(run)),
+        "step": report.step,
+        "seconds": report.seconds,
+        "metrics": numbers,
+    })
+}
+
+fn spread_json(Spread { mean, std, n }: Spread) -> Value {
+    json!({"mean": number(mean), "std": std.map(number), "n": n})
+}
+
+/// The names of the numbers that any of these jobs has, kNN first.
+fn metrics<'a>(jobs: &[&'a Report], wanted: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    let names = jobs.iter().flat_map(|job| job.metrics.keys());
+    let names: BTreeSet<_> = names
+        .map(String::as_str)
+        .filter(|name| wanted(name))
+        .collect();
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|name| !name.starts_with("eval/knn_top1"));
+    names
+}
+
+/// Whether the smaller number is the better one.
+fn smaller_is_better(metric: &str) -> bool {
+    metric.contains("loss") || metric.contains("error")
+}
+
+/// A Markdown table: a row a variant, a column an `eval/*`, the best mean of each in bold.
+pub fn table(reports: &[Report]) -> String {
+    let variants = variants(reports);
+    let all: Vec<_> = reports.iter().collect();
+    let metrics = metrics(&all, |name| name.starts_with("eval/"));
+    let best: Vec<_> = metrics
+        .iter()
+        .map(|metric| best(&variants, metric))
+        .collect();
+    let mut rows = vec![vec!["variant".to_owned(), "done".to_owned()]];
+    rows[0].extend(metrics.iter().map(|metric| (*metric).to_owned()));
+    for (at, variant) in variants.iter().enumerate() {
+        let done = variant.jobs.iter().filter(|job| job.is_done()).count();
+        let mut row = vec![
+            variant.name.replace('|', "\\|"),
+            format!("{done}/{}", variant.jobs.len()),
+        ];
+        row.extend(metrics.iter().zip(&best).map(|(metric, best)| {
+            let spread = variant.spread(metric);
+            spread.map_or("–".to_owned(), |spread| spread.text(*best == Some(at)))
+        }));
+        rows.push(row);
+    }
+    aligned(&rows)
+}
+
+/// The place of the variant with the best mean, where there is something to choose.
+fn best(variants: &[Variant<'_>], metric: &str) -> Option<usize> {
+    let sign = if smaller_is_better(metric) { -1.0 } else { 1.0 };
+    let means = variants.iter().enumerate();
+    let means: Vec<_> = means
+        .filter_map(|(at, variant)| Some((at, sign * variant.spread(metric)?.mean)))
+        .filter(|(_, mean)| mean.is_finite())
+        .collect();
+    let best = means.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (means.len() > 1).then_some(best.0)
+}
+
+/// Rows as a Markdown table whose columns stand below each other in plain text too.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<_> = (0..rows[0].len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:width$} ");
+        }
+        text.push_str("|\n");
+        if at == 0 {
+            let rules: String = widths
+                .iter()
+                .map(|width| format!("|{:-<1$}", "", width + 2))
+                .collect();
+            let _ = writeln!(text, "{rules}|");
+        }
+    }
+    text
+}
+
+fn markdown(name: &str, reports: &[Report]) -> String {
+    let done = reports.iter().filter(|report| report.is_done()).count();
+    let mut text = format!(
+        "# Sweep {name}\n\n{done} of {} jobs are done.\n\n{}\nMean ± standard deviation (n - 1) over seeds, and in \
+         brackets their number; the best mean of a column in bold. `eval/*` are in percent where they are accuracies.\n",
+        reports.len(),
+        table(reports)
+    );
+    let failed: Vec<_> = reports
+        .iter()
+        .filter_map(|report| match &report.state {
+            State::Failed(how) => Some((&report.entry, how)),
+            _ => None,
+        })
+        .collect();
+    if !failed.is_empty() {
+        text.push_str("\n## Failed\n\n");
+    }
+    for (entry, how) in failed {
+        let how = how.lines().next().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "- {}: {how}, see `jobs/{}/failed.txt`",
+            entry.label, entry.folder
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::sweep::trial::{job, sweep};
+
+    #[test]
+    fn statistics_are_those_of_the_hand() {
+        // Mean 5; squares 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over 7.
+        let spread = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
+        assert_eq!((spread.mean, spread.n), (5.0, 8));
+        assert!((spread.std.unwrap() - 2.138_089_935_299_395).abs() < 1e-12);
+        let two = Spread::of(&[1.0, 3.0]).unwrap();
+        assert_eq!(two.std, Some(2f64.sqrt()));
+        let one = Spread::of(&[3.5]).unwrap();
+        assert_eq!((one.mean, one.std, one.n), (3.5, None, 1));
+        assert_eq!(Spread::of(&[]), None);
+        // A number that is none stays visible.
+        assert!(Spread::of(&[1.0, f64::NAN]).unwrap().mean.is_nan());
+    }
+
+    /// Two samplers by three seeds: random 70, 72, 74; hard 80, 81 and a failure.
+    fn by_hand(folder: &Path) -> Sweep {
+        let sweep = sweep(folder, &["sampler=random,hard", "seed=0,1,2"]);
+        for (index, knn) in ["70", "72", "74", "80", "81"].into_iter().enumerate() {
+            let lines = [
+                (1, "loss/total", "4.5"),
+                (1, "eval/knn_top1", "10"),
+                (2, "loss/total", "3.5"),
+                (2, "eval/knn_top1", knn),
+                (2, "eval/error", knn),
+            ];
+            job(&sweep.job(index), "finished", 2, &lines);
+        }
+        job(&sweep.job(5), "running", 1, &[(1, "eval/knn_top1", "99")]);
+        fs::write(
+            sweep.job(5).join("failed.txt"),
+            "exit code 7\n\nlast words\n",
+        )
+        .unwrap();
+        sweep
+    }
+
+    #[test]
+    fn a_table_has_a_row_a_variant_and_the_best_in_bold() {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = by_hand(dir.path());
+        let reports = write(&sweep).unwrap();
+        let table = "\
+| variant        | done | eval/knn_top1        | eval/error           |
+|----------------|------|----------------------|----------------------|
+| sampler=random | 3/3  | 72.00 ± 2.00 (3)     | **72.00** ± 2.00 (3) |
+| sampler=hard   | 2/3  | **80.50** ± 0.71 (2) | 80.50 ± 0.71 (2)     |
+";
+        assert_eq!(super::table(&reports), table);
+        let markdown = fs::read_to_string(dir.path().join("summary.md")).unwrap();
+        assert!(markdown.contains(table), "{markdown}");
+        assert!(markdown.contains("5 of 6 jobs are done"), "{markdown}");
+        let failed =
+            "- sampler=hard seed=2: exit code 7, see `jobs/005-sampler=hard,seed=2/failed.txt`\n";
+        assert!(markdown.contains(failed), "{markdown}");
+    }
+
+    #[test]
+    fn the_json_holds_every_job_and_every_variant() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&by_hand(dir.path())).unwrap();
+        let text = fs::read_to_string(dir.path().join("summary.json")).unwrap();
+        let json: Value = serde_json::from_str(&text).unwrap();
+        let job = &json["jobs"][4];
+        assert_eq!(job["overrides"], json!({"sampler": "hard", "seed": 1}));
+        assert_eq!(
+            (&job["status"], &job["step"], &job["seconds"]),
+            (&json!("done"), &json!(2), &json!(1.5))
+        );
+        assert_eq!(job["metrics"]["eval/knn_top1"], json!(81.0));
+        assert_eq!(
+            job["run"],
+            "jobs/004-sampler=hard,seed=1/2026-11-23-190000-hand"
+        );
+        assert_eq!(json["jobs"][5]["status"], "failed");
+        assert_eq!(json["jobs"][5]["metrics"], json!({}));
+        let knn = |at: usize| &json["variants"][at]["metrics"]["eval/knn_top1"];
+        assert_eq!(*knn(0), json!({"mean": 72.0, "std": 2.0, "n": 3}));
+        assert_eq!(*knn(1), json!({"mean": 80.5, "std": 0.5f64.sqrt(), "n": 2}));
+    }
+
+    #[test]
+    fn every_number_is_drawn_and_nothing_is_left_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = by_hand(dir.path());
+        write(&sweep).unwrap();
+        let folder = dir.path().join("plots");
+        let mut names: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let expected = ["eval-error", "eval-knn_top1", "loss-total"];
+        let expected: Vec<_> = expected
+            .iter()
+            .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
+            .collect();
+        assert_eq!(names, expected);
+        let svg = fs::read_to_string(folder.join("eval-knn_top1.svg")).unwrap();
+        assert!(
+            svg.contains("80.50 ± 0.71 at step 2, n = 2"),
+            "a job that is not done is not drawn"
+        );
+        let error = plot::write(&sweep, &read(&sweep), &["loss/tota".into()]).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean 'loss/total'?"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_sweep_without_a_result_has_a_table_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let reports = write(&sweep(dir.path(), &["seed=0,1"])).unwrap();
+        assert_eq!(
+            super::table(&reports),
+            "| variant | done |\n|---------|------|\n| all     | 0/2  |\n"
+        );
+    }
+}
