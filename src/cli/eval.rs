@@ -1,42 +1,94 @@
 //! `sandbox eval`: judge the newest checkpoint of a run.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use serde_json::{Map, json};
 use tch::Device;
 
 use super::Invalid;
-use crate::config::{self, Plan, Request};
+use crate::config::{self, Evaluation, Plan, Request};
 use crate::data::{self, Feeds};
 use crate::model::Network;
 use crate::record::checkpoint::{self, Checkpoint};
+use crate::record::{EvalJson, Section};
+use crate::train::clock::Stopwatch;
 use crate::train::device;
-use crate::train::judge::{self, Jury};
-use crate::train::measure::Scalars;
+use crate::train::judge::{Jury, Subject};
+use crate::train::verdict::{Measure, Verdict};
 
-/// Judge the newest checkpoint of a run that is whole: weighted kNN and the shape of the features.
+/// Judge the newest checkpoint of a run that is whole, and write what comes out to the run's eval.json.
 #[derive(Debug, Args)]
 pub struct Eval {
     /// The run's folder.
     pub run: PathBuf,
+    /// A comma list of knn, linear, lowshot, retrieval, representation, finetune, or all; what the run's eval.online says
+    /// if nothing is named.
+    #[arg(value_name = "EVALUATIONS")]
+    pub evaluations: Option<String>,
     /// A value in the place of the run's own, as in eval.k=200; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, value_name = "D", default_value = "auto")]
     pub device: String,
+    /// Print JSON in the place of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 impl Eval {
-    /// Prints the numbers as a table and writes them to the run's `eval.json`.
+    /// Makes the evaluations one by one, shows what each says, and adds it to the run's `eval.json`.
     ///
     /// # Errors
-    /// A folder that holds no run or no whole checkpoint.
+    /// A folder that holds no run or no whole checkpoint, an unknown evaluation, an `eval.json` that is none.
     pub fn execute(self) -> Result<()> {
+        let named = self.evaluations.as_deref().map(Evaluation::parse);
+        let named = named.transpose()?;
+        let plan = self.plan()?;
+        let evaluations = named.unwrap_or_else(|| plan.judging.online.clone());
+        let device = device::resolve(&self.device)?;
+        let folder = self.run.join("checkpoints");
+        let checkpoint = checkpoint::newest(&folder)?
+            .ok_or_else(|| Invalid(format!("'{}' holds no whole checkpoint", folder.display())))?;
+        let path = self.run.join(EvalJson::FILE);
+        // Asked before the work: a file that cannot be added to would take it away.
+        EvalJson::read(&path, checkpoint.step)?;
+
+        let watch = Stopwatch::start();
+        let feeds = feeds(&plan, device)?;
+        let channels = feeds.train.images().channels();
+        let network = network(&checkpoint, &plan, channels, device)?;
+        let jury = Jury {
+            memory: &feeds.memory,
+            eval: &feeds.eval,
+            plan: &plan,
+        };
+        let subject = Subject::new(&network, jury);
+        if !self.json {
+            introduce(&checkpoint)?;
+        }
+        let mut sections = Vec::new();
+        for evaluation in evaluations {
+            let verdict = subject.verdict(evaluation);
+            if !self.json {
+                show(&verdict)?;
+            }
+            sections.push(verdict.section());
+            // Each by itself, so that what is found stays found if the next one is not waited for.
+            EvalJson::merge(&path, checkpoint.step, &sections[sections.len() - 1..])?;
+        }
+        if self.json {
+            print_json(checkpoint.step, &sections)
+        } else {
+            conclude(&path, watch.elapsed().as_secs_f64())
+        }
+    }
+
+    /// The run's plan with what `--set` says.
+    fn plan(&self) -> Result<Plan> {
         let config = self.run.join("config.yaml");
         if !config.is_file() {
             let message = format!("'{}' is no run: it has no config.yaml", self.run.display());
@@ -44,48 +96,71 @@ impl Eval {
         }
         let request = Request {
             config: Some(config.to_string_lossy().into_owned()),
-            set: self.set,
+            set: self.set.clone(),
         };
-        let plan = Plan::new(config::load::load(&request)?)?;
-        let device = device::resolve(&self.device)?;
-        let folder = self.run.join("checkpoints");
-        let checkpoint = checkpoint::newest(&folder)?
-            .ok_or_else(|| Invalid(format!("'{}' holds no whole checkpoint", folder.display())))?;
-
-        let scalars = numbers(&checkpoint, &plan, device)?;
-
-        let mut out = std::io::stdout();
-        writeln!(
-            out,
-            "{}, step {}",
-            checkpoint.path.display(),
-            checkpoint.step
-        )?;
-        for (tag, value) in &scalars {
-            writeln!(out, "{tag:<18} {value:>10.4}")?;
-        }
-        let numbers: Map<_, _> = scalars
-            .into_iter()
-            .map(|(tag, value)| (tag, json!(value)))
-            .collect();
-        let json = json!({ "step": checkpoint.step, "k": plan.config.eval.k,
-                           "temperature": plan.config.eval.temperature, "metrics": numbers });
-        crate::record::write_atomically(
-            &self.run.join("eval.json"),
-            format!("{json:#}\n").as_bytes(),
-        )?;
-        Ok(())
+        Ok(Plan::new(config::load::load(&request)?)?)
     }
 }
 
-/// The numbers of the query encoder that a checkpoint holds.
-fn numbers(checkpoint: &Checkpoint, plan: &Plan, device: Device) -> Result<Scalars> {
+fn introduce(checkpoint: &Checkpoint) -> io::Result<()> {
+    writeln!(
+        io::stdout(),
+        "{}, step {}\n{:<38} {:>9} {:>8}  unit",
+        checkpoint.path.display(),
+        checkpoint.step,
+        "evaluation",
+        "value",
+        "spread"
+    )
+}
+
+/// A line of the table for each number, at once.
+fn show(verdict: &Verdict) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for measure in &verdict.measures {
+        writeln!(out, "{}", line(measure))?;
+    }
+    out.flush()
+}
+
+fn line(measure: &Measure) -> String {
+    // Accuracies of thousands of images have no third decimal worth showing; other numbers are small.
+    let decimals = if measure.unit == "%" { 2 } else { 4 };
+    let spread = measure
+        .spread
+        .map_or_else(String::new, |spread| format!("± {spread:.decimals$}"));
+    let Measure {
+        name, value, unit, ..
+    } = measure;
+    format!("{name:<38} {value:>9.decimals$} {spread:>8}  {unit}")
+        .trim_end()
+        .to_owned()
+}
+
+fn conclude(path: &Path, seconds: f64) -> Result<()> {
+    Ok(writeln!(
+        io::stdout(),
+        "written to {} ({seconds:.0} s)",
+        path.display()
+    )?)
+}
+
+/// What was found now, in the form of `eval.json`.
+fn print_json(step: u64, sections: &[Section]) -> Result<()> {
+    let mut found = EvalJson::new(step);
+    sections.iter().for_each(|section| found.put(section));
+    Ok(write!(io::stdout(), "{}", found.text())?)
+}
+
+/// The splits of the run.
+fn feeds(plan: &Plan, device: Device) -> Result<Feeds> {
     let splits = data::open(&plan.source)?;
-    let mut network = Network::new(
-        &plan.spec(splits.train.channels()),
-        device,
-        plan.config.seed,
-    );
+    Ok(Feeds::new(splits, device))
+}
+
+/// The query encoder that a checkpoint holds.
+fn network(checkpoint: &Checkpoint, plan: &Plan, channels: i64, device: Device) -> Result<Network> {
+    let mut network = Network::new(&plan.spec(channels), device, plan.config.seed);
     let model = checkpoint
         .files
         .get("model")
@@ -100,13 +175,35 @@ fn numbers(checkpoint: &Checkpoint, plan: &Plan, device: Device) -> Result<Scala
         })
         .collect();
     network.load(&query)?;
-    let feeds = Feeds::new(splits, device);
-    Ok(judge::scalars(
-        &network,
-        Jury {
-            memory: &feeds.memory,
-            eval: &feeds.eval,
-            plan,
-        },
-    ))
+    Ok(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_its_numbers_in_columns() {
+        let measure = |name: &str, value, spread, unit| {
+            line(&Measure {
+                key: String::new(),
+                name: name.into(),
+                value,
+                spread,
+                unit,
+            })
+        };
+        assert_eq!(
+            measure("kNN top-1", 79.85, None, "%"),
+            "kNN top-1                                  79.85           %"
+        );
+        assert_eq!(
+            measure("low-shot, 1 label a class", 9.0, Some(1.234), "%"),
+            "low-shot, 1 label a class                   9.00   ± 1.23  %"
+        );
+        assert_eq!(
+            measure("uniformity", -3.14159, None, ""),
+            "uniformity                               -3.1416"
+        );
+    }
 }

@@ -41,6 +41,7 @@ Examples:
   sandbox run -m sampler=random,hard seed=0,1,2      a sweep: every combination, one table, plots
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
+  sandbox eval runs/2026-11-23-190000-embedded all   by every evaluation: linear, lowshot, finetune and others
   sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
   tensorboard --logdir runs                          watch all runs
 

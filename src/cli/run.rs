@@ -133,10 +133,15 @@ impl Run {
         let summary = train::run(plan, &options)?;
         let [raw, untrained, trained] = summary.knn;
         let folder = summary.folder.display();
+        let knn = match trained.is_nan() {
+            true => String::new(),
+            false => format!(
+                "kNN  {trained:.2} % trained, {untrained:.2} % untrained encoder, {raw:.2} % raw pixels\n"
+            ),
+        };
         writeln!(
             std::io::stdout(),
-            "kNN  {trained:.2} % trained, {untrained:.2} % untrained encoder, {raw:.2} % raw pixels\n\
-             run  {folder}  ({:.0} s)\n\
+            "{knn}run  {folder}  ({:.0} s)\n\
              see  tensorboard --logdir {}",
             summary.seconds,
             options.out.display(),

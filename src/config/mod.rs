@@ -1,5 +1,7 @@
 //! What to do: [`Config`] is what the YAML says, [`Plan`] what it means.
 
+mod evaluation;
+mod judging;
 pub mod load;
 mod optim;
 pub mod plan;
@@ -8,6 +10,7 @@ mod source;
 mod split;
 pub mod suggest;
 
+pub use judging::{Evaluation, Judging};
 pub use load::{Error, Loaded, Request};
 pub use plan::{Plan, SlotPlan};
 pub use schema::Config;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::judging::Judging;
 use super::load::{Error, Loaded};
 use super::schema::{Config, SlotConfig};
 use super::source::source;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub margin: Margin,
     /// In which numbers the encoder computes.
     pub precision: Precision,
+    /// How the representation is judged.
+    pub judging: Judging,
     /// Where scripts are looked for.
     pub search: Search,
 }
@@ -86,6 +89,7 @@ impl Plan {
                     ("byol", MethodKind::Byol),
                 ],
             )?,
+            judging: Judging::new(&config.eval)?,
             margin: choose(
                 "method.margin_kind",
                 &config.method.margin_kind,
@@ -217,7 +221,6 @@ fn check(config: &Config) -> Result<(), Error> {
         train,
         log,
         checkpoint,
-        eval,
         ..
     } = config;
     at_least("train.batch", train.batch as f64, 2.0)?;
@@ -226,8 +229,6 @@ fn check(config: &Config) -> Result<(), Error> {
     at_least("log.every", log.every as f64, 1.0)?;
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
     optim::check(config)?;
-    at_least("eval.k", eval.k as f64, 1.0)?;
-    above_0("eval.temperature", eval.temperature)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),
@@ -272,7 +273,7 @@ pub(super) fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
     need(key, found >= least, &format!("at least {least}"), found)
 }
 
-fn above_0(key: &str, found: f64) -> Result<(), Error> {
+pub(super) fn above_0(key: &str, found: f64) -> Result<(), Error> {
     need(key, found > 0.0, "above 0", found)
 }
 

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{Params, Slot};
 
+pub use super::evaluation::{Eval, Finetune};
+
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -40,7 +42,7 @@ pub struct Config {
     pub optim: Optim,
     /// How long to train.
     pub train: Train,
-    /// How to judge the representation during the run.
+    /// How to judge the representation, during the run and afterwards.
     pub eval: Eval,
     /// How often to record.
     pub log: Log,
@@ -478,28 +480,6 @@ impl Default for Train {
             accumulate: 1,
             precision: "f32".into(),
             steps: 0,
-        }
-    }
-}
-
-/// How to judge the representation during the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Eval {
-    /// Epochs between two evaluations; 0: at the end alone.
-    pub every: u64,
-    /// Neighbours of the weighted kNN.
-    pub k: i64,
-    /// Its temperature.
-    pub temperature: f64,
-}
-
-impl Default for Eval {
-    fn default() -> Self {
-        Self {
-            every: 5,
-            k: 20,
-            temperature: 0.1,
         }
     }
 }

@@ -1,18 +1,33 @@
 //! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no model, no
 //! bank and no policy.
 //!
-//! [`knn()`] classifies by the nearest neighbours, [`Contingency`] compares two labellings, and the functions of
-//! [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw pixels: the caller
+//! [`knn()`] classifies by the nearest neighbours, [`linear()`] and [`lowshot()`] by a linear classifier, [`retrieval()`]
+//! ranks, [`Contingency`] compares two labellings, and the functions of [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw pixels: the caller
 //! passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
 
+mod accuracy;
+mod classifier;
 mod clusters;
 mod knn;
+mod lbfgs;
+mod linear;
+mod lowshot;
 pub mod representation;
+mod retrieval;
+mod scaling;
+mod wolfe;
 
 use tch::Tensor;
 
+pub use accuracy::Accuracy;
+pub use classifier::Loss;
 pub use clusters::{Contingency, entropy};
 pub use knn::{Knn, knn};
+pub use lbfgs::Stop;
+pub use linear::{Probe, Probed, Solver, linear};
+pub use lowshot::{LowShot, Shot, balanced, lowshot, members};
+pub use retrieval::{Retrieval, retrieval};
+pub use scaling::Scaling;
 
 /// Rows divided by their length, as `torch.nn.functional.normalize` does.
 fn unit_rows(features: &Tensor) -> Tensor {

@@ -173,6 +173,13 @@ impl Network {
         })
     }
 
+    /// A network of its own with the same parameters and buffers, on the same device; all parameters require a gradient.
+    pub fn duplicate(&self) -> Self {
+        let mut copy = self.sibling();
+        copy.copy_from(self);
+        copy
+    }
+
     /// Takes over all parameters and buffers of a network of the same specification.
     ///
     /// # Panics

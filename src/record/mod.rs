@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod tensors;
 
 mod atomic;
+mod eval_json;
 mod folder;
 mod histogram;
 mod hparams;
@@ -26,6 +27,7 @@ use serde_json::Value;
 
 pub use atomic::write_atomically;
 pub use checkpoint::Checkpoint;
+pub use eval_json::{EvalJson, Section};
 pub use folder::{RunFolder, fresh_folder};
 pub use metrics::Metrics;
 pub(crate) use metrics::{number, value};

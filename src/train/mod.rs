@@ -4,6 +4,7 @@ mod build;
 pub mod changes;
 pub mod clock;
 pub mod device;
+pub mod finetune;
 pub mod init;
 pub mod inter;
 pub mod judge;
@@ -16,5 +17,6 @@ pub mod run;
 pub mod seed;
 pub mod state;
 pub mod step;
+pub mod verdict;
 
 pub use run::{Options, Summary, run};

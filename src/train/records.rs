@@ -4,12 +4,14 @@ use anyhow::Result;
 use tch::{Device, Tensor};
 
 use super::clock::Stopwatch;
+use super::judge::Subject;
 use super::rig::Rig;
 use super::run::Options;
 use super::step::Report;
-use super::{changes, judge, measure};
+use super::verdict::Verdicts;
+use super::{changes, measure};
 use crate::policy::Slot;
-use crate::record::{self, Progress, Recorder, RunStatus, Status};
+use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
 
 /// The run's moving parts beside the rig.
 pub(super) struct Records {
@@ -19,6 +21,8 @@ pub(super) struct Records {
     truth: Option<Tensor>,
     previous_labels: Option<Tensor>,
     pub(super) knn: Option<f64>,
+    /// What the last evaluation said.
+    verdicts: Verdicts,
     window: Window,
 }
 
@@ -50,6 +54,7 @@ impl Records {
             truth: truth.map(|labels| labels.to_device(options.device)),
             previous_labels: None,
             knn: None,
+            verdicts: Verdicts::default(),
             window: Window::open(),
         }
     }
@@ -252,8 +257,11 @@ impl Records {
     }
 
     pub(super) fn evaluate(&mut self, rig: &Rig) {
-        let mut scalars = judge::scalars(&rig.query, rig.into());
-        self.knn = scalars.first().map(|(_, top1)| *top1);
+        let subject = Subject::new(&rig.query, rig.into());
+        let online = rig.plan.judging.online.iter();
+        self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
+        self.knn = self.verdicts.knn();
+        let mut scalars = self.verdicts.scalars();
         if let Some(bank) = &rig.bank {
             scalars.extend(measure::labels(
                 bank,
@@ -267,9 +275,10 @@ impl Records {
             (rig.step - 1) / rig.loader.steps_per_epoch(),
             &scalars,
         );
-        let top1 = self.knn.unwrap_or(f64::NAN);
-        self.recorder
-            .say(&format!("step {}: kNN {top1:.2} %", rig.step));
+        let said = self.verdicts.headline();
+        if !said.is_empty() {
+            self.recorder.say(&format!("step {}: {said}", rig.step));
+        }
         // The evaluation's time is not the next step's.
         self.window = Window::open();
     }
@@ -306,28 +315,26 @@ impl Records {
     }
 
     pub(super) fn finish(mut self, rig: &Rig, knn: [f64; 3], seconds: f64) -> Result<()> {
-        for (name, value) in ["knn_raw_pixels", "knn_untrained", "knn_top1"]
-            .into_iter()
-            .zip(knn)
-        {
-            self.status
-                .summary
-                .insert(name.to_owned(), serde_json::json!(value));
+        let [raw_pixels, untrained, _] = knn;
+        let mut summary = self.verdicts.summary();
+        if self.knn.is_some() {
+            measure::put(&mut summary, "knn_raw_pixels", raw_pixels);
+            measure::put(&mut summary, "knn_untrained", untrained);
         }
-        self.status
-            .summary
-            .insert("seconds".to_owned(), serde_json::json!(seconds));
+        measure::put(&mut summary, "seconds", seconds);
+        for (name, value) in summary {
+            self.status.summary.insert(name, serde_json::json!(value));
+        }
         self.status.steps = rig.step;
         self.status.end(Status::Finished);
         self.save_status();
-        let eval = serde_json::json!({
-            "step": rig.step,
-            "knn": {"k": rig.plan.config.eval.k, "temperature": rig.plan.config.eval.temperature,
-                    "top1": knn[2], "raw_pixels": knn[0], "untrained": knn[1]},
-        });
+        let mut eval = EvalJson::new(rig.step);
+        let baselines = [("raw_pixels", raw_pixels), ("untrained", untrained)];
+        let sections = self.verdicts.sections(&baselines);
+        sections.iter().for_each(|section| eval.put(section));
         self.recorder
             .folder()
-            .write("eval.json", format!("{eval:#}\n").as_bytes())?;
+            .write(EvalJson::FILE, eval.text().as_bytes())?;
         self.recorder.finish(Status::Finished);
         Ok(())
     }

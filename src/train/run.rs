@@ -10,7 +10,7 @@ use super::judge;
 use super::records::Records;
 use super::rig::Rig;
 use super::step::step;
-use crate::config::Plan;
+use crate::config::{Evaluation, Plan};
 use crate::data;
 use crate::policy::Fault;
 use crate::record::{Recorder, Terminal};
@@ -33,7 +33,8 @@ pub struct Options {
 pub struct Summary {
     /// The run's folder.
     pub folder: PathBuf,
-    /// kNN accuracy in percent: on raw pixels, with the untrained encoder, with the trained one.
+    /// kNN accuracy in percent: on raw pixels, with the untrained encoder, with the trained one; NaN where `eval.online`
+    /// has no kNN.
     pub knn: [f64; 3],
     /// Seconds of training and evaluation.
     pub seconds: f64,
@@ -68,14 +69,7 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     }
 
     let watch = Stopwatch::start();
-    let baselines = [
-        judge::raw_pixels((&rig).into()).top1,
-        judge::features(&rig.query, (&rig).into()).0.top1,
-    ];
-    let [raw, untrained] = baselines;
-    records.recorder.say(&format!(
-        "kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"
-    ));
+    let [raw, untrained] = baselines(&rig, &mut records);
 
     if let Err(fault) = train(&mut rig, &mut records) {
         records.fail(rig.step);
@@ -90,6 +84,19 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
         knn,
         seconds,
     })
+}
+
+/// kNN accuracy in percent before training, on raw pixels and with the untrained encoder; NaN where kNN is not asked for.
+fn baselines(rig: &Rig, records: &mut Records) -> [f64; 2] {
+    if !rig.plan.judging.online.contains(&Evaluation::Knn) {
+        return [f64::NAN; 2];
+    }
+    let raw = judge::raw_pixels(rig.into()).top1;
+    let untrained = judge::encoder(&rig.query, rig.into()).top1;
+    records.recorder.say(&format!(
+        "kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"
+    ));
+    [raw, untrained]
 }
 
 /// All steps of the run.

@@ -26,6 +26,14 @@ pub enum Purpose {
     Rehearsal = 8,
     /// Order in which keys are batch-normalised in groups.
     Shuffle = 9,
+    /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
+    LowShot = 20,
+    /// Order of the batches of a linear probe; the step is its epoch.
+    Probe = 21,
+    /// Which images keep their labels in a fine-tuning; the step is their number a class.
+    Finetune = 22,
+    /// Order of a fine-tuning's images; the step is the epoch, the id their number.
+    FinetuneOrder = 23,
 }
 
 /// The 32 bytes that key the stream (seed, purpose, step, id).

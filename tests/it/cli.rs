@@ -86,6 +86,15 @@ const WRONG: &[(&[&str], &str)] = &[
         &["eval", "nowhere"],
         "'nowhere' is no run: it has no config.yaml",
     ),
+    (
+        &["eval", "nowhere", "knn,lineer"],
+        "evaluations: expected one of knn, linear, lowshot, retrieval, representation, finetune, all, found 'lineer'; \
+         did you mean 'linear'?",
+    ),
+    (
+        &["run", "--set", "eval.online=[knn, finetune]"],
+        "eval.online: expected one of knn, linear, lowshot, retrieval, representation, found 'finetune'",
+    ),
     (&["frobnicate"], "unrecognized subcommand"),
 ];
 

@@ -8,6 +8,7 @@
 mod boundaries;
 mod cli;
 mod degenerate;
+mod eval;
 mod golden;
 mod labels;
 mod support;

@@ -1,0 +1,167 @@
+//! What the section `eval` of a configuration may say: every key with its default and its unit.
+
+use serde::{Deserialize, Serialize};
+
+/// How to judge the representation, during the run and afterwards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Eval {
+    /// Epochs between two evaluations; 0: at the end alone.
+    pub every: u64,
+    /// What these are: any of `knn`, `linear`, `lowshot`, `retrieval` and `representation`.
+    pub online: Vec<String>,
+    /// Neighbours of the weighted kNN.
+    pub k: i64,
+    /// Its temperature.
+    pub temperature: f64,
+    /// The linear probe.
+    pub linear: Linear,
+    /// Classification with few labels.
+    pub lowshot: LowShot,
+    /// Ranking of the evaluation images.
+    pub retrieval: Retrieval,
+    /// The shape of the features.
+    pub representation: Representation,
+    /// Training of a copy of the encoder with some of the labels; by `sandbox eval` alone.
+    pub finetune: Finetune,
+}
+
+impl Default for Eval {
+    fn default() -> Self {
+        Self {
+            every: 5,
+            online: vec!["knn".into(), "representation".into()],
+            k: 20,
+            temperature: 0.1,
+            linear: Linear::default(),
+            lowshot: LowShot::default(),
+            retrieval: Retrieval::default(),
+            representation: Representation::default(),
+            finetune: Finetune::default(),
+        }
+    }
+}
+
+/// A softmax regression on the frozen features of all training images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Linear {
+    /// `lbfgs`: all images at once, to the optimum. `sgd`: mini-batches, momentum 0.9, cosine, as MoCo does.
+    pub solver: String,
+    /// `standardize` (each dimension to mean 0 and deviation 1), `normalize` (each row to length 1) or `raw`.
+    pub features: String,
+    /// Weight decay, of the weights alone; scikit-learn's C is 1 / (weight decay · training images).
+    pub weight_decay: f64,
+    /// Most iterations of `lbfgs`.
+    pub iterations: u64,
+    /// `lbfgs` ends when no entry of the gradient is larger; single precision seldom gets below 1e-5.
+    pub tolerance: f64,
+    /// Epochs of `sgd`.
+    pub epochs: u64,
+    /// Images a step of `sgd`.
+    pub batch: i64,
+    /// Learning rate of `sgd` at its start. MoCo takes 30 on raw features; features of deviation 1 need less.
+    pub lr: f64,
+}
+
+impl Default for Linear {
+    fn default() -> Self {
+        Self {
+            solver: "lbfgs".into(),
+            features: "standardize".into(),
+            weight_decay: 1e-4,
+            iterations: 1000,
+            tolerance: 1e-4,
+            epochs: 100,
+            batch: 256,
+            lr: 0.1,
+        }
+    }
+}
+
+/// A linear classifier on the frozen features of a few training images a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LowShot {
+    /// Labels a class; numbers that the smallest class does not reach are left out.
+    pub labels: Vec<usize>,
+    /// Draws of the labelled images, for each of these numbers.
+    pub draws: u64,
+    /// `logistic`, or `svm`: each class against the rest, squared hinge.
+    pub classifier: String,
+    /// The C of scikit-learn and LIBLINEAR: the weight decay is 1 / (C · labelled images).
+    pub cost: f64,
+    /// As in `linear`; mean and deviation are those of all training images.
+    pub features: String,
+}
+
+impl Default for LowShot {
+    fn default() -> Self {
+        Self {
+            labels: vec![1, 2, 4, 8, 16, 32, 64],
+            draws: 5,
+            classifier: "logistic".into(),
+            cost: 0.1,
+            features: "standardize".into(),
+        }
+    }
+}
+
+/// Each evaluation image asks for the other ones of its class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retrieval {
+    /// The K of recall at K.
+    pub at: Vec<i64>,
+}
+
+impl Default for Retrieval {
+    fn default() -> Self {
+        Self { at: vec![1, 5, 10] }
+    }
+}
+
+/// Collapse, rank, uniformity and alignment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Representation {
+    /// Evaluation images of which two views are compared for the alignment; all, if they are fewer.
+    pub images: i64,
+}
+
+impl Default for Representation {
+    fn default() -> Self {
+        Self { images: 2000 }
+    }
+}
+
+/// A copy of the encoder with a fresh linear classifier, trained with SGD (momentum 0.9, cosine) on some of the labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Finetune {
+    /// Labelled images, as fractions of the training images; as many of every class, at least one.
+    pub fractions: Vec<f64>,
+    /// Epochs over them.
+    pub epochs: u64,
+    /// Images a step.
+    pub batch: usize,
+    /// Learning rate of the encoder at the start.
+    pub lr: f64,
+    /// That of the classifier, which begins from nothing.
+    pub classifier_lr: f64,
+    /// Weight decay of both.
+    pub weight_decay: f64,
+}
+
+impl Default for Finetune {
+    fn default() -> Self {
+        Self {
+            fractions: vec![0.01, 0.1],
+            epochs: 60,
+            batch: 64,
+            lr: 0.05,
+            classifier_lr: 0.1,
+            weight_decay: 1e-4,
+        }
+    }
+}

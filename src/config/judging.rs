@@ -1,0 +1,278 @@
+//! What the section `eval` means: every name resolved to its type, every value checked.
+
+use super::evaluation::{self, Eval, Finetune};
+use super::load::Error;
+use super::plan::{above_0, at_least, choose, need};
+use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
+
+/// The evaluations, in the order in which they are made and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evaluation {
+    /// Weighted k nearest neighbours.
+    Knn,
+    /// A linear probe.
+    Linear,
+    /// A linear classifier of few labels.
+    LowShot,
+    /// Ranking of the evaluation images.
+    Retrieval,
+    /// The shape of the features.
+    Representation,
+    /// Training of a copy of the encoder with some of the labels.
+    Finetune,
+}
+
+impl Evaluation {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Knn,
+        Self::Linear,
+        Self::LowShot,
+        Self::Retrieval,
+        Self::Representation,
+        Self::Finetune,
+    ];
+
+    /// Its name in a configuration, on the command line and in `eval.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Knn => "knn",
+            Self::Linear => "linear",
+            Self::LowShot => "lowshot",
+            Self::Retrieval => "retrieval",
+            Self::Representation => "representation",
+            Self::Finetune => "finetune",
+        }
+    }
+
+    /// What a comma list names, in the order of [`Evaluation::ALL`]; `all` stands for all.
+    ///
+    /// # Errors
+    /// An unknown name, with the names that exist.
+    pub fn parse(list: &str) -> Result<Vec<Self>, Error> {
+        let mut known: Vec<_> = Self::ALL.map(|one| (one.name(), vec![one])).into();
+        known.push(("all", Self::ALL.to_vec()));
+        let mut chosen = Vec::new();
+        for name in list.split(',').map(str::trim) {
+            chosen.extend(choose("evaluations", name, &known)?);
+        }
+        chosen.sort_unstable();
+        chosen.dedup();
+        Ok(chosen)
+    }
+}
+
+/// The largest entry of the gradient at which a low-shot fit ends, and its most iterations: it is one of many, and small.
+const LOWSHOT_STOP: Stop = Stop {
+    tolerance: 1e-4,
+    iterations: 1000,
+};
+
+/// How a representation is judged.
+#[derive(Clone, Debug)]
+pub struct Judging {
+    /// What is done during a run.
+    pub online: Vec<Evaluation>,
+    /// The linear probe.
+    pub linear: Probe,
+    /// Classification with few labels.
+    pub lowshot: LowShot,
+}
+
+impl Judging {
+    pub(super) fn new(eval: &Eval) -> Result<Self, Error> {
+        check(eval)?;
+        Ok(Self {
+            online: online(&eval.online)?,
+            linear: probe(&eval.linear)?,
+            lowshot: lowshot(&eval.lowshot)?,
+        })
+    }
+}
+
+fn online(names: &[String]) -> Result<Vec<Evaluation>, Error> {
+    let fast = Evaluation::ALL
+        .into_iter()
+        .filter(|&one| one != Evaluation::Finetune);
+    let known: Vec<_> = fast.map(|one| (one.name(), one)).collect();
+    let chosen = names
+        .iter()
+        .map(|name| choose("eval.online", name, &known))
+        .collect::<Result<Vec<_>, _>>();
+    chosen.map(|mut chosen| {
+        chosen.sort_unstable();
+        chosen.dedup();
+        chosen
+    })
+}
+
+fn scaling(key: &str, name: &str) -> Result<Scaling, Error> {
+    let known = [
+        ("standardize", Scaling::Standardize),
+        ("normalize", Scaling::Normalize),
+        ("raw", Scaling::Raw),
+    ];
+    choose(key, name, &known)
+}
+
+fn probe(linear: &evaluation::Linear) -> Result<Probe, Error> {
+    let lbfgs = Solver::Lbfgs(Stop {
+        tolerance: linear.tolerance,
+        iterations: linear.iterations,
+    });
+    let sgd = Solver::Sgd {
+        epochs: linear.epochs,
+        batch: linear.batch,
+        lr: linear.lr,
+    };
+    let known = [("lbfgs", lbfgs), ("sgd", sgd)];
+    Ok(Probe {
+        scaling: scaling("eval.linear.features", &linear.features)?,
+        weight_decay: linear.weight_decay,
+        solver: choose("eval.linear.solver", &linear.solver, &known)?,
+    })
+}
+
+fn lowshot(lowshot: &evaluation::LowShot) -> Result<LowShot, Error> {
+    let known = [("logistic", Loss::Logistic), ("svm", Loss::SquaredHinge)];
+    Ok(LowShot {
+        labels: lowshot.labels.clone(),
+        draws: lowshot.draws,
+        loss: choose("eval.lowshot.classifier", &lowshot.classifier, &known)?,
+        cost: lowshot.cost,
+        scaling: scaling("eval.lowshot.features", &lowshot.features)?,
+        stop: LOWSHOT_STOP,
+    })
+}
+
+/// The ranges of all numbers.
+fn check(eval: &Eval) -> Result<(), Error> {
+    let Eval {
+        linear,
+        lowshot,
+        retrieval,
+        representation,
+        finetune,
+        ..
+    } = eval;
+    at_least("eval.k", eval.k as f64, 1.0)?;
+    above_0("eval.temperature", eval.temperature)?;
+    at_least("eval.linear.weight_decay", linear.weight_decay, 0.0)?;
+    at_least("eval.linear.iterations", linear.iterations as f64, 1.0)?;
+    at_least("eval.linear.tolerance", linear.tolerance, 0.0)?;
+    at_least("eval.linear.epochs", linear.epochs as f64, 1.0)?;
+    at_least("eval.linear.batch", linear.batch as f64, 1.0)?;
+    at_least("eval.linear.lr", linear.lr, 0.0)?;
+    for &labels in &lowshot.labels {
+        at_least("eval.lowshot.labels", labels as f64, 1.0)?;
+    }
+    at_least("eval.lowshot.draws", lowshot.draws as f64, 1.0)?;
+    above_0("eval.lowshot.cost", lowshot.cost)?;
+    for &k in &retrieval.at {
+        at_least("eval.retrieval.at", k as f64, 1.0)?;
+    }
+    let images = representation.images as f64;
+    at_least("eval.representation.images", images, 1.0)?;
+    check_finetune(finetune)
+}
+
+fn check_finetune(finetune: &Finetune) -> Result<(), Error> {
+    for &fraction in &finetune.fractions {
+        let holds = fraction > 0.0 && fraction <= 1.0;
+        need(
+            "eval.finetune.fractions",
+            holds,
+            "above 0, at most 1",
+            fraction,
+        )?;
+    }
+    at_least("eval.finetune.epochs", finetune.epochs as f64, 1.0)?;
+    at_least("eval.finetune.batch", finetune.batch as f64, 2.0)?;
+    at_least("eval.finetune.lr", finetune.lr, 0.0)?;
+    at_least("eval.finetune.classifier_lr", finetune.classifier_lr, 0.0)?;
+    let weight_decay = finetune.weight_decay;
+    let holds = weight_decay >= 0.0 && weight_decay.is_finite();
+    need(
+        "eval.finetune.weight_decay",
+        holds,
+        "0 or more",
+        weight_decay,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl Fn(&mut Eval)) -> String {
+        let mut eval = Eval::default();
+        change(&mut eval);
+        Judging::new(&eval).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_list_is_ordered_and_a_stranger_is_named_with_what_exists() {
+        use Evaluation::{Finetune, Knn, Linear};
+        assert_eq!(
+            Evaluation::parse("linear, knn,linear").unwrap(),
+            [Knn, Linear]
+        );
+        assert_eq!(Evaluation::parse("finetune").unwrap(), [Finetune]);
+        assert_eq!(Evaluation::parse("knn,all").unwrap(), Evaluation::ALL);
+        assert_eq!(
+            Evaluation::parse("knn,lineer").unwrap_err().to_string(),
+            "evaluations: expected one of knn, linear, lowshot, retrieval, representation, finetune, all, found \
+             'lineer'; did you mean 'linear'?"
+        );
+    }
+
+    #[test]
+    fn names_become_types() {
+        let mut eval = Eval::default();
+        assert_eq!(
+            Judging::new(&eval).unwrap().online,
+            [Evaluation::Knn, Evaluation::Representation]
+        );
+        eval.online = vec!["retrieval".into(), "linear".into()];
+        eval.linear.solver = "sgd".into();
+        eval.linear.features = "raw".into();
+        eval.lowshot.classifier = "svm".into();
+        let judging = Judging::new(&eval).unwrap();
+        assert_eq!(judging.online, [Evaluation::Linear, Evaluation::Retrieval]);
+        assert_eq!(judging.linear.scaling, Scaling::Raw);
+        assert!(matches!(
+            judging.linear.solver,
+            Solver::Sgd { epochs: 100, .. }
+        ));
+        assert_eq!(judging.lowshot.loss, Loss::SquaredHinge);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_its_key() {
+        let cases = [
+            (
+                refused(|eval| eval.online.push("finetune".into())),
+                "eval.online: expected one of knn, linear, lowshot, retrieval, representation, found 'finetune'",
+            ),
+            (
+                refused(|eval| eval.linear.solver = "lbgfs".into()),
+                "eval.linear.solver: expected one of lbfgs, sgd, found 'lbgfs'; did you mean 'lbfgs'?",
+            ),
+            (
+                refused(|eval| eval.lowshot.labels = vec![1, 0]),
+                "eval.lowshot.labels: expected at least 1, found 0",
+            ),
+            (
+                refused(|eval| eval.finetune.fractions = vec![0.1, 1.5]),
+                "eval.finetune.fractions: expected above 0, at most 1, found 1.5",
+            ),
+            (
+                refused(|eval| eval.temperature = f64::NAN),
+                "eval.temperature: expected above 0, found NaN",
+            ),
+        ];
+        for (got, expected) in cases {
+            assert_eq!(got, expected);
+        }
+    }
+}
