@@ -250,7 +250,7 @@ fn random_positives_are_drawn_evenly_from_the_cluster_with_the_own_row() {
 }
 
 #[test]
-fn hard_and_easy_negatives_are_the_ends_of_the_ranking_in_its_order() {
+fn hard_and_easy_negatives_are_the_ends_of_the_ranking() {
     let _alone = crate::alone();
     let world = World::new();
     for (name, negatives) in [
@@ -265,7 +265,7 @@ fn hard_and_easy_negatives_are_the_ends_of_the_ranking_in_its_order() {
             &mut script(name, &[("negatives", json!(negatives))]),
             now(0),
         );
-        for (query, found) in (0..).zip(rows(&pairs.negatives)) {
+        for (query, mut found) in (0..).zip(rows(&pairs.negatives)) {
             let mut ranked = world.ranked(query);
             if name == "easy" {
                 ranked.reverse();
@@ -274,7 +274,11 @@ fn hard_and_easy_negatives_are_the_ends_of_the_ranking_in_its_order() {
             ranked.retain(|row| others.contains(row));
             // Of 60 rows 48 lie in other clusters: the places left over hold nobody, and nobody stands twice.
             ranked.resize(60, -1);
-            assert_eq!(found, ranked[..negatives], "{name}");
+            // In no order: a loss does not ask for one.
+            ranked.truncate(negatives);
+            ranked.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, ranked, "{name}");
         }
     }
 }

@@ -434,7 +434,7 @@ fn a_script_edited_during_a_sweep_changes_none_of_its_jobs() {
     for index in 0..2 {
         let run = run(&sweep, index);
         let started = &run.ledger("sampler", "started")[0];
-        assert_eq!(started["params"], json!({"negatives": 9}));
+        assert_eq!(started["params"]["negatives"], json!(9));
         let mut kept = fs::read_dir(run.folder.join("policies")).unwrap();
         let same = |path: PathBuf| fs::read_to_string(path).unwrap() == text;
         assert!(kept.any(|entry| same(entry.unwrap().path())));
