@@ -101,7 +101,7 @@ fn restored_run_goes_on(method: &[&str]) {
 
 /// Bits of the losses of the next steps, across an epoch's end.
 fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
-    (0..steps)
+    let bits = (0..steps)
         .map(|_| {
             if rig.begins_epoch() {
                 let _ = rig.start_inter().unwrap();
@@ -113,7 +113,12 @@ fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
             }
             bits
         })
-        .collect()
+        .collect();
+    // A policy that was too slow on a busy machine would be rolled back, and the losses would be others.
+    for change in rig.gate.take_changes() {
+        assert!(change.fault.is_none(), "{:?}", change.fault);
+    }
+    bits
 }
 
 pub(crate) fn rig(folder: &Path, method: &[&str]) -> Rig {
