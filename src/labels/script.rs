@@ -40,7 +40,7 @@ impl Labels for Script {
     }
 
     fn after_step(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
-        upkeep(self, "after_step", bank, now, Budget::DECIDE)
+        upkeep(self, "after_step", bank, now, Budget::STEP)
     }
 
     fn after_epoch(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {

@@ -19,6 +19,8 @@ pub struct Budget {
 impl Budget {
     /// For what is called in each step.
     pub const DECIDE: Budget = Budget { ms: 2_000.0 };
+    /// For `after_step`, which splits clusters now and then: a busy machine makes tens of milliseconds seconds.
+    pub const STEP: Budget = Budget { ms: 30_000.0 };
     /// For what is called once in a run or an epoch and may cluster the whole bank.
     pub const UPKEEP: Budget = Budget { ms: 600_000.0 };
 }
