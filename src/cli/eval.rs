@@ -202,8 +202,8 @@ mod tests {
             "low-shot, 1 label a class                   9.00   ± 1.23  %"
         );
         assert_eq!(
-            measure("uniformity", -3.14159, None, ""),
-            "uniformity                               -3.1416"
+            measure("uniformity", -1.23456, None, ""),
+            "uniformity                               -1.2346"
         );
     }
 }

@@ -271,7 +271,8 @@ impl<'a> Subject<'a> {
         finetune(self.network, self.jury)
             .into_iter()
             .fold(verdict, |verdict, tuned| {
-                let percent = 100.0 * tuned.fraction;
+                // Rounded, because a hundred times 0.07 is not 7.
+                let percent = (1e6 * tuned.fraction).round() / 1e4;
                 let name = format!("fine-tuned, {percent} % = {} labels", tuned.labels);
                 verdict
                     .number(
