@@ -22,6 +22,7 @@ mod choose;
 mod cluster;
 mod compare;
 mod create;
+mod draw;
 mod guard;
 mod index;
 mod inspect;

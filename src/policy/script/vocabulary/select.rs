@@ -1,8 +1,9 @@
 //! The k largest or smallest numbers of each row, in no order: on the CPU by counting instead of comparing.
 //!
-//! libtorch finds them by a partial sort of (value, index) pairs. Here a histogram over the leading bits of the numbers finds
-//! the bin in which the k-th lies; what is above it is taken, and only that bin is searched. At 256 rows of 50,000 cosines
-//! and k 8,192, on two cores, that takes a third of the time.
+//! libtorch finds them by a partial sort of (value, index) pairs. Here every 32nd number of a row is looked at first: they tell a
+//! bound above which a little more than k numbers lie. Those are put on a short list, and a histogram over their leading bits finds
+//! the bin in which the k-th lies; what is above it is taken, and only that bin is searched. At 256 rows of 50,000 cosines and
+//! k 8,192, on two cores, that takes a fourth of the time.
 
 use rayon::prelude::*;
 use tch::{Device, Kind, TchError, Tensor};
@@ -42,12 +43,19 @@ pub(super) fn topk(x: &Tensor, k: i64, largest: bool) -> Result<(Tensor, Tensor)
     Ok((values.f_view(shape)?, indices.f_view(shape)?))
 }
 
+/// Every how many numbers one is looked at to guess the bound.
+const STRIDE: usize = 32;
+
 /// What a thread works with, made once for many rows.
 struct Scratch {
     row: Vec<f32>,
+    /// Keys of the sample.
+    sample: Vec<u32>,
+    /// Key and column of what may be among the best, in the order of the columns.
+    short: Vec<(u32, u32)>,
     /// Two histograms taken in turns: neighbours often fall into one bin, and each count waits for the one before.
     counts: [Vec<u32>; 2],
-    /// The members of the bin in which the k-th lies, by key and column.
+    /// The members of the bin in which the k-th lies.
     bin: Vec<(u32, u32)>,
 }
 
@@ -55,6 +63,8 @@ impl Scratch {
     fn new(width: usize) -> Self {
         Self {
             row: vec![0.0; width],
+            sample: Vec::with_capacity(width / STRIDE + 1),
+            short: vec![(0, 0); width],
             counts: [vec![0; BINS], vec![0; BINS]],
             bin: vec![(0, 0); width],
         }
@@ -64,15 +74,19 @@ impl Scratch {
     fn select(&mut self, largest: bool, values: &mut [f32], indices: &mut [i64]) {
         let k = indices.len();
         let flip = if largest { 0 } else { u32::MAX };
-        let (bin, above) = self.bin_of(k, flip);
+        let bound = self.bound(k, flip);
+        let mut listed = self.list(bound, flip);
+        if listed < k {
+            listed = self.list(0, flip);
+        }
+        let (bin, above) = self.bin_of(k, listed);
         let (mut taken, mut near) = (0, 0);
-        for (column, &value) in self.row.iter().enumerate() {
-            let key = key(value) ^ flip;
+        for &(key, column) in &self.short[..listed] {
             let place = (key >> (32 - BITS)) as usize;
-            // Written always and kept only sometimes: a branch would be mispredicted for every seventh number.
-            self.bin[near] = (key, column as u32);
+            // Written always and kept only sometimes: a branch would often be mispredicted.
+            self.bin[near] = (key, column);
             near += usize::from(place == bin);
-            indices[taken.min(k - 1)] = column as i64;
+            indices[taken.min(k - 1)] = i64::from(column);
             taken += usize::from(place > bin);
         }
         debug_assert_eq!(taken, above);
@@ -82,15 +96,40 @@ impl Scratch {
         }
     }
 
-    /// The bin that holds the k-th best key, and how many keys lie above it.
-    fn bin_of(&mut self, k: usize, flip: u32) -> (usize, usize) {
+    /// A key that about k keys of the row, and very likely not fewer, are not below.
+    fn bound(&mut self, k: usize, flip: u32) -> u32 {
+        self.sample.clear();
+        let sample = self.row.iter().step_by(STRIDE);
+        self.sample.extend(sample.map(|&value| key(value) ^ flip));
+        let expected = k as f64 / STRIDE as f64;
+        // Four standard deviations of a count more.
+        let rank = (expected + 4.0 * expected.sqrt()) as usize + 4;
+        if rank >= self.sample.len() {
+            return 0;
+        }
+        *self.sample.select_nth_unstable_by(rank, |a, b| b.cmp(a)).1
+    }
+
+    /// Puts all keys that are not below the bound on the short list, and says how many they are.
+    fn list(&mut self, bound: u32, flip: u32) -> usize {
+        let mut listed = 0;
+        for (column, &value) in self.row.iter().enumerate() {
+            let key = key(value) ^ flip;
+            self.short[listed] = (key, column as u32);
+            listed += usize::from(key >= bound);
+        }
+        listed
+    }
+
+    /// The bin that holds the k-th best key of the short list, and how many keys lie above it.
+    fn bin_of(&mut self, k: usize, listed: usize) -> (usize, usize) {
         let [even, odd] = &mut self.counts;
         even.fill(0);
         odd.fill(0);
-        for pair in self.row.chunks(2) {
-            even[((key(pair[0]) ^ flip) >> (32 - BITS)) as usize] += 1;
-            if let Some(&other) = pair.get(1) {
-                odd[((key(other) ^ flip) >> (32 - BITS)) as usize] += 1;
+        for pair in self.short[..listed].chunks(2) {
+            even[(pair[0].0 >> (32 - BITS)) as usize] += 1;
+            if let Some(other) = pair.get(1) {
+                odd[(other.0 >> (32 - BITS)) as usize] += 1;
             }
         }
         let (mut bin, mut above) = (BINS - 1, 0);
@@ -172,6 +211,22 @@ mod tests {
         for k in [1, 2, 57, 300, 301] {
             check(&random(0.09), k);
             check(&random(1e20), k);
+        }
+    }
+
+    #[test]
+    fn a_sample_that_misleads_costs_time_only() {
+        // Every 32nd number is far larger than all others, then far smaller.
+        for odd in [9.0, -9.0] {
+            let row: Vec<f32> = (0..3000)
+                .map(|i| match i % STRIDE {
+                    0 => odd,
+                    _ => (i as f32).sin(),
+                })
+                .collect();
+            for k in [1, 40, 600] {
+                check(std::slice::from_ref(&row), k);
+            }
         }
     }
 
