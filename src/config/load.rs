@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value};
 use thiserror::Error;
 
 use super::schema::Config;
-use super::split::{File, SWEEP};
+use super::split::{BASE, File, SWEEP};
 use super::suggest;
 
 /// The configurations that the binary carries.
@@ -19,6 +19,22 @@ pub const SHIPPED: &[(&str, &str)] = &[
     (
         "moco_interclr_imagenet",
         include_str!("../../configs/moco_interclr_imagenet.yaml"),
+    ),
+    (
+        "studies/labels",
+        include_str!("../../configs/studies/labels.yaml"),
+    ),
+    (
+        "studies/samplers",
+        include_str!("../../configs/studies/samplers.yaml"),
+    ),
+    (
+        "studies/boundaries",
+        include_str!("../../configs/studies/boundaries.yaml"),
+    ),
+    (
+        "studies/methods",
+        include_str!("../../configs/studies/methods.yaml"),
     ),
 ];
 
@@ -92,35 +108,114 @@ pub struct Loaded {
 /// An [`Error`] that names the file, line and column, or the `--set`.
 pub fn load(request: &Request) -> Result<Loaded, Error> {
     let name = request.config.as_deref().unwrap_or("embedded");
-    let (file, text, folder) = text(name)?;
+    let (bases, sets): (Vec<_>, Vec<_>) = request.set.iter().partition(|set| is_base(set));
+    let base = bases.last().map(|set| &set[BASE.len() + 1..]);
+    let Layer {
+        mut config,
+        mut tree,
+        folder,
+    } = layer(name, None, base, 0)?;
+    for set in sets {
+        apply(&mut tree, set)?;
+        config = settled(&tree, &format!("--set {set}"))?;
+    }
+    Ok(Loaded {
+        config: config.settle(),
+        folder,
+    })
+}
+
+fn is_base(set: &str) -> bool {
+    set.strip_prefix(BASE)
+        .is_some_and(|rest| rest.starts_with('='))
+}
+
+fn settled(tree: &Value, place: &str) -> Result<Config, Error> {
+    serde_yaml::from_value(tree.clone()).map_err(|error| parse_error(place, &error))
+}
+
+/// What a file says, on top of what its base says.
+struct Layer {
+    config: Config,
+    tree: Value,
+    folder: Option<PathBuf>,
+}
+
+/// Bases of bases end somewhere.
+const DEEPEST: usize = 8;
+
+/// Reads a file and its base; `base` takes the place of the one that it names. `beside` is where its name may also be looked for.
+fn layer(
+    name: &str,
+    beside: Option<&Path>,
+    base: Option<&str>,
+    depth: usize,
+) -> Result<Layer, Error> {
+    let found = beside
+        .map(|folder| folder.join(name))
+        .filter(|path| path.is_file());
+    let found = found.map(|path| path.display().to_string());
+    let (file, text, folder) = text(found.as_deref().unwrap_or(name))?;
     // Once as it stands, because only then errors have lines and columns.
     let File {
-        config: as_written, ..
+        mut config,
+        base: named,
+        ..
     } = serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
-    if request.set.is_empty() {
-        return Ok(Loaded {
-            config: as_written.settle(),
-            folder,
-        });
-    }
     let mut tree: Value =
         serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if tree.is_null() {
         tree = Value::Mapping(Mapping::new());
     }
     if let Value::Mapping(keys) = &mut tree {
+        keys.remove(BASE);
         keys.remove(SWEEP);
     }
-    let mut config = as_written;
-    for set in &request.set {
-        apply(&mut tree, set)?;
-        config = serde_yaml::from_value(tree.clone())
-            .map_err(|error| parse_error(&format!("--set {set}"), &error))?;
+    let bad = |message: String| Error::Value {
+        key: format!("{file}: {BASE}"),
+        message,
+    };
+    let named = match &named {
+        Some(Value::String(named)) => Some(named.as_str()),
+        Some(other) => {
+            return Err(bad(format!(
+                "expected the name of a configuration or a file, found {other:?}"
+            )));
+        }
+        None => None,
+    };
+    if let Some(base) = base.or(named) {
+        if depth == DEEPEST {
+            return Err(bad(format!(
+                "expected at most {DEEPEST} bases on top of each other; is it its own?"
+            )));
+        }
+        let below = layer(base, folder.as_deref(), None, depth + 1)?;
+        tree = on_top(below.tree, tree);
+        config = settled(&tree, &file)?;
     }
-    Ok(Loaded {
-        config: config.settle(),
+    Ok(Layer {
+        config,
+        tree,
         folder,
     })
+}
+
+/// Keys of `top` take the place of those below. A slot that names its script begins anew: parameters belong to a script.
+fn on_top(below: Value, top: Value) -> Value {
+    let (mut all, top) = match (below, top) {
+        (Value::Mapping(below), Value::Mapping(top)) => (below, top),
+        (_, top) => return top,
+    };
+    for (key, value) in top {
+        let names_script = value.get("script").is_some();
+        let merged = match all.get(&key) {
+            Some(old) if !names_script => on_top(old.clone(), value),
+            _ => value,
+        };
+        all.insert(key, merged);
+    }
+    Value::Mapping(all)
 }
 
 /// What a configuration says under its key `sweep`, with the name of its file.

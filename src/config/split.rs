@@ -1,4 +1,5 @@
-//! The top level of a configuration file: the experiment's own keys, and `sweep`, which says what to vary of it.
+//! The top level of a configuration file: the experiment's own keys; `base`, the configuration that they change; and `sweep`,
+//! which says what to vary.
 
 use std::fmt;
 
@@ -9,7 +10,10 @@ use serde_yaml::Value;
 
 use super::schema::Config;
 
-/// The key that is no part of an experiment.
+/// The configuration that a file changes: another file, or the name of a shipped one.
+pub(super) const BASE: &str = "base";
+
+/// What is varied.
 pub(super) const SWEEP: &str = "sweep";
 
 /// A configuration file.
@@ -18,6 +22,7 @@ pub(super) const SWEEP: &str = "sweep";
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) config: Config,
+    pub(super) base: Option<Value>,
     pub(super) sweep: Option<Value>,
 }
 
@@ -37,20 +42,42 @@ impl<'de> Visitor<'de> for TopLevel {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<File, A::Error> {
-        let mut sweep = None;
+        let mut aside = Aside::default();
         let own = OwnKeys {
             map,
-            sweep: &mut sweep,
+            aside: &mut aside,
         };
         let config = Config::deserialize(MapAccessDeserializer::new(own))?;
-        Ok(File { config, sweep })
+        let Aside { base, sweep } = aside;
+        Ok(File {
+            config,
+            base,
+            sweep,
+        })
     }
 }
 
-/// A map without its key `sweep`, whose value is put aside.
+/// The keys that are no part of an experiment.
+#[derive(Default)]
+struct Aside {
+    base: Option<Value>,
+    sweep: Option<Value>,
+}
+
+impl Aside {
+    fn place(&mut self, key: &str) -> Option<&mut Option<Value>> {
+        match key {
+            BASE => Some(&mut self.base),
+            SWEEP => Some(&mut self.sweep),
+            _ => None,
+        }
+    }
+}
+
+/// A map without the keys that are put aside.
 struct OwnKeys<'a, A> {
     map: A,
-    sweep: &'a mut Option<Value>,
+    aside: &'a mut Aside,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnKeys<'_, A> {
@@ -65,8 +92,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnKeys<'_, A> {
             match self.map.next_key_seed(Key(seed))? {
                 None => return Ok(None),
                 Some(Found::Own(key)) => return Ok(Some(key)),
-                Some(Found::Sweep(unused)) => {
-                    *self.sweep = Some(self.map.next_value()?);
+                Some(Found::Aside(key, unused)) => {
+                    *self.aside.place(key).expect("it was found there") =
+                        Some(self.map.next_value()?);
                     seed = unused;
                 }
             }
@@ -78,9 +106,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnKeys<'_, A> {
     }
 }
 
-/// A key of the top level: `sweep` leaves the seed for the next one.
+/// A key of the top level: one that is put aside leaves the seed for the next one.
 enum Found<K, V> {
-    Sweep(K),
+    Aside(&'static str, K),
     Own(V),
 }
 
@@ -103,8 +131,8 @@ impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Key<K> {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        if key == SWEEP {
-            return Ok(Found::Sweep(self.0));
+        if let Some(aside) = [BASE, SWEEP].into_iter().find(|aside| *aside == key) {
+            return Ok(Found::Aside(aside, self.0));
         }
         self.0.deserialize(key.into_deserializer()).map(Found::Own)
     }
