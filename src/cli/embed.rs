@@ -48,7 +48,7 @@ impl Embed {
     /// # Errors
     /// A run without such a network, images that it cannot take, a file that cannot be written.
     pub fn execute(self) -> Result<()> {
-        let plan = self.trained.plan()?;
+        let plan = self.trained.plan(&[])?;
         let device = device::resolve(&self.device)?;
         let images = images(&self.input)?;
         let channels = images.size()[1];

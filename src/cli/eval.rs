@@ -1,18 +1,16 @@
 //! `sandbox eval`: judge the newest checkpoint of a run.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use tch::Device;
 
-use super::Invalid;
-use crate::config::{self, Evaluation, Plan, Request};
+use super::trained::Trained;
+use crate::config::{Evaluation, Plan};
 use crate::data::{self, Feeds};
-use crate::model::Network;
-use crate::record::checkpoint::{self, Checkpoint};
+use crate::record::checkpoint::Checkpoint;
 use crate::record::{EvalJson, Section};
 use crate::train::clock::Stopwatch;
 use crate::train::device;
@@ -47,20 +45,18 @@ impl Eval {
     pub fn execute(self) -> Result<()> {
         let named = self.evaluations.as_deref().map(Evaluation::parse);
         let named = named.transpose()?;
-        let plan = self.plan()?;
+        let trained = Trained::of(self.run);
+        let plan = trained.plan(&self.set)?;
         let evaluations = named.unwrap_or_else(|| plan.judging.online.clone());
         let device = device::resolve(&self.device)?;
-        let folder = self.run.join("checkpoints");
-        let checkpoint = checkpoint::newest(&folder)?
-            .ok_or_else(|| Invalid(format!("'{}' holds no whole checkpoint", folder.display())))?;
-        let path = self.run.join(EvalJson::FILE);
+        let checkpoint = trained.checkpoint()?;
+        let path = trained.run.join(EvalJson::FILE);
         // Asked before the work: a file that cannot be added to would take it away.
         EvalJson::read(&path, checkpoint.step)?;
 
         let watch = Stopwatch::start();
         let feeds = feeds(&plan, device)?;
-        let channels = feeds.train.images().channels();
-        let network = network(&checkpoint, &plan, channels, device)?;
+        let network = trained.network(&checkpoint, &plan, device)?;
         let jury = Jury {
             memory: &feeds.memory,
             eval: &feeds.eval,
@@ -85,20 +81,6 @@ impl Eval {
         } else {
             conclude(&path, watch.elapsed().as_secs_f64())
         }
-    }
-
-    /// The run's plan with what `--set` says.
-    fn plan(&self) -> Result<Plan> {
-        let config = self.run.join("config.yaml");
-        if !config.is_file() {
-            let message = format!("'{}' is no run: it has no config.yaml", self.run.display());
-            return Err(Invalid(message).into());
-        }
-        let request = Request {
-            config: Some(config.to_string_lossy().into_owned()),
-            set: self.set.clone(),
-        };
-        Ok(Plan::new(config::load::load(&request)?)?)
     }
 }
 
@@ -156,26 +138,6 @@ fn print_json(step: u64, sections: &[Section]) -> Result<()> {
 fn feeds(plan: &Plan, device: Device) -> Result<Feeds> {
     let splits = data::open(&plan.source)?;
     Ok(Feeds::new(splits, device))
-}
-
-/// The query encoder that a checkpoint holds.
-fn network(checkpoint: &Checkpoint, plan: &Plan, channels: i64, device: Device) -> Result<Network> {
-    let mut network = Network::new(&plan.spec(channels), device, plan.config.seed);
-    let model = checkpoint
-        .files
-        .get("model")
-        .context("the checkpoint has no model")?;
-    let query: BTreeMap<_, _> = model
-        .iter()
-        .filter_map(|(name, tensor)| {
-            Some((
-                name.strip_prefix("query.")?.to_owned(),
-                tensor.to_device(device),
-            ))
-        })
-        .collect();
-    network.load(&query)?;
-    Ok(network)
 }
 
 #[cfg(test)]

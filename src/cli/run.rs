@@ -131,12 +131,12 @@ impl Run {
             plain: self.plain,
         };
         let summary = train::run(plan, &options)?;
-        let [raw, untrained, trained] = summary.knn;
+        let [raw, initial, trained] = summary.knn;
         let folder = summary.folder.display();
         let knn = match trained.is_nan() {
             true => String::new(),
             false => format!(
-                "kNN  {trained:.2} % trained, {untrained:.2} % untrained encoder, {raw:.2} % raw pixels\n"
+                "kNN  {trained:.2} % trained, {initial:.2} % before training, {raw:.2} % raw pixels\n"
             ),
         };
         writeln!(

@@ -45,11 +45,20 @@ impl Which {
 }
 
 impl Trained {
-    /// What the run was to do.
+    /// The network that the run trained, at its newest checkpoint.
+    pub fn of(run: PathBuf) -> Self {
+        Self {
+            run,
+            step: None,
+            network: Which::Query,
+        }
+    }
+
+    /// What the run was to do, with `set` in the place of its own values.
     ///
     /// # Errors
     /// A folder that holds no run.
-    pub fn plan(&self) -> Result<Plan> {
+    pub fn plan(&self, set: &[String]) -> Result<Plan> {
         let config = self.run.join("config.yaml");
         if !config.is_file() {
             let message = format!("'{}' is no run: it has no config.yaml", self.run.display());
@@ -57,7 +66,7 @@ impl Trained {
         }
         let request = Request {
             config: Some(config.to_string_lossy().into_owned()),
-            set: Vec::new(),
+            set: set.to_vec(),
         };
         Ok(Plan::new(config::load::load(&request)?)?)
     }

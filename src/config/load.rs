@@ -178,8 +178,10 @@ fn layer(
     let named = match &named {
         Some(Value::String(named)) => Some(named.as_str()),
         Some(other) => {
+            let found = serde_yaml::to_string(other).unwrap_or_default();
             return Err(bad(format!(
-                "expected the name of a configuration or a file, found {other:?}"
+                "expected the name of a configuration or a file, found {}",
+                found.trim()
             )));
         }
         None => None,

@@ -30,6 +30,7 @@ pub(super) struct Records {
 struct Window {
     watch: Stopwatch,
     steps: u64,
+    skipped: u64,
     policies: Vec<(Slot, crate::policy::script::Cost)>,
 }
 
@@ -38,6 +39,7 @@ impl Window {
         Self {
             watch: Stopwatch::start(),
             steps: 0,
+            skipped: 0,
             policies: Vec::new(),
         }
     }
@@ -146,6 +148,7 @@ impl Records {
 
     pub(super) fn after_step(&mut self, rig: &mut Rig, report: &Report) {
         self.window.steps += 1;
+        self.window.skipped += u64::from(report.skipped);
         self.window.policies.extend(rig.gate.take_costs());
         let config = &rig.plan.config;
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
@@ -166,6 +169,7 @@ impl Records {
         let images_per_s = 1e3 / step_ms * rig.plan.config.train.batch as f64;
         measure::put(&mut scalars, "perf/images_per_s", images_per_s);
         measure::put(&mut scalars, "perf/step_ms", step_ms);
+        measure::put(&mut scalars, "train/skipped", window.skipped as f64);
         if let Some(unreadable) = rig.train.unreadable() {
             measure::put(&mut scalars, "data/unreadable", unreadable as f64);
         }
@@ -315,11 +319,11 @@ impl Records {
     }
 
     pub(super) fn finish(mut self, rig: &Rig, knn: [f64; 3], seconds: f64) -> Result<()> {
-        let [raw_pixels, untrained, _] = knn;
+        let [raw_pixels, initial, _] = knn;
         let mut summary = self.verdicts.summary();
         if self.knn.is_some() {
             measure::put(&mut summary, "knn_raw_pixels", raw_pixels);
-            measure::put(&mut summary, "knn_untrained", untrained);
+            measure::put(&mut summary, "knn_initial", initial);
         }
         measure::put(&mut summary, "seconds", seconds);
         for (name, value) in summary {
@@ -329,7 +333,7 @@ impl Records {
         self.status.end(Status::Finished);
         self.save_status();
         let mut eval = EvalJson::new(rig.step);
-        let baselines = [("raw_pixels", raw_pixels), ("untrained", untrained)];
+        let baselines = [("raw_pixels", raw_pixels), ("initial", initial)];
         let sections = self.verdicts.sections(&baselines);
         sections.iter().for_each(|section| eval.put(section));
         self.recorder

@@ -53,6 +53,8 @@ pub struct Rig {
     pub step: u64,
     /// Steps of the whole run.
     pub steps: u64,
+    /// Steps in a row, up to the last one, whose gradient was not finite.
+    pub astray: u64,
 }
 
 impl Rig {
@@ -97,6 +99,7 @@ impl Rig {
             eval: feeds.eval,
             frozen: None,
             step: 0,
+            astray: 0,
             steps: if config.train.steps > 0 {
                 config.train.steps.min(total)
             } else {

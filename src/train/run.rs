@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tch::Device;
 
 use super::clock::Stopwatch;
@@ -12,7 +12,6 @@ use super::rig::Rig;
 use super::step::step;
 use crate::config::{Evaluation, Plan};
 use crate::data;
-use crate::policy::Fault;
 use crate::record::{Recorder, Terminal};
 
 /// What a run is told beside its plan.
@@ -33,7 +32,7 @@ pub struct Options {
 pub struct Summary {
     /// The run's folder.
     pub folder: PathBuf,
-    /// kNN accuracy in percent: on raw pixels, with the untrained encoder, with the trained one; NaN where `eval.online`
+    /// kNN accuracy in percent: on raw pixels, with the encoder before training, with the trained one; NaN where `eval.online`
     /// has no kNN.
     pub knn: [f64; 3],
     /// Seconds of training and evaluation.
@@ -69,15 +68,15 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     }
 
     let watch = Stopwatch::start();
-    let [raw, untrained] = baselines(&rig, &mut records);
+    let [raw, initial] = baselines(&rig, &mut records);
 
-    if let Err(fault) = train(&mut rig, &mut records) {
+    if let Err(error) = train(&mut rig, &mut records) {
         records.fail(rig.step);
-        return Err(fault.into());
+        return Err(error);
     }
 
     let seconds = watch.elapsed().as_secs_f64();
-    let knn = [raw, untrained, records.knn.unwrap_or(f64::NAN)];
+    let knn = [raw, initial, records.knn.unwrap_or(f64::NAN)];
     records.finish(&rig, knn, seconds)?;
     Ok(Summary {
         folder: folder.path().to_owned(),
@@ -86,21 +85,24 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     })
 }
 
-/// kNN accuracy in percent before training, on raw pixels and with the untrained encoder; NaN where kNN is not asked for.
+/// kNN accuracy in percent before training, on raw pixels and with the encoder as it begins; NaN where kNN is not asked for.
 fn baselines(rig: &Rig, records: &mut Records) -> [f64; 2] {
     if !rig.plan.judging.online.contains(&Evaluation::Knn) {
         return [f64::NAN; 2];
     }
     let raw = judge::raw_pixels(rig.into()).top1;
-    let untrained = judge::encoder(&rig.query, rig.into()).top1;
+    let initial = judge::encoder(&rig.query, rig.into()).top1;
     records.recorder.say(&format!(
-        "kNN before training: raw pixels {raw:.2} %, untrained encoder {untrained:.2} %"
+        "kNN before training: raw pixels {raw:.2} %, encoder {initial:.2} %"
     ));
-    [raw, untrained]
+    [raw, initial]
 }
 
+/// How many steps in a row may be without a finite gradient before the run is given up.
+const PATIENCE: u64 = 10;
+
 /// All steps of the run.
-fn train(rig: &mut Rig, records: &mut Records) -> Result<(), Fault> {
+fn train(rig: &mut Rig, records: &mut Records) -> Result<()> {
     while rig.step < rig.steps {
         if rig.begins_epoch() && rig.start_inter()? {
             records.introduce_bank(rig);
@@ -109,6 +111,12 @@ fn train(rig: &mut Rig, records: &mut Records) -> Result<(), Fault> {
         records.changes(rig);
         let report = step(rig);
         records.after_step(rig, &report);
+        ensure!(
+            rig.astray < PATIENCE,
+            "the gradient has not been finite for {PATIENCE} steps, up to step {}: the run has diverged, and was ended\n\
+             help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip",
+            report.now.step
+        );
         if rig.begins_epoch() {
             rig.end_epoch();
         }

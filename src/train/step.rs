@@ -30,6 +30,8 @@ pub struct Report {
     pub contrast: Contrast,
     /// Share of the batch whose label changed `[]`.
     pub change_ratio: Option<Tensor>,
+    /// Whether the gradient was not finite, so that nothing was changed.
+    pub skipped: bool,
 }
 
 /// What one batch of a step left, detached.
@@ -42,7 +44,8 @@ struct Part {
     total: Tensor,
 }
 
-/// Does one step. The bank is read before it is written; only here do weights change.
+/// Does one step. The bank is read before it is written; only here do weights change. A step whose gradient is not finite
+/// changes neither weights nor bank, queue and momentum encoder.
 pub fn step(rig: &mut Rig) -> Report {
     let now = rig.now();
     let lr = rig.rate.at(now.step);
@@ -50,9 +53,12 @@ pub fn step(rig: &mut Rig) -> Report {
     zero_grad(&rig.parameters);
     let parts = contrast_all(rig, now);
     let grad_norm = clip_grad_norm(&rig.parameters, rig.plan.config.optim.clip);
-    rig.optimizer.step(&rig.parameters, lr);
-    rig.method.follow(&rig.query, now);
-    let change_ratio = remember(rig, &parts, now);
+    // This waits for the device, as PyTorch's GradScaler does to know the same.
+    let skipped = !grad_norm.double_value(&[]).is_finite();
+    let change_ratio = match skipped {
+        true => skip(rig, now),
+        false => update(rig, &parts, lr, now),
+    };
 
     rig.step += 1;
     let report = report(
@@ -62,10 +68,29 @@ pub fn step(rig: &mut Rig) -> Report {
             lr,
             grad_norm,
             change_ratio,
+            skipped,
         },
     );
     freeze(rig, &report);
     report
+}
+
+/// Lets weights, momentum encoder and memories follow the gradient; returns the share of labels that changed.
+fn update(rig: &mut Rig, parts: &[Part], lr: f64, now: Now) -> Option<Tensor> {
+    rig.astray = 0;
+    rig.optimizer.step(&rig.parameters, lr);
+    rig.method.follow(&rig.query, now);
+    remember(rig, parts, now)
+}
+
+/// Changes nothing and says so.
+fn skip(rig: &mut Rig, now: Now) -> Option<Tensor> {
+    rig.astray += 1;
+    tracing::warn!(
+        "step {}: the gradient is not finite; the step is skipped, weights and bank stay",
+        now.step
+    );
+    None
 }
 
 /// Contrasts each batch of the step; the gradients add up to those of the mean of the batches' losses.
@@ -191,6 +216,7 @@ struct Numbers {
     lr: f64,
     grad_norm: Tensor,
     change_ratio: Option<Tensor>,
+    skipped: bool,
 }
 
 /// The means of the losses; what the last batch of the step saw.
@@ -211,6 +237,7 @@ fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
         lr,
         grad_norm,
         change_ratio,
+        skipped,
     } = numbers;
     Report {
         now,
@@ -222,6 +249,7 @@ fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
         index,
         contrast,
         change_ratio,
+        skipped,
     }
 }
 

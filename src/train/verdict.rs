@@ -228,8 +228,8 @@ mod tests {
             ("linear_top1".to_owned(), 85.5),
         ];
         assert_eq!(verdicts.summary(), summary);
-        let sections = verdicts.sections(&[("untrained", 70.0)]);
-        let expected = json!({"top1": 80.0, "untrained": 70.0});
+        let sections = verdicts.sections(&[("initial", 70.0)]);
+        let expected = json!({"top1": 80.0, "initial": 70.0});
         assert_eq!(Value::Object(sections[0].results.clone()), expected);
         assert_eq!(
             Value::Object(sections[1].results.clone()),

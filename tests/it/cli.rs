@@ -49,6 +49,18 @@ const WRONG: &[(&[&str], &str)] = &[
         "shipped are embedded, moco_interclr_cifar10, moco_interclr_imagenet",
     ),
     (
+        &["run", "--set", "base=nowhere"],
+        "no configuration 'nowhere'",
+    ),
+    (
+        &["run", "--config", "own_base.yaml"],
+        "base: expected at most 8 bases on top of each other; is it its own?",
+    ),
+    (
+        &["run", "--config", "no_base.yaml"],
+        "no_base.yaml: base: expected the name of a configuration or a file, found 3",
+    ),
+    (
         &["run", "--device", "gpu"],
         "expected cpu, cuda, cuda:N or auto, found 'gpu'",
     ),
@@ -107,6 +119,8 @@ fn wrong_usage_exits_with_2_says_what_was_meant_and_leaves_nothing() {
     );
     dir.write("headless.rhai", "fn decide(ctx) { 1 }\n");
     dir.write("typo.yaml", "name: typo\noptim:\n  momentun: 0.9\n");
+    dir.write("own_base.yaml", "base: own_base.yaml\n");
+    dir.write("no_base.yaml", "base: 3\n");
     dir.write("value.yaml", "name: value\ntrain: {epochs: many}\n");
     for (args, said) in WRONG {
         // Were one of them taken, it would not train for minutes.
@@ -200,6 +214,55 @@ fn a_script_of_ones_own_does_not_inherit_the_parameters_of_another() {
         started["params"],
         serde_json::json!({"negatives": 9, "positive": "random", "positives": 1})
     );
+}
+
+#[test]
+fn a_configuration_changes_its_base() {
+    let dir = Dir::empty();
+    let small = "model: {width: 8}\ntrain: {batch: 64, steps: 1}\neval: {every: 0}\n";
+    dir.write("below/small.yaml", small);
+    let sampler = "sampler: {script: samplers/hard.rhai, negatives: 9}\n";
+    dir.write("below/hard.yaml", &format!("base: small.yaml\n{sampler}"));
+    dir.write("mine.yaml", "base: below/hard.yaml\nmodel: {dim: 16}\n");
+    let run = dir.train(&["--config", "mine.yaml", "--set", "optim.lr=0.5"]);
+    let config = std::fs::read_to_string(run.folder.join("config.yaml")).unwrap();
+    for said in [
+        "width: 8",
+        "dim: 16",
+        "batch: 64",
+        "lr: 0.5",
+        "negatives: 9",
+    ] {
+        assert!(config.contains(said), "expected '{said}' in\n{config}");
+    }
+    // The pool belongs to the sampler of the embedded example.
+    assert!(!config.contains("pool"), "{config}");
+}
+
+/// A rate at which the weights overflow within a few steps.
+#[test]
+fn a_run_that_diverges_ends_with_the_reason() {
+    let dir = Dir::empty();
+    let set = [
+        "model.width=4",
+        "train.batch=32",
+        "optim.lr=1e30",
+        "optim.warmup_epochs=0",
+    ];
+    let set = set.iter().flat_map(|set| ["--set", *set]);
+    let args: Vec<_> = ["run", "--plain", "--steps", "60"]
+        .into_iter()
+        .chain(set)
+        .collect();
+    let (code, text) = code_and_text(&dir.output(&args));
+    assert_eq!(code, 1, "{text}");
+    for said in [
+        "the gradient is not finite; the step is skipped",
+        "error: the gradient has not been finite for 10 steps, up to step",
+        "help: lower optim.lr",
+    ] {
+        assert!(text.contains(said), "expected '{said}' in\n{text}");
+    }
 }
 
 #[test]

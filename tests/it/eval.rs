@@ -90,10 +90,7 @@ fn a_run_is_judged_by_everything_online_and_afterwards() {
             [&everything, &at_the_end].map(|eval| eval["metrics"][tag].as_f64().unwrap());
         assert!((now - then).abs() < 1e-6, "{tag}: {now} {then}");
     }
-    assert_eq!(
-        everything["knn"]["untrained"],
-        at_the_end["knn"]["untrained"]
-    );
+    assert_eq!(everything["knn"]["initial"], at_the_end["knn"]["initial"]);
     assert!(
         everything["finetune"]["7pct_top1"].is_number(),
         "{everything}"
@@ -127,7 +124,7 @@ fn one_evaluation_is_added_to_the_others() {
     // Neighbours of another number: what was found with the run's own no longer stands there.
     eval(&dir, &run, &["knn", "--set", "eval.k=3"]);
     let knn = &json(&run, "eval.json")["knn"];
-    assert!(knn["k"] == 3 && knn.get("untrained").is_none(), "{knn}");
+    assert!(knn["k"] == 3 && knn.get("initial").is_none(), "{knn}");
 
     // A file that is something else is neither added to nor lost.
     let path = run.folder.join("eval.json");

@@ -3,15 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sandbox::config::load::{Request, SHIPPED, load, sweep};
+
 use crate::support::repo;
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// All files of a folder and of those below it with an ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            all.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            all.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|found| found == ending) {
             all.push(path);
         }
     }
@@ -35,7 +38,7 @@ fn code() -> Vec<(String, String)> {
         )
     };
     let tests = |path: &PathBuf| path.ends_with("tests.rs") || path.ends_with("trial.rs");
-    sources(&src)
+    files(&src, "rs")
         .into_iter()
         .filter(|path| !tests(path))
         .map(read)
@@ -105,12 +108,43 @@ fn the_data_path_knows_no_swap_and_the_swap_no_tensor() {
 }
 
 #[test]
-fn every_configuration_says_command_cost_and_expectation() {
-    for entry in fs::read_dir(repo().join("configs")).unwrap() {
-        let path = entry.unwrap().path();
+fn every_configuration_is_shipped_and_says_command_cost_and_expectation() {
+    let configs = repo().join("configs");
+    let mut names = Vec::new();
+    for path in files(&configs, "yaml") {
         let text = fs::read_to_string(&path).unwrap();
         for word in ["# COMMAND", "# COST", "# EXPECT"] {
             assert!(text.contains(word), "{} has no '{word}'", path.display());
+        }
+        let name = path.strip_prefix(&configs).unwrap().with_extension("");
+        names.push(name.to_str().unwrap().to_owned());
+    }
+    names.sort_unstable();
+    let mut shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
+    shipped.sort_unstable();
+    assert_eq!(names, shipped);
+}
+
+/// Each study is a whole configuration on the embedded images and on CIFAR-10.
+#[test]
+fn every_study_fits_its_bases() {
+    for (name, _) in SHIPPED
+        .iter()
+        .filter(|(name, _)| name.starts_with("studies/"))
+    {
+        let sources = ["embedded", "cifar10"];
+        for (source, base) in sources
+            .into_iter()
+            .zip(["embedded", "moco_interclr_cifar10"])
+        {
+            let loaded = load(&Request {
+                config: Some((*name).to_owned()),
+                set: vec![format!("base={base}")],
+            });
+            let config = loaded.unwrap().config;
+            assert_eq!(config.data.source, source, "{name} on {base}");
+            assert!(sweep(Some(name)).unwrap().is_some());
+            assert_eq!(config.inter.warmup_epochs, 2, "{name} on {base}");
         }
     }
 }
