@@ -173,7 +173,7 @@ pub fn table(reports: &[Report]) -> String {
         .collect();
     let mut rows = vec![vec!["variant".to_owned(), "done".to_owned()]];
     rows[0].extend(metrics.iter().map(|metric| (*metric).to_owned()));
-    for (at, variant) in variants.iter().enumerate() {
+    for variant in &variants {
         let done = variant.jobs.iter().filter(|job| job.is_done()).count();
         let mut row = vec![
             variant.name.replace('|', "\\|"),
@@ -181,23 +181,29 @@ pub fn table(reports: &[Report]) -> String {
         ];
         row.extend(metrics.iter().zip(&best).map(|(metric, best)| {
             let spread = variant.spread(metric);
-            spread.map_or("–".to_owned(), |spread| spread.text(*best == Some(at)))
+            spread.map_or("–".to_owned(), |spread| {
+                spread.text(*best == Some(spread.mean))
+            })
         }));
         rows.push(row);
     }
     aligned(&rows)
 }
 
-/// The place of the variant with the best mean, where there is something to choose.
-fn best(variants: &[Variant<'_>], metric: &str) -> Option<usize> {
-    let sign = if smaller_is_better(metric) { -1.0 } else { 1.0 };
-    let means = variants.iter().enumerate();
-    let means: Vec<_> = means
-        .filter_map(|(at, variant)| Some((at, sign * variant.spread(metric)?.mean)))
-        .filter(|(_, mean)| mean.is_finite())
+/// The best mean, where there is something to choose.
+fn best(variants: &[Variant<'_>], metric: &str) -> Option<f64> {
+    let means = variants.iter().filter_map(|variant| variant.spread(metric));
+    let mut means: Vec<_> = means
+        .map(|spread| spread.mean)
+        .filter(|mean| mean.is_finite())
         .collect();
-    let best = means.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (means.len() > 1).then_some(best.0)
+    means.sort_by(f64::total_cmp);
+    let (smallest, largest) = (*means.first()?, *means.last()?);
+    let best = match smaller_is_better(metric) {
+        true => smallest,
+        false => largest,
+    };
+    (smallest < largest).then_some(best)
 }
 
 /// Rows as a Markdown table whose columns stand below each other in plain text too.
