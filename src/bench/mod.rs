@@ -3,5 +3,6 @@
 pub mod inter;
 mod memory;
 mod oracle;
+pub mod times;
 
 pub use inter::{Sizes, inter};

@@ -137,7 +137,7 @@ impl Inter {
 
 fn row(measured: &Measured) -> String {
     let times =
-        |times: &bench::inter::Times| format!("{:.1} ± {:.1}", times.median(), times.spread());
+        |times: &bench::times::Times| format!("{:.1} ± {:.1}", times.median(), times.spread());
     let peak = measured
         .peak_mib
         .map_or_else(|| "-".to_owned(), |mib| format!("{mib:.0}"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::change::{Change, Event};
 use super::ledger::{Ledger, Line};
 use super::watch::{Seen, Watch};
 use crate::policy::script::{Cost, Origin, Script, Source, Unknown};
@@ -30,56 +31,6 @@ struct Seat {
     trial: u32,
     /// Whether the branch rests because of this slot: said once, not at each step.
     resting: bool,
-}
-
-/// What became of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The first generation of a run.
-    Started,
-    /// A new generation decides from the next step on.
-    Live,
-    /// The live generation has passed its trial.
-    Confirmed,
-    /// A saved content was not taken; the live generation stays.
-    Refused,
-    /// The live generation failed and the last good one decides the same step again.
-    RolledBack,
-    /// The live generation failed and there is none before it: the inter-image branch rests for this step.
-    Rested,
-}
-
-impl Event {
-    /// The event as it stands in the ledger.
-    pub fn name(self) -> &'static str {
-        match self {
-            Event::Started => "started",
-            Event::Live => "live",
-            Event::Confirmed => "confirmed",
-            Event::Refused => "refused",
-            Event::RolledBack => "rolled_back",
-            Event::Rested => "rested",
-        }
-    }
-}
-
-/// A change, or a refused one, as the records show it.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// The slot.
-    pub slot: Slot,
-    /// What became of it.
-    pub event: Event,
-    /// The generation that is live after it.
-    pub generation: Generation,
-    /// The main text of the live generation before, where there was one.
-    pub before: Option<String>,
-    /// The main text that the event is about.
-    pub text: String,
-    /// What was wrong.
-    pub fault: Option<Fault>,
-    /// Optimiser steps done.
-    pub step: u64,
 }
 
 /// What the step does after a fault.

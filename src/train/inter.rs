@@ -24,7 +24,7 @@ pub struct Batch {
 
 impl Batch {
     /// Pseudo-label of each image before this step, `[B]` i64.
-    fn labels(&self, bank: &Bank) -> Tensor {
+    pub(super) fn labels(&self, bank: &Bank) -> Tensor {
         bank.labels().index_select(0, &self.index)
     }
 
@@ -174,7 +174,7 @@ fn relate(
     })
 }
 
-fn draw(
+pub(super) fn draw(
     script: &mut Script,
     cosines: &Cosines,
     temperature: f64,
@@ -224,101 +224,5 @@ pub fn apply(bank: &mut Bank, upkeep: &Upkeep) {
     }
     if let Some(labels) = &upkeep.labels {
         bank.set_labels(labels).expect(CHECKED);
-    }
-}
-
-/// A batch with its decisions, kept as it was, on which candidates are rehearsed.
-pub struct Frozen {
-    batch: Batch,
-    pairs: Option<Pairs>,
-    temperature: f64,
-    now: Now,
-}
-
-impl Frozen {
-    /// Keeps what a step has seen. The similarity is not kept: `[B, N]` is too large to lie idle between two swaps.
-    pub fn new(batch: Batch, pairs: Option<Pairs>, temperature: f64, now: Now) -> Self {
-        Self {
-            batch,
-            pairs,
-            temperature,
-            now,
-        }
-    }
-
-    /// A rehearsal without a run: unit rows drawn at random, two clusters at least.
-    pub fn synthetic(bank: &Bank, rows: i64, now: Now) -> Self {
-        let keys = bank.features().narrow(0, 0, rows).copy();
-        let index = Tensor::arange(rows, (Dtype::Int64, bank.device()));
-        let queries = &keys + keys.roll([1i64], [0i64]) * 0.1;
-        let queries = &queries / queries.norm_scalaropt_dim(2.0, [1i64], true);
-        Self {
-            batch: Batch {
-                queries,
-                keys,
-                index,
-            },
-            pairs: None,
-            temperature: 0.2,
-            now,
-        }
-    }
-
-    /// Asks a candidate everything that a step would ask it; nothing of it takes effect.
-    ///
-    /// # Errors
-    /// The candidate's fault.
-    pub fn rehearse(&self, slot: Slot, script: &mut Script, bank: &Bank) -> Result<(), Fault> {
-        let Self { batch, now, .. } = self;
-        match slot {
-            Slot::Labels => {
-                labels::run(
-                    script,
-                    &labels::Context {
-                        keys: &batch.keys,
-                        index: &batch.index,
-                        bank,
-                        now: *now,
-                    },
-                )?;
-                labels::after_step(script, bank, *now).map(drop)
-            }
-            Slot::Sampler => self.sample(script, bank).map(drop),
-            Slot::Boundary => draw(script, &self.cosines(bank), self.temperature, *now).map(drop),
-        }
-    }
-
-    fn sample(&self, script: &mut Script, bank: &Bank) -> Result<Pairs, Fault> {
-        let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
-        let labels = self.batch.labels(bank);
-        let index = &self.batch.index;
-        sampler::run(
-            script,
-            &sampler::Context {
-                index,
-                labels: &labels,
-                similarity: &similarity,
-                bank,
-                now: self.now,
-            },
-        )
-    }
-
-    /// Cosines of the pairs that were sampled; where no sampler has chosen yet, of the query's own row as positive and its
-    /// sixteen nearest as negatives.
-    fn cosines(&self, bank: &Bank) -> Cosines {
-        let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
-        if let Some(pairs) = &self.pairs {
-            return Cosines::gather(&similarity, pairs);
-        }
-        let negatives = similarity.get().topk(16.min(bank.rows()), 1, true, false).1;
-        let positives = self.batch.index.unsqueeze(1);
-        Cosines::gather(
-            &similarity,
-            &Pairs {
-                positives,
-                negatives,
-            },
-        )
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind as Dtype, Tensor};
 
-use super::inter::Frozen;
+use super::frozen::Frozen;
 use super::seed::{Purpose, seed_torch};
 use crate::bank::Bank;
 use crate::labels;

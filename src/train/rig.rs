@@ -16,7 +16,8 @@ use crate::policy::script::{Script, Source, Unknown};
 use crate::policy::{Fault, Now, Slot};
 use crate::swap::Gate;
 
-use super::inter::{Frozen, apply, ask};
+use super::frozen::Frozen;
+use super::inter::{apply, ask};
 use super::{build, init};
 
 /// A run between two steps.

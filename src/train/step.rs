@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::inter::{self, Batch, Decision, Frozen, Relation};
+use super::frozen::Frozen;
+use super::inter::{self, Batch, Decision, Relation};
 use super::rig::Rig;
 use crate::labels;
 use crate::method::{self, Contrast};

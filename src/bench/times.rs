@@ -1,0 +1,40 @@
+//! Times of something that is done again and again.
+
+use serde_json::{Value, json};
+
+use crate::train::clock::Stopwatch;
+
+/// Times of one thing in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Times(Vec<f64>);
+
+impl Times {
+    /// Runs it twice unmeasured and `repeat` times measured.
+    pub(super) fn of(repeat: usize, mut work: impl FnMut(u64)) -> Self {
+        let mut all = Vec::with_capacity(repeat);
+        for round in 0..repeat as u64 + 2 {
+            let watch = Stopwatch::start();
+            work(round);
+            all.push(watch.ms());
+        }
+        let mut all = all.split_off(2);
+        all.sort_by(f64::total_cmp);
+        Self(all)
+    }
+
+    /// The median.
+    pub fn median(&self) -> f64 {
+        let (low, high) = ((self.0.len() - 1) / 2, self.0.len() / 2);
+        f64::midpoint(self.0[low], self.0[high])
+    }
+
+    /// Half of the distance between the quartiles.
+    pub fn spread(&self) -> f64 {
+        let at = |share: f64| self.0[((self.0.len() - 1) as f64 * share).round() as usize];
+        (at(0.75) - at(0.25)) / 2.0
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({"median_ms": self.median(), "spread_ms": self.spread(), "n": self.0.len()})
+    }
+}

@@ -1,0 +1,143 @@
+//! What the sections `data` and `views` may say.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the images come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100`, `stl10`, `folder` or
+    /// `list`.
+    pub source: String,
+    /// The folder of the files; relative to the working directory.
+    pub dir: PathBuf,
+    /// What of `stl10` is trained on: `unlabeled`, `train` or `train+unlabeled`. The neighbours are always its `train`.
+    pub split: String,
+    /// Subfolder of the training split of a folder, or its list; relative to `dir`. Labels are not needed.
+    pub train: String,
+    /// Subfolder or list of the labelled images that the kNN takes as neighbours; empty: the training split.
+    pub memory: String,
+    /// Subfolder or list of the evaluation split.
+    pub eval: String,
+    /// Names of the classes of a list, one a line; relative to `dir`. Empty: the labels' numbers.
+    pub classes: PathBuf,
+    /// When files of a folder or list are decoded: `cached` (once, to squares of `size`) or `live` (for every view, which
+    /// is cut from the image in its own size).
+    pub decode: String,
+    /// Side in pixels to which cached images are brought.
+    pub size: u32,
+    /// Where decoded images are cached; relative to `dir`.
+    pub cache: PathBuf,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            source: "embedded".into(),
+            dir: PathBuf::new(),
+            split: "unlabeled".into(),
+            train: "train".into(),
+            memory: String::new(),
+            eval: "test".into(),
+            classes: PathBuf::new(),
+            decode: "cached".into(),
+            size: 32,
+            cache: ".sandbox-cache".into(),
+        }
+    }
+}
+
+/// How two views are made of an image; the defaults are MoCo v2's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Views {
+    /// Side of a view in pixels.
+    pub size: i64,
+    /// Smallest and largest area of the crop, as fractions of the image.
+    pub crop: [f64; 2],
+    /// Smallest and largest aspect ratio of the crop.
+    pub ratio: [f64; 2],
+    /// Probability of a horizontal flip.
+    pub flip: f64,
+    /// Colour jitter.
+    pub jitter: Jitter,
+    /// Probability of turning grey.
+    pub grey: f64,
+    /// Gaussian blur.
+    pub blur: Blur,
+    /// Probability of solarising.
+    pub solarize: f64,
+    /// Mean of each channel, for normalisation.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each channel.
+    pub std: Vec<f64>,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self {
+            size: 28,
+            crop: [0.2, 1.0],
+            ratio: [3.0 / 4.0, 4.0 / 3.0],
+            flip: 0.5,
+            jitter: Jitter::default(),
+            grey: 0.2,
+            blur: Blur::default(),
+            solarize: 0.0,
+            mean: vec![0.5],
+            std: vec![0.25],
+        }
+    }
+}
+
+/// Colour jitter: probability and strengths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jitter {
+    /// Probability for an image.
+    pub prob: f64,
+    /// Factors are drawn from 1 - x to 1 + x.
+    pub brightness: f64,
+    /// Likewise.
+    pub contrast: f64,
+    /// Likewise.
+    pub saturation: f64,
+    /// Shift of the hue, drawn from -x to x; 0.5 is half a turn.
+    pub hue: f64,
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self {
+            prob: 0.8,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.1,
+        }
+    }
+}
+
+/// Gaussian blur.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blur {
+    /// Probability for an image.
+    pub prob: f64,
+    /// Side of the kernel in pixels, odd; about a tenth of the view.
+    pub kernel: i64,
+    /// Smallest and largest standard deviation in pixels.
+    pub sigma: [f64; 2],
+}
+
+impl Default for Blur {
+    fn default() -> Self {
+        Self {
+            prob: 0.5,
+            kernel: 3,
+            sigma: [0.1, 2.0],
+        }
+    }
+}

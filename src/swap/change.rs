@@ -1,0 +1,53 @@
+//! What can become of a slot, for those who record it.
+
+use crate::policy::{Fault, Generation, Slot};
+
+/// What became of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first generation of a run.
+    Started,
+    /// A new generation decides from the next step on.
+    Live,
+    /// The live generation has passed its trial.
+    Confirmed,
+    /// A saved content was not taken; the live generation stays.
+    Refused,
+    /// The live generation failed and the last good one decides the same step again.
+    RolledBack,
+    /// The live generation failed and there is none before it: the inter-image branch rests for this step.
+    Rested,
+}
+
+impl Event {
+    /// The event as it stands in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Event::Started => "started",
+            Event::Live => "live",
+            Event::Confirmed => "confirmed",
+            Event::Refused => "refused",
+            Event::RolledBack => "rolled_back",
+            Event::Rested => "rested",
+        }
+    }
+}
+
+/// A change, or a refused one, as the records show it.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The slot.
+    pub slot: Slot,
+    /// What became of it.
+    pub event: Event,
+    /// The generation that is live after it.
+    pub generation: Generation,
+    /// The main text of the live generation before, where there was one.
+    pub before: Option<String>,
+    /// The main text that the event is about.
+    pub text: String,
+    /// What was wrong.
+    pub fault: Option<Fault>,
+    /// Optimiser steps done.
+    pub step: u64,
+}
