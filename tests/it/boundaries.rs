@@ -221,6 +221,7 @@ fn close(got: f64, expected: f64, scale: f64) -> bool {
 
 #[test]
 fn info_nce_with_its_margins_equals_plain_loops() {
+    let _turn = crate::turn();
     let at = golden::now(0);
     let own = ("temperature", json!(0.5));
     agrees("plain", &[], at, &|c, _| info_nce(c, |s| s, BRANCH));
@@ -246,6 +247,7 @@ fn info_nce_with_its_margins_equals_plain_loops() {
 
 #[test]
 fn losses_of_their_own_equal_plain_loops() {
+    let _turn = crate::turn();
     let at = golden::now(0);
     agrees("supervised", &[], at, &|c, _| supervised(c, BRANCH));
     agrees("supervised", &[("temperature", json!(0.1))], at, &|c, _| {
@@ -267,6 +269,7 @@ const WAY: [(u64, f64); 5] = [(0, 0.0), (20, 0.0), (35, 0.25), (50, 0.5), (100, 
 
 #[test]
 fn margin_and_temperature_move_over_the_run() {
+    let _turn = crate::turn();
     let span = [("begin", json!(0.2)), ("finish", json!(0.8))];
     for (step, linear) in WAY {
         let wave = (1.0 - (PI * linear).cos()) / 2.0;
@@ -294,6 +297,7 @@ fn margin_and_temperature_move_over_the_run() {
 
 #[test]
 fn a_move_of_no_length_is_a_jump() {
+    let _turn = crate::turn();
     let jump = [("begin", json!(0.5)), ("finish", json!(0.5))];
     for (step, margin) in [(49, 0.0), (50, -0.5), (51, -0.5)] {
         agrees("annealed_margin", &jump, now(step, 101), &|c, _| {
@@ -308,6 +312,7 @@ fn a_move_of_no_length_is_a_jump() {
 
 #[test]
 fn unknown_names_are_refused_with_those_that_are_known() {
+    let _turn = crate::turn();
     let cosines = Cosines::new();
     for (name, value, said) in [
         ("kind", "cone", "unknown kind 'cone', known are cosine, arc"),
@@ -337,6 +342,7 @@ fn unknown_names_are_refused_with_those_that_are_known() {
 /// Where a query and its positive are the same, the arc's slope would be infinite.
 #[test]
 fn the_arc_has_a_finite_slope_at_cosines_of_one() {
+    let _turn = crate::turn();
     for margin in [0.25, -0.25] {
         for cosine in [1.0, -1.0, 1.000_000_1] {
             let cosines = Cosines {
@@ -353,6 +359,7 @@ fn the_arc_has_a_finite_slope_at_cosines_of_one() {
 /// Without anything to be contrasted, every boundary is silent.
 #[test]
 fn queries_without_pairs_have_no_loss_and_no_gradient() {
+    let _turn = crate::turn();
     for (name, _) in sandbox::policy::script::SHIPPED {
         if !name.starts_with("boundaries/") {
             continue;

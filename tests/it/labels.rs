@@ -110,6 +110,7 @@ impl Sculley {
 
 #[test]
 fn minibatch_moves_centroids_as_sculleys_loop_does() {
+    let _turn = crate::turn();
     for (memory, cap) in [(0, f64::INFINITY), (7, 7.0)] {
         let mut script = policy(
             "minibatch",
@@ -149,6 +150,7 @@ fn minibatch_moves_centroids_as_sculleys_loop_does() {
 
 #[test]
 fn minibatch_reassigns_all_images_when_its_epoch_has_come() {
+    let _turn = crate::turn();
     let params = [("clusters", json!(6)), ("reassign_every", json!(2))];
     let mut script = policy("minibatch", &params);
     let mut bank = begin(&mut script, &unit(150, 2));
@@ -180,6 +182,7 @@ fn minibatch_reassigns_all_images_when_its_epoch_has_come() {
 
 #[test]
 fn none_gives_each_image_a_class_of_its_own_for_ever() {
+    let _turn = crate::turn();
     let features = unit(20, 3);
     let mut script = policy("none", &[]);
     let mut bank = begin(&mut script, &features);
@@ -193,6 +196,7 @@ fn none_gives_each_image_a_class_of_its_own_for_ever() {
 
 #[test]
 fn options_of_kmeans_reach_it() {
+    let _turn = crate::turn();
     let features = unit(120, 5);
     for name in ["online", "offline", "minibatch"] {
         let start = |params: &[(&str, Value)]| {
@@ -231,6 +235,7 @@ fn options_of_kmeans_reach_it() {
 /// Many names are free at once after the first clustering of many images: they are not all given anew in one step.
 #[test]
 fn online_gives_sixteen_names_anew_in_a_step_and_goes_on() {
+    let _turn = crate::turn();
     let features = unit(400, 6);
     let labels = Tensor::arange(400, (Kind::Int64, Device::Cpu)).clamp_max(39);
     let mut bank = Bank::new(400, 5, 40, 1.0, Device::Cpu);

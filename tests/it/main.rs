@@ -16,3 +16,12 @@ mod swap;
 mod sweep;
 mod tidy;
 mod weights;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits until no other test draws: libtorch's generator belongs to the process, and each call of a policy seeds it anew.
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -76,6 +76,7 @@ pub(super) const CASES: &[Case] = &[
 
 #[test]
 fn every_labels_policy_survives_every_case() {
+    let _turn = crate::turn();
     for (what, _, features, params, said) in CASES {
         for name in shipped("labels") {
             let path = format!("labels/{name}.rhai");

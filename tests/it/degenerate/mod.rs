@@ -118,6 +118,7 @@ fn play(case: &Case, sampler: &str, boundary: &str) {
 
 #[test]
 fn every_sampler_survives_every_case() {
+    let _turn = crate::turn();
     for case in CASES {
         for sampler in shipped("samplers") {
             play(case, sampler, "cosine_margin");
@@ -127,6 +128,7 @@ fn every_sampler_survives_every_case() {
 
 #[test]
 fn every_boundary_survives_every_case() {
+    let _turn = crate::turn();
     for case in CASES {
         for boundary in shipped("boundaries") {
             play(case, "semi_hard", boundary);
@@ -136,6 +138,7 @@ fn every_boundary_survives_every_case() {
 
 #[test]
 fn a_step_after_a_broken_query_goes_on_with_the_same_generations() {
+    let _turn = crate::turn();
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::plain();
     let good = world.queries.copy();

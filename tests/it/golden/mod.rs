@@ -107,6 +107,7 @@ pub(crate) fn now(step: u64) -> Now {
 
 #[test]
 fn golden_cases_agree_with_the_official_code() {
+    let _turn = crate::turn();
     let folder = std::env::var_os("SANDBOX_GOLDENS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens"),
         PathBuf::from,
