@@ -61,7 +61,7 @@ pub struct Run {
     #[arg(short = 'm', long)]
     pub multirun: bool,
     /// What to vary, the first key slowest: sampler=random,hard optim.lr=0.1,0.2 seed=0,1,2. The bare name of a slot means
-    /// its script, [0.2,1] is one value.
+    /// its script, with its own defaults and what --set says; [0.2,1] is one value.
     #[arg(value_name = "KEY=V1,V2", requires = "multirun")]
     pub vary: Vec<String>,
     /// Runs of a sweep at once; each then gets its part of the cores (OMP_NUM_THREADS, unless that is set), and its numbers
@@ -73,6 +73,9 @@ pub struct Run {
         "multirun", "vary", "config", "script", "set", "name", "out", "seed", "steps", "device",
     ])]
     pub resume: Option<PathBuf>,
+    /// Scripts that a sweep varies.
+    #[arg(skip)]
+    pub varied: Vec<PathBuf>,
     /// End when standard input closes, as a sweep's jobs do when the sweep is killed.
     #[arg(long, hide = true)]
     pub end_with_parent: bool,
@@ -110,6 +113,7 @@ impl Run {
             run.name = None;
             run.set.extend_from_slice(sets);
             run.script.extend_from_slice(scripts);
+            run.varied = scripts.to_vec();
             run.plan()
         };
         sweep::start(&sweep::Ask {
@@ -167,7 +171,8 @@ impl Run {
             let slot = slot_of(&search, path)?;
             let planned = config.slot_mut(slot);
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
-            if planned.script != *path {
+            // Where scripts are compared none of them keeps parameters that the others do not get.
+            if planned.script != *path || self.varied.contains(path) {
                 let said = |name: &String| {
                     self.set
                         .iter()
@@ -184,4 +189,44 @@ impl Run {
 /// The slot that a script's header declares.
 fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
     declared_slot(search, path).map_err(|message| Invalid(message).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    /// What the sampler is told beside its defaults.
+    fn parameters(args: &[&str], varied: bool) -> serde_json::Value {
+        let script = ["sandbox", "--script", "samplers/semi_hard.rhai"];
+        let Line { mut run } = Line::parse_from([&script[..], args].concat());
+        if varied {
+            run.varied = run.script.clone();
+        }
+        json!(run.plan().unwrap().config.sampler.params)
+    }
+
+    /// The embedded example has 512 negatives for this sampler, and none for those that it is compared with.
+    #[test]
+    fn scripts_that_are_compared_keep_no_parameters_that_others_do_not_get() {
+        let set = ["--set", "sampler.negatives=9"];
+        assert_eq!(
+            parameters(&[], false),
+            json!({"pool": 0.1, "negatives": 512})
+        );
+        assert_eq!(
+            parameters(&set, false),
+            json!({"pool": 0.1, "negatives": 9})
+        );
+        assert_eq!(parameters(&[], true), json!({}));
+        assert_eq!(parameters(&set, true), json!({"negatives": 9}));
+    }
 }
