@@ -60,7 +60,8 @@ pub struct Measured {
     pub floor: Times,
     /// The naive way, where it was asked for: `[B, K, D]` gathered, positives and negatives found query by query.
     pub oracle: Option<Times>,
-    /// Largest memory of the process during the steps less what it held before them, in MiB.
+    /// Largest memory of the process during the steps less what it held before them, in MiB. The allocator keeps what is freed
+    /// (`train::memory`), in pieces that do not always fit again: up to twice what the tensors themselves need.
     pub peak_mib: Option<f64>,
 }
 

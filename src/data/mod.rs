@@ -90,6 +90,21 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The folder of its files, where it reads any.
+    pub fn dir(&self) -> Option<&Path> {
+        match self {
+            Source::Embedded => None,
+            Source::Idx { dir }
+            | Source::Cifar10 { dir }
+            | Source::Cifar100 { dir }
+            | Source::Stl10 { dir, .. }
+            | Source::Folder { dir, .. }
+            | Source::List { dir, .. } => Some(dir),
+        }
+    }
+}
+
 /// The splits of a source. Their images have equally many channels; `memory` and `eval` have labels of the same classes.
 #[derive(Clone, Debug)]
 pub struct Splits {

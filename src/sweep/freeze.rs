@@ -214,8 +214,12 @@ fn prepare(job: &Job, resolve: &Resolve<'_>) -> Result<Ready> {
     })
 }
 
-/// What a run would find out before its first step, the images apart; the scripts that it would ask.
+/// What a run would find out before its first step, but for what stands in the images' files; the scripts that it would ask.
 fn check(plan: &Plan) -> Result<Vec<(Slot, Source)>> {
+    if let Some(dir) = plan.source.dir().filter(|dir| !dir.is_dir()) {
+        let message = format!("data.dir: '{}' is no folder", dir.display());
+        return Err(Error::Request(message).into());
+    }
     device::resolve(&plan.config.device)?;
     plan.spec(plan.recipe.mean.len() as i64).check()?;
     let policies = rig::policies(plan)?.into_iter();

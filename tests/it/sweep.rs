@@ -357,6 +357,10 @@ const WRONG_KEYS: &[(&[&str], &str)] = &[
         &["sampler=labels/online.rhai"],
         "'labels/online.rhai' is no script for slot sampler",
     ),
+    (
+        &["data.dir=.,nowhere"],
+        "job 2 of 2 (data.dir=nowhere) cannot run, so none was started: data.dir: 'nowhere' is no folder",
+    ),
     (&["seed=0,0"], "seed: '0' stands twice"),
     (
         &["optim.lr=1,2", "--set", "optim.lr=3"],
