@@ -5,8 +5,13 @@
 //! With B queries, N rows, D dimensions and K negatives a sampler that looks at similarities needs the product `[B, D] x [D, N]`:
 //! `2 B N D` operations, 3.3 GFLOP at 256, 50,000 and 128, and `4 B N` bytes written once and read once by the selection. The
 //! way back is a weighted sum of K rows for each query, `2 B K D` operations (0.27 GFLOP at 4,096) over `4 B K D` bytes read in
-//! no order. [`Floor`] times just these, with the same library on the same machine; what is above is selection, draws, the
+//! no order. `floor` times just these, with the same library on the same machine; what is above is selection, draws, the
 //! boundary's softmax, checks and the upkeep of labels.
+//!
+//! Measured on two cores of an AMD EPYC with these sizes (medians of three runs, ms): floor 36 to 53; random 66 to 74, semi-easy
+//! 85 to 114, semi-hard 92 to 103, hard 86 to 94; `oracle`, the naive way,
+//! 1,070 to 1,520. Above the floor random spends some 20 ms, on a million draws and on boundary and checks over `[B, K]`; the others 45 to
+//! 75 ms, on the selection among 12.8 million cosines besides.
 //!
 //! Four things bring a step near it: one product is shared by sampler, boundary and diagnostics; the pool is selected by
 //! counting leading bits, not by comparing (`topk(.., sorted = false)`); a query's own cluster is found by one sort of the labels,
