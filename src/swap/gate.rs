@@ -10,7 +10,7 @@ use super::watch::{Seen, Watch};
 use crate::policy::script::{Cost, Origin, Script, Source, Unknown};
 use crate::policy::{Fault, Generation, Kind, Now, Params, Slot};
 
-/// Steps after a swap in which the new generation counts as on trial.
+/// Steps in which a new generation is on trial: only those count in which it was asked.
 pub const TRIAL: u32 = 10;
 
 /// A generation with the policy that it names.
@@ -29,6 +29,8 @@ struct Seat {
     numbers: u32,
     /// Steps of the trial that are left.
     trial: u32,
+    /// Whether the live generation has answered since the last step began.
+    answered: bool,
     /// Whether the branch rests because of this slot: said once, not at each step.
     resting: bool,
 }
@@ -97,6 +99,7 @@ impl Gate {
             overrides,
             numbers: 1,
             trial: 0,
+            answered: false,
             resting: false,
         };
         self.seats.insert(slot, seat);
@@ -164,10 +167,21 @@ impl Gate {
         }
     }
 
-    /// One step of each trial has gone well; a generation that has passed its trial is the only one to go back to.
+    /// Hears that the live policy of a slot has answered in a step, and that the answer was good.
+    pub fn answered(&mut self, slot: Slot) {
+        if let Some(seat) = self.seats.get_mut(&slot) {
+            seat.answered = true;
+        }
+    }
+
+    /// Counts the step that is over in each trial whose generation answered in it; a generation that has passed its trial is
+    /// the only one to go back to.
     fn count_trials(&mut self, now: Now) {
         let mut passed = Vec::new();
         for (slot, seat) in &mut self.seats {
+            if !std::mem::take(&mut seat.answered) {
+                continue;
+            }
             if seat.trial == 1 {
                 let keep_from = seat.before.len().saturating_sub(1);
                 seat.before.drain(..keep_from);
@@ -245,7 +259,8 @@ impl Gate {
         let next = Installed { script, generation };
         seat.before.push(std::mem::replace(&mut seat.live, next));
         seat.numbers += 1;
-        seat.trial = TRIAL + 1;
+        seat.trial = TRIAL;
+        seat.answered = false;
         seat.resting = false;
         self.changes.push(change);
         Ok(())
@@ -261,6 +276,7 @@ impl Gate {
         if let Some(before) = seat.before.pop() {
             seat.live = before;
             seat.trial = 0;
+            seat.answered = false;
             self.note(slot, Event::RolledBack, Some(fault), &failed, now);
             return Verdict::Again;
         }

@@ -207,7 +207,10 @@ pub fn ask<T>(
 ) -> Option<T> {
     loop {
         match question(gate.live(slot)) {
-            Ok(answer) => return Some(answer),
+            Ok(answer) => {
+                gate.answered(slot);
+                return Some(answer);
+            }
             Err(fault) => match gate.fault(fault, now) {
                 Verdict::Again => {}
                 Verdict::Rest => return None,

@@ -62,6 +62,9 @@ impl Records {
             rig.loader.steps_per_epoch(),
             rig.plan.config.train.batch,
         ));
+        if let Some(text) = beginning_of_inter(rig) {
+            self.recorder.say(&text);
+        }
         self.save_status();
     }
 
@@ -81,4 +84,24 @@ impl Records {
         }
         self.recorder.say(&text);
     }
+}
+
+/// From when on the inter-image branch takes part, where that is not from the first step; a run that ends before then has to
+/// say so, because its slots change nothing in it.
+fn beginning_of_inter(rig: &Rig) -> Option<String> {
+    let warmup = rig.plan.config.inter.warmup_epochs;
+    let first = warmup * rig.loader.steps_per_epoch();
+    if !rig.plan.inter() || warmup == 0 {
+        return None;
+    }
+    let epoch = warmup + 1;
+    Some(match first < rig.steps {
+        true => format!("inter  from epoch {epoch} on, after inter.warmup_epochs = {warmup}"),
+        false => format!(
+            "inter  never: it begins with epoch {epoch} (inter.warmup_epochs = {warmup}), at step {}, and this run has {} \
+             steps; labels, sampler and boundary are not asked",
+            first + 1,
+            rig.steps
+        ),
+    })
 }

@@ -260,6 +260,29 @@ fn a_fault_on_trial_is_rolled_back_and_no_step_is_lost() {
     run.assert_same_losses(&quiet.stop());
 }
 
+/// While only the intra-image branch trains no slot is asked, so nothing shows whether a generation is good.
+#[test]
+fn only_steps_that_asked_it_count_in_a_trial() {
+    let dir = Dir::new();
+    let text = dir.copy_script(SCRIPT);
+    let mut run = dir.start(&["--script", SCRIPT, "--set", "inter.warmup_epochs=20"]);
+    assert!(run.text.contains("inter  from epoch 21 on"), "{}", run.text);
+    dir.write("scripts/samplers/semi_hard.rhai", &wider(&text));
+    run.until("sampler: semi_hard gen 2 has passed its trial");
+    let run = run.stop();
+    let step = |event: &str| run.ledger("sampler", event)[0]["step"].as_u64().unwrap();
+    let first_asked = step("live").max(20 * 512 / 16);
+    assert_eq!(step("confirmed"), first_asked + 10);
+}
+
+#[test]
+fn a_run_that_ends_before_its_slots_are_asked_says_so() {
+    let dir = Dir::new();
+    let run = dir.train(&["--steps", "20", "--set", "inter.warmup_epochs=2"]);
+    let said = "inter  never: it begins with epoch 3 (inter.warmup_epochs = 2), at step 65, and this run has 20 steps";
+    assert!(run.text.contains(said), "{}", run.text);
+}
+
 #[test]
 fn a_changed_import_changes_its_importer() {
     let dir = Dir::new();
