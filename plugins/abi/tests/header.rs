@@ -1,4 +1,8 @@
 //! The checked-in C header is the one that the types give, and compiles without a warning as C11 and as C++17.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
