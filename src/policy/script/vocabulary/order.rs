@@ -9,7 +9,7 @@ use super::verb::{Verb, verb};
 pub(super) const VERBS: &[Verb] = &[
     verb(
         "topk(x: Tensor, k: int, dim: int = -1, largest: bool = true, sorted: bool = true) -> map",
-        "The k largest or smallest along a dimension: .values and .indices, best first or, where sorted is false, in no order, \
+        "The k largest or smallest along a dimension: .values and .indices, best first or, where sorted is false, in the order of the columns (on a GPU in no order), \
          which is found several times faster.",
         |a| {
             let (x, k, dim) = (a.tensor(0)?, a.int(1)?, a.int_or(2, -1)?);
