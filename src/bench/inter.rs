@@ -28,8 +28,8 @@ use super::oracle;
 use super::times::Times;
 use crate::bank::Bank;
 use crate::labels;
-use crate::policy::script::{Script, Search, Source, Unknown};
-use crate::policy::{Now, Params, Slot};
+use crate::policy::script::{Script, Search, Source};
+use crate::policy::{Now, Params, Slot, Unknown};
 use crate::sampler::Similarity;
 use crate::swap::Gate;
 use crate::train::inter::{self, Batch};
@@ -167,8 +167,8 @@ fn measure(
     let upkeep = Times::of(repeat, |round| {
         let now = now(round);
         let _ = bank.admit(&index, &queries, Some(&labels));
-        let upkeep = inter::ask(&mut gate, Slot::Labels, now, |script| {
-            labels::after_step(script, &bank, now)
+        let upkeep = inter::ask(&mut gate, Slot::Labels, now, |policy| {
+            labels::after_step(policy, &bank, now)
         });
         inter::apply(&mut bank, &upkeep.unwrap_or_default());
         wait(bank.labels());

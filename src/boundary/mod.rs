@@ -1,10 +1,11 @@
 //! Slot `boundary`: how far positives must lie from negatives, as logits or as a loss.
 
+mod plugin;
 mod script;
 
 use tch::{Kind as Dtype, Tensor};
 
-use crate::policy::{Fault, Now};
+use crate::policy::{Fault, Now, Policy};
 use crate::train::seed::{Purpose, seed_torch};
 
 /// The cosine that stands in the place of a negative that a sampler did not find: its logit vanishes in every softmax,
@@ -33,6 +34,8 @@ pub enum Decision {
     Logits(Tensor),
     /// The loss itself, `[]` f32.
     Loss(Tensor),
+    /// The loss with its gradient on the cosines, from a policy outside of libtorch's graph.
+    Gradient(Outcome),
 }
 
 /// The loss of a boundary and its gradient on the cosines.
@@ -63,6 +66,19 @@ pub trait Boundary {
     fn refuse(&self, message: String) -> Fault;
 }
 
+impl Boundary for Policy {
+    fn decide(&mut self, ctx: &Context<'_>) -> Result<Decision, Fault> {
+        match self {
+            Policy::Script(script) => script.decide(ctx),
+            Policy::Plugin(plugin) => plugin.decide(ctx),
+        }
+    }
+
+    fn refuse(&self, message: String) -> Fault {
+        self.output_fault("decide", message)
+    }
+}
+
 /// Asks a boundary about detached cosines, checks what it answers and takes the gradient.
 ///
 /// # Errors
@@ -78,25 +94,26 @@ pub fn run(policy: &mut dyn Boundary, ctx: &Context<'_>) -> Result<Outcome, Faul
         ..*ctx
     };
     let decision = tch::with_grad(|| policy.decide(&inner))?;
-    tch::with_grad(|| outcome(&decision, &inner)).map_err(|message| policy.refuse(message))
+    tch::with_grad(|| outcome(decision, &inner)).map_err(|message| policy.refuse(message))
 }
 
-fn outcome(decision: &Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
+fn outcome(decision: Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
     let loss = match decision {
+        Decision::Gradient(outcome) => return given(outcome, ctx),
         Decision::Loss(loss) => {
-            expect(loss, &[], "the loss")?;
-            loss.shallow_clone()
+            expect(&loss, &[], "the loss")?;
+            loss
         }
         Decision::Logits(logits) => {
             let (b, p) = ctx.positives.size2().map_err(|error| error.to_string())?;
             expect(
-                logits,
+                &logits,
                 &[b, p + ctx.negatives.size()[1]],
                 "the logits [B, P + K]",
             )?;
             // What has nothing to be told apart from says nothing, and does not make the others count for less.
             let contrasted = ctx.negatives.gt(MISSING).any_dim(1, true);
-            info_nce(logits, &ctx.valid.logical_and(&contrasted))
+            info_nce(&logits, &ctx.valid.logical_and(&contrasted))
         }
     };
     if !loss.requires_grad() {
@@ -117,6 +134,25 @@ fn outcome(decision: &Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
         positives: gradient(0),
         negatives: gradient(1),
     };
+    finite(&outcome)?;
+    Ok(outcome)
+}
+
+/// Checks a gradient that did not come of libtorch's graph.
+fn given(outcome: Outcome, ctx: &Context<'_>) -> Result<Outcome, String> {
+    expect(&outcome.loss, &[], "the loss")?;
+    let of_positives = &ctx.positives.size();
+    expect(
+        &outcome.positives,
+        of_positives,
+        "the gradient on the positives",
+    )?;
+    let of_negatives = &ctx.negatives.size();
+    expect(
+        &outcome.negatives,
+        of_negatives,
+        "the gradient on the negatives",
+    )?;
     finite(&outcome)?;
     Ok(outcome)
 }

@@ -1,8 +1,8 @@
 //! A boundary written in Rhai.
 
 use super::{Boundary, Context, Decision, MISSING};
-use crate::policy::script::{Budget, Fields, Script, answer};
-use crate::policy::{Fault, Slot};
+use crate::policy::script::{Fields, Script, answer};
+use crate::policy::{Budget, Fault, Slot};
 
 impl Boundary for Script {
     fn decide(&mut self, ctx: &Context<'_>) -> Result<Decision, Fault> {

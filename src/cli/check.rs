@@ -8,17 +8,18 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Invalid;
-use crate::policy::script::{Cost, Script, Search, Source, Unknown, declared_slot};
-use crate::policy::{Fault, Params};
+use crate::policy::plugin::{Description, Library, Staging};
+use crate::policy::script::{Search, declared_slot};
+use crate::policy::{Content, Cost, Fault, Params, Policy, PolicyFile, Slot, Unknown};
 use crate::train::rehearsal;
 
-/// Compile scripts, check their contract, rehearse them on synthetic data and time them.
+/// Compile scripts, check their contract, rehearse them on synthetic data and time them; likewise plugins (FILE.so).
 ///
 /// The rehearsal asks a script everything that a run would ask it, on 8 random unit rows and a bank of at least 256. Exit
 /// code 2 when a script has a fault.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The scripts, looked for as `run` does.
+    /// The scripts and plugins, looked for as `run` does.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How to print what was found.
@@ -38,6 +39,8 @@ pub enum Format {
 /// What a good script showed.
 struct Passed {
     slot: &'static str,
+    /// What a plugin is.
+    what: String,
     hash: String,
     params: Params,
     cost: Cost,
@@ -62,7 +65,7 @@ impl Check {
         }
         if faults > 0 {
             bail!(Invalid(format!(
-                "{faults} of {} scripts cannot be used",
+                "{faults} of {} policies cannot be used",
                 self.files.len()
             )));
         }
@@ -71,20 +74,58 @@ impl Check {
 }
 
 fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
-    let slot = declared_slot(search, file).map_err(Outcome::Unusable)?;
-    let origin = search.find(slot, file)?;
-    let source = Source::read(slot, &origin)?;
-    let hash = source.hash();
-    let mut script = Script::build(slot, source, &Params::new(), Unknown::Refused)?;
+    let (slot, content) = match file.extension().is_some_and(|ending| ending == "so") {
+        true => plugin(search, file)?,
+        false => script(search, file)?,
+    };
+    let hash = content.hash();
+    let mut policy = Policy::build(slot, content, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
-    rehearsal::synthetic(&mut script)?;
-    let cost = rehearsal::decide(&mut script)?;
+    rehearsal::synthetic(&mut policy)?;
+    let cost = rehearsal::decide(&mut policy)?;
     Ok(Passed {
         slot: slot.name(),
+        what: match &policy {
+            Policy::Script(_) => String::new(),
+            Policy::Plugin(plugin) => said(&plugin.describe()),
+        },
         hash,
-        params: script.params().clone(),
+        params: policy.params().clone(),
         cost,
     })
+}
+
+fn script(search: &Search, file: &Path) -> Result<(Slot, Content), Outcome> {
+    let slot = declared_slot(search, file).map_err(Outcome::Unusable)?;
+    let file = PolicyFile::Script(search.find(slot, file)?);
+    Ok((slot, file.read(slot)?))
+}
+
+fn plugin(search: &Search, file: &Path) -> Result<(Slot, Content), Outcome> {
+    let path = search.find_plugin(Slot::Sampler, file)?;
+    let unusable = |error: std::io::Error| Outcome::Unusable(error.to_string());
+    let staging = Staging::temporary().map_err(unusable)?;
+    let library = Library::read(Slot::Sampler, &path)?;
+    let slot = library.describe(&staging)?.slot;
+    let library = library.tried(slot, &Params::new(), &staging)?;
+    Ok((slot, Content::Plugin(library)))
+}
+
+/// What a plugin is, beside its slot.
+fn said(description: &Description) -> String {
+    let Description {
+        name,
+        version,
+        abi,
+        devices,
+        state_version,
+        ..
+    } = description;
+    let state = match state_version {
+        0 => "no state".to_owned(),
+        version => format!("state version {version}"),
+    };
+    format!(" plugin {name} {version} (contract {abi}, {devices}, {state})")
 }
 
 /// Why a file did not pass.
@@ -103,9 +144,13 @@ fn human(file: &Path, outcome: &Result<Passed, Outcome>) -> String {
     let file = file.display();
     match outcome {
         Ok(Passed {
-            slot, params, cost, ..
+            slot,
+            what,
+            params,
+            cost,
+            ..
         }) => format!(
-            "{file}: ok, {slot}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
+            "{file}: ok, {slot}{what}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
             if params.is_empty() {
                 "no parameters,".to_owned()
             } else {

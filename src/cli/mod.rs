@@ -8,6 +8,7 @@ mod embed;
 mod eval;
 mod export;
 mod plot;
+mod plugin;
 mod run;
 mod trained;
 
@@ -60,6 +61,8 @@ pub enum Command {
     Bench(bench::Bench),
     /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
     Export(export::Export),
+    /// Look into plugins: policies in shared libraries.
+    Plugin(plugin::Plugins),
     /// Write the features and embeddings of given images.
     Embed(embed::Embed),
     /// Draw the curves of a sweep anew.
@@ -72,7 +75,7 @@ pub enum Command {
 
 /// Sends warnings, and more where asked for, to standard error. `RUST_LOG` overrides.
 pub fn log(verbose: u8) {
-    let level = ["warn,script=info", "info", "debug"][usize::from(verbose.min(2))];
+    let level = ["warn,script=info,plugin=info", "info", "debug"][usize::from(verbose.min(2))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

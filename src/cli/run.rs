@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::Invalid;
+use super::{Invalid, plugin};
 use crate::config::{self, Plan, Request};
 use crate::policy::Slot;
 use crate::policy::script::{Search, declared_slot};
@@ -30,6 +30,10 @@ pub struct Run {
     /// scripts/, beside the configuration, in the binary.
     #[arg(long, value_name = "FILE")]
     pub script: Vec<PathBuf>,
+    /// A shared library for the slot that it declares, in the place of that slot's script; may be repeated. Where a script is
+    /// named for the same slot, it is watched too, and takes the slot when it is saved.
+    #[arg(long, value_name = "FILE")]
+    pub plugin: Vec<PathBuf>,
     /// A value in the place of the configuration's, as in optim.lr=0.1; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -70,7 +74,7 @@ pub struct Run {
     pub jobs: Option<u16>,
     /// Go on with a sweep: run what is not done of it, as it was frozen.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
-        "multirun", "vary", "config", "script", "set", "name", "out", "seed", "steps", "device",
+        "multirun", "vary", "config", "script", "plugin", "set", "name", "out", "seed", "steps", "device",
     ])]
     pub resume: Option<PathBuf>,
     /// Scripts that a sweep varies.
@@ -173,16 +177,28 @@ impl Run {
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
             // Where scripts are compared none of them keeps parameters that the others do not get.
             if planned.script != *path || self.varied.contains(path) {
-                let said = |name: &String| {
-                    self.set
-                        .iter()
-                        .any(|set| set.starts_with(&format!("{slot}.{name}=")))
-                };
-                planned.params.retain(|name, _| said(name));
+                planned.params.retain(|name, _| self.says(slot, name));
             }
             planned.script = path.clone();
+            planned.plugin = PathBuf::new();
+        }
+        for path in &self.plugin {
+            let slot = plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?)?;
+            let planned = config.slot_mut(slot);
+            if planned.plugin != *path {
+                planned.params.retain(|name, _| self.says(slot, name));
+            }
+            planned.plugin = path.clone();
         }
         Ok(Plan::new(loaded)?)
+    }
+}
+
+impl Run {
+    /// Whether --set gives this parameter of a slot's policy.
+    fn says(&self, slot: Slot, name: &str) -> bool {
+        let key = format!("{slot}.{name}=");
+        self.set.iter().any(|set| set.starts_with(&key))
     }
 }
 

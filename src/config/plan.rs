@@ -20,6 +20,8 @@ use crate::views::{Blur, Jitter, Recipe};
 pub struct SlotPlan {
     /// The script as it was named.
     pub script: PathBuf,
+    /// The plugin in its place.
+    pub plugin: Option<PathBuf>,
     /// The parameters.
     pub params: Params,
 }
@@ -142,13 +144,21 @@ impl Plan {
 
     /// The plan of a slot.
     pub fn slot(&self, slot: Slot) -> SlotPlan {
-        let SlotConfig { script, params } = match slot {
+        let SlotConfig {
+            script,
+            plugin,
+            params,
+        } = match slot {
             Slot::Labels => &self.config.labels,
             Slot::Sampler => &self.config.sampler,
             Slot::Boundary => &self.config.boundary,
         }
         .clone();
-        SlotPlan { script, params }
+        SlotPlan {
+            script,
+            plugin: Some(plugin).filter(|path| !path.as_os_str().is_empty()),
+            params,
+        }
     }
 
     /// Whether the inter-image branch is on.

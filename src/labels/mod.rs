@@ -1,11 +1,12 @@
 //! Slot `labels`: how pseudo-labels are made and kept.
 
+mod plugin;
 mod script;
 
 use tch::{Kind as Dtype, Tensor};
 
 use crate::bank::Bank;
-use crate::policy::{Fault, Now};
+use crate::policy::{Fault, Now, Policy};
 use crate::train::seed::{Purpose, seed_torch};
 
 /// Pseudo-labels of all images and the centroids of their clusters.
@@ -69,6 +70,37 @@ pub trait Labels {
 
     /// A fault of what `function` of this policy answered.
     fn refuse(&self, function: &str, message: String) -> Fault;
+}
+
+impl Policy {
+    fn labels(&mut self) -> &mut dyn Labels {
+        match self {
+            Policy::Script(script) => script.as_mut(),
+            Policy::Plugin(plugin) => plugin.as_mut(),
+        }
+    }
+}
+
+impl Labels for Policy {
+    fn start(&mut self, features: &Tensor, now: Now) -> Result<Clusters, Fault> {
+        self.labels().start(features, now)
+    }
+
+    fn decide(&mut self, ctx: &Context<'_>) -> Result<Option<Tensor>, Fault> {
+        self.labels().decide(ctx)
+    }
+
+    fn after_step(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
+        self.labels().after_step(bank, now)
+    }
+
+    fn after_epoch(&mut self, bank: &Bank, now: Now) -> Result<Upkeep, Fault> {
+        self.labels().after_epoch(bank, now)
+    }
+
+    fn refuse(&self, function: &str, message: String) -> Fault {
+        self.output_fault(function, message)
+    }
 }
 
 /// Asks for the first labels and checks them.

@@ -4,8 +4,8 @@ use tch::Tensor;
 
 use super::{Clusters, Context, Labels, Upkeep};
 use crate::bank::Bank;
-use crate::policy::script::{Budget, Fields, Script, answer};
-use crate::policy::{Fault, Kind, Now, Slot};
+use crate::policy::script::{Fields, Script, answer};
+use crate::policy::{Budget, Fault, Kind, Now, Slot};
 
 impl Labels for Script {
     fn start(&mut self, features: &Tensor, now: Now) -> Result<Clusters, Fault> {

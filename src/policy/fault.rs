@@ -11,6 +11,8 @@ pub enum Kind {
     Missing,
     /// The text does not compile, or calls something that does not exist.
     Compile,
+    /// The library cannot be loaded, or did not survive its trial in a process of its own.
+    Load,
     /// It compiles, but is not a policy: header, required function, parameters.
     Contract,
     /// It stopped with an error while it ran.
@@ -26,11 +28,31 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
+    const ALL: [Kind; 9] = [
+        Kind::Missing,
+        Kind::Compile,
+        Kind::Load,
+        Kind::Contract,
+        Kind::Call,
+        Kind::Output,
+        Kind::Budget,
+        Kind::Panic,
+        Kind::State,
+    ];
+
+    /// The kind of that name; an unknown one is a failed call.
+    pub fn named(name: &str) -> Kind {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.name() == name).unwrap_or(Kind::Call)
+    }
+
     /// The kind as it stands in the ledger.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Missing => "missing",
             Kind::Compile => "compile",
+            Kind::Load => "load",
             Kind::Contract => "contract",
             Kind::Call => "call",
             Kind::Output => "output",

@@ -1,13 +1,26 @@
 //! What fills a slot: its words, and nothing that knows a tensor's shape.
 
+mod budget;
+mod carrier;
+mod content;
 pub mod fault;
+mod file;
+mod params;
+pub mod plugin;
+mod saved;
 pub mod script;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use budget::{Budget, Cost};
+pub use carrier::Policy;
+pub use content::Content;
 pub use fault::{Fault, Kind};
+pub use file::PolicyFile;
+pub use params::{Params, Unknown};
+pub use saved::{Handover, PluginState, Saved};
 
 /// A place in the training step that a policy fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,10 +67,6 @@ impl fmt::Display for Slot {
         f.write_str(self.name())
     }
 }
-
-/// Parameters of a policy: what its `defaults()` state, overridden by the configuration. Numbers, texts, booleans and
-/// lists of them.
-pub type Params = serde_json::Map<String, serde_json::Value>;
 
 /// One version of a policy in one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

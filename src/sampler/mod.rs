@@ -1,5 +1,6 @@
 //! Slot `sampler`: which rows of the bank are a query's positives and its negatives.
 
+mod plugin;
 mod script;
 mod similarity;
 
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use tch::{Kind as Dtype, Tensor};
 
 use crate::bank::Bank;
-use crate::policy::{Fault, Now};
+use crate::policy::{Fault, Now, Policy};
 use crate::train::seed::{Purpose, seed_torch};
 
 pub use similarity::Similarity;
@@ -52,6 +53,19 @@ pub trait Sampler {
 
     /// A fault of what this policy answered.
     fn refuse(&self, message: String) -> Fault;
+}
+
+impl Sampler for Policy {
+    fn decide(&mut self, ctx: &Context<'_>) -> Result<Pairs, Fault> {
+        match self {
+            Policy::Script(script) => script.decide(ctx),
+            Policy::Plugin(plugin) => plugin.decide(ctx),
+        }
+    }
+
+    fn refuse(&self, message: String) -> Fault {
+        self.output_fault("decide", message)
+    }
 }
 
 /// Asks a sampler and checks what it answers.

@@ -6,8 +6,8 @@ use rhai::Dynamic;
 
 use super::{Context, Pairs, Sampler};
 use crate::policy::script::vocabulary::Handle;
-use crate::policy::script::{Budget, Fields, Script, answer};
-use crate::policy::{Fault, Slot};
+use crate::policy::script::{Fields, Script, answer};
+use crate::policy::{Budget, Fault, Slot};
 
 impl Sampler for Script {
     fn decide(&mut self, ctx: &Context<'_>) -> Result<Pairs, Fault> {

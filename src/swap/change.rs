@@ -42,10 +42,12 @@ pub struct Change {
     pub event: Event,
     /// The generation that is live after it.
     pub generation: Generation,
-    /// The main text of the live generation before, where there was one.
+    /// What the generation before says of itself, where there was one: a script's main text.
     pub before: Option<String>,
-    /// The main text that the event is about.
+    /// The same of the live generation.
     pub text: String,
+    /// What became of the state of the generation before, where that was not simply taken over.
+    pub state: Option<String>,
     /// What was wrong.
     pub fault: Option<Fault>,
     /// Optimiser steps done.

@@ -7,15 +7,18 @@ use std::path::Path;
 use super::change::{Change, Event};
 use super::ledger::{Ledger, Line};
 use super::watch::{Seen, Watch};
-use crate::policy::script::{Cost, Origin, Script, Source, Unknown};
-use crate::policy::{Fault, Generation, Kind, Now, Params, Slot};
+use crate::policy::plugin::Staging;
+use crate::policy::{
+    Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Slot,
+    Unknown,
+};
 
 /// Steps in which a new generation is on trial: only those count in which it was asked.
 pub const TRIAL: u32 = 10;
 
 /// A generation with the policy that it names.
 struct Installed {
-    script: Script,
+    policy: Policy,
     generation: Generation,
 }
 
@@ -45,7 +48,7 @@ pub enum Verdict {
 }
 
 /// Runs a candidate on a frozen batch; the gate knows nothing of what it is asked there.
-pub type Rehearsal<'a> = dyn FnMut(Slot, &mut Script) -> Result<(), Fault> + 'a;
+pub type Rehearsal<'a> = dyn FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a;
 
 /// The live policies of a run.
 pub struct Gate {
@@ -62,7 +65,8 @@ impl Gate {
     /// Those of the file system.
     pub fn open(folder: &Path, watch: bool) -> io::Result<Self> {
         let ledger = Ledger::open(folder)?;
-        let watch = watch.then(Watch::start);
+        let staging = Staging::new(ledger.policies().to_owned());
+        let watch = watch.then(|| Watch::start(staging));
         Ok(Self {
             seats: BTreeMap::new(),
             ledger,
@@ -71,30 +75,38 @@ impl Gate {
         })
     }
 
+    /// Where libraries are put before they are loaded.
+    pub fn staging(&self) -> Staging {
+        Staging::new(self.ledger.policies().to_owned())
+    }
+
     /// Seats the first generation of a slot.
     ///
     /// # Errors
     /// Those of the ledger.
-    pub fn seat(&mut self, script: Script, overrides: Params, now: Now) -> io::Result<()> {
-        let slot = script.slot();
-        let generation = generation(script.source(), 1);
-        let origin = script.source().main().origin.clone();
-        if let (Some(watch), Origin::File(_)) = (&self.watch, &origin) {
-            watch.follow(slot, &origin, &generation.hash);
-        }
+    pub fn seat(
+        &mut self,
+        policy: impl Into<Policy>,
+        overrides: Params,
+        now: Now,
+    ) -> io::Result<()> {
+        let policy = policy.into();
+        let (slot, content) = (policy.slot(), policy.content());
         let change = Change {
             slot,
             event: Event::Started,
-            generation: generation.clone(),
+            generation: generation(&content, 1),
             before: None,
-            text: script.source().main().text.clone(),
+            text: policy.text(),
+            state: None,
             fault: None,
             step: now.step,
         };
-        self.write(&change, Some(&script), &generation.hash, now)?;
-        let live = Installed { script, generation };
+        let files = self.ledger.store(&content)?;
+        self.write(&change, Subject::of(&content, policy.params(), files), now)?;
+        let generation = change.generation.clone();
         let seat = Seat {
-            live,
+            live: Installed { policy, generation },
             before: Vec::new(),
             overrides,
             numbers: 1,
@@ -107,30 +119,29 @@ impl Gate {
         Ok(())
     }
 
+    /// Watches a file for a seated slot, whose content `hash` need not be reported. A slot may have several: the one that is saved
+    /// last decides.
+    pub fn follow(&self, slot: Slot, file: PolicyFile, hash: &str) {
+        if let (Some(watch), Some(seat)) = (&self.watch, self.seats.get(&slot)) {
+            watch.follow(slot, file, hash, &seat.overrides);
+        }
+    }
+
     /// The live policy of a slot.
     ///
     /// # Panics
     /// When the slot was never seated: a run seats all slots before its first step.
-    pub fn live(&mut self, slot: Slot) -> &mut Script {
-        &mut self
-            .seats
-            .get_mut(&slot)
-            .expect("a run seats all slots before its first step")
-            .live
-            .script
+    pub fn live(&mut self, slot: Slot) -> &mut Policy {
+        let seat = self.seats.get_mut(&slot);
+        &mut seat.expect(SEATED).live.policy
     }
 
     /// The live policy of a slot, to be looked at.
     ///
     /// # Panics
     /// As [`Gate::live`].
-    pub fn script(&self, slot: Slot) -> &Script {
-        &self
-            .seats
-            .get(&slot)
-            .expect("a run seats all slots before its first step")
-            .live
-            .script
+    pub fn policy(&self, slot: Slot) -> &Policy {
+        &self.seats.get(&slot).expect(SEATED).live.policy
     }
 
     /// The live generations.
@@ -145,7 +156,7 @@ impl Gate {
     pub fn take_costs(&mut self) -> Vec<(Slot, Cost)> {
         self.seats
             .iter_mut()
-            .map(|(slot, seat)| (*slot, seat.live.script.take_cost()))
+            .map(|(slot, seat)| (*slot, seat.live.policy.take_cost()))
             .collect()
     }
 
@@ -158,9 +169,13 @@ impl Gate {
     pub fn between_steps(&mut self, now: Now, rehearse: &mut Rehearsal<'_>) {
         self.count_trials(now);
         let seen = self.watch.as_ref().map(Watch::seen).unwrap_or_default();
-        for Seen { slot, source } in seen {
-            let hash = source.as_ref().map(Source::hash).unwrap_or_default();
-            let outcome = source.and_then(|source| self.offer(slot, source, now, rehearse));
+        for Seen {
+            slot,
+            hash,
+            content,
+        } in seen
+        {
+            let outcome = content.and_then(|content| self.offer(slot, content, now, rehearse));
             if let Err(fault) = outcome {
                 self.note(slot, Event::Refused, Some(fault), &hash, now);
             }
@@ -201,62 +216,61 @@ impl Gate {
     pub fn offer(
         &mut self,
         slot: Slot,
-        source: Source,
+        content: Content,
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
-        let Some(seat) = self.seats.get(&slot) else {
+        let Some(seat) = self.seats.get_mut(&slot) else {
             return Ok(());
         };
-        if source.hash() == seat.live.generation.hash {
+        if content.hash() == seat.live.generation.hash {
             return Ok(());
         }
-        let built = Script::build(slot, source.clone(), &seat.overrides, Unknown::Ignored);
-        let mut script = built.map_err(|fault| self.remember(fault, &source))?;
-        let seat = &self.seats[&slot];
-        script
-            .take_over(&seat.live.script)
-            .and_then(|()| {
-                script.without_trace(|script| {
-                    rehearse(slot, script).and_then(|()| script.save_state().map(drop))
-                })
-            })
-            .map_err(|fault| self.remember(fault, &source))?;
-        script.take_cost();
-        self.go_live(slot, script, now)
+        let built = seat.build(slot, content.clone(), rehearse);
+        let (policy, handover) = built.map_err(|fault| self.remember(fault, &content))?;
+        self.go_live((policy, handover), &content, now)
     }
 
     /// A refused content is stored too: the ledger names it.
-    fn remember(&self, fault: Fault, source: &Source) -> Fault {
-        if let Err(error) = self.ledger.store(source) {
-            tracing::warn!("the refused text was not stored: {error}");
+    fn remember(&self, fault: Fault, content: &Content) -> Fault {
+        if let Err(error) = self.ledger.store(content) {
+            tracing::warn!("the refused policy was not stored: {error}");
         }
         fault
     }
 
-    /// Blob durable, line durable, then the swap in memory.
-    fn go_live(&mut self, slot: Slot, script: Script, now: Now) -> Result<(), Fault> {
+    /// Files durable, line durable, then the swap in memory.
+    fn go_live(
+        &mut self,
+        (policy, handover): (Policy, Handover),
+        content: &Content,
+        now: Now,
+    ) -> Result<(), Fault> {
+        let slot = policy.slot();
         let seat = &self.seats[&slot];
-        let generation = generation(script.source(), seat.numbers + 1);
         let change = Change {
             slot,
             event: Event::Live,
-            generation: generation.clone(),
-            before: Some(seat.live.script.source().main().text.clone()),
-            text: script.source().main().text.clone(),
+            generation: generation(content, seat.numbers + 1),
+            before: Some(seat.live.policy.text()),
+            text: policy.text(),
+            state: match handover {
+                Handover::Nothing | Handover::Taken => None,
+                Handover::Fresh(reason) => Some(reason),
+            },
             fault: None,
             step: now.step,
         };
-        self.write(&change, Some(&script), &generation.hash, now)
-            .map_err(|error| {
-                Fault::new(
-                    slot,
-                    Kind::State,
-                    format!("the ledger cannot be written, so nothing is swapped: {error}"),
-                )
-            })?;
+        let written = self.ledger.store(content).and_then(|files| {
+            self.write(&change, Subject::of(content, policy.params(), files), now)
+        });
+        written.map_err(|error| {
+            let message = format!("the ledger cannot be written, so nothing is swapped: {error}");
+            Fault::new(slot, Kind::State, message)
+        })?;
         let seat = self.seats.get_mut(&slot).expect("looked up above");
-        let next = Installed { script, generation };
+        let generation = change.generation.clone();
+        let next = Installed { policy, generation };
         seat.before.push(std::mem::replace(&mut seat.live, next));
         seat.numbers += 1;
         seat.trial = TRIAL;
@@ -292,34 +306,36 @@ impl Gate {
         let Some(seat) = self.seats.get(&slot) else {
             return;
         };
-        let generation = seat.live.generation.clone();
-        let text = seat.live.script.source().main().text.clone();
+        let content = seat.live.policy.content();
         let change = Change {
             slot,
             event,
-            generation,
+            generation: seat.live.generation.clone(),
             before: None,
-            text,
+            text: seat.live.policy.text(),
+            state: None,
             fault,
             step: now.step,
         };
-        if let Err(error) = self.write(&change, None, hash, now) {
+        let subject = Subject {
+            carrier: content.carrier(),
+            hash: hash.to_owned(),
+            files: BTreeMap::new(),
+            params: Params::new(),
+        };
+        if let Err(error) = self.write(&change, subject, now) {
             tracing::warn!("the ledger cannot be written: {error}");
         }
         self.changes.push(change);
     }
 
-    fn write(
-        &mut self,
-        change: &Change,
-        script: Option<&Script>,
-        hash: &str,
-        now: Now,
-    ) -> io::Result<()> {
-        let files = script.map_or_else(
-            || Ok(BTreeMap::new()),
-            |script| self.ledger.store(script.source()),
-        )?;
+    fn write(&mut self, change: &Change, subject: Subject, now: Now) -> io::Result<()> {
+        let Subject {
+            carrier,
+            hash,
+            files,
+            params,
+        } = subject;
         let line = Line {
             v: 0,
             seq: 0,
@@ -327,12 +343,13 @@ impl Gate {
             epoch: now.epoch,
             slot: change.slot,
             event: change.event.name().to_owned(),
-            carrier: "script".to_owned(),
+            carrier: carrier.to_owned(),
             policy: change.generation.name.clone(),
             generation: change.generation.number,
-            hash: hash.to_owned(),
+            hash,
             files,
-            params: script.map_or_else(Params::new, |script| script.params().clone()),
+            params,
+            state: change.state.clone(),
             fault: change.fault.as_ref().map(Into::into),
             t: String::new(),
         };
@@ -340,10 +357,51 @@ impl Gate {
     }
 }
 
-fn generation(source: &Source, number: u32) -> Generation {
+/// What a line of the ledger is about.
+struct Subject {
+    carrier: &'static str,
+    hash: String,
+    files: BTreeMap<String, String>,
+    params: Params,
+}
+
+impl Subject {
+    /// A new generation, whose files are stored.
+    fn of(content: &Content, params: &Params, files: BTreeMap<String, String>) -> Self {
+        Self {
+            carrier: content.carrier(),
+            hash: content.hash(),
+            files,
+            params: params.clone(),
+        }
+    }
+}
+
+const SEATED: &str = "a run seats all slots before its first step";
+
+impl Seat {
+    /// Builds a content with this seat's parameters, hands it the live policy's state and rehearses it without a trace.
+    fn build(
+        &mut self,
+        slot: Slot,
+        content: Content,
+        rehearse: &mut Rehearsal<'_>,
+    ) -> Result<(Policy, Handover), Fault> {
+        let mut policy = Policy::build(slot, content, &self.overrides, Unknown::Ignored)?;
+        let handover = policy.take_over(&mut self.live.policy)?;
+        policy.without_trace(|policy| {
+            rehearse(slot, policy)?;
+            policy.save_state().map(drop)
+        })?;
+        policy.take_cost();
+        Ok((policy, handover))
+    }
+}
+
+fn generation(content: &Content, number: u32) -> Generation {
     Generation {
         number,
-        name: source.name().to_owned(),
-        hash: source.hash(),
+        name: content.name().to_owned(),
+        hash: content.hash(),
     }
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::script::Source;
-use crate::policy::{Fault, Params, Slot};
+use crate::policy::{Content, Fault, Params, Slot};
 use crate::train::clock;
 
 /// What happened to a slot. Times and texts of faults are for people; replay reads the other fields.
@@ -26,7 +25,7 @@ pub struct Line {
     pub slot: Slot,
     /// `started`, `live`, `refused`, `rolled_back` or `rested`.
     pub event: String,
-    /// What carries the policy.
+    /// What carries the policy: `script` or `plugin`.
     pub carrier: String,
     /// The policy's name.
     pub policy: String,
@@ -34,12 +33,15 @@ pub struct Line {
     pub generation: u32,
     /// The hash of the content that the event is about.
     pub hash: String,
-    /// Name and blake3 of each text; each lies as `policies/<blake3>.rhai`.
+    /// Name and blake3 of each file; each lies as `policies/<blake3>.rhai` or `.so`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
     /// The resolved parameters.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     pub params: Params,
+    /// What became of the state of the generation before, where that was not simply taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// What was wrong, for a refusal or a roll-back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<LedgerFault>,
@@ -98,22 +100,25 @@ impl Ledger {
         })
     }
 
-    /// Stores the texts of a source, each under its hash, and makes them durable.
+    /// Stores the files of a content, each under its hash, and makes them durable.
     ///
     /// # Errors
     /// Those of the file system; nothing half-written is left under a hash.
-    pub fn store(&self, source: &Source) -> io::Result<BTreeMap<String, String>> {
+    pub fn store(&self, content: &Content) -> io::Result<BTreeMap<String, String>> {
         let mut files = BTreeMap::new();
-        for (name, text) in source.named() {
-            let hash = text.hash();
-            let path = self.policies.join(format!("{hash}.rhai"));
+        for blob in content.blobs() {
+            let path = self.policies.join(blob.file());
             if !path.exists() {
-                crate::record::write_atomically(&path, text.text.as_bytes())
-                    .map_err(io::Error::other)?;
+                crate::record::write_atomically(&path, blob.bytes).map_err(io::Error::other)?;
             }
-            files.insert(name, hash);
+            files.insert(blob.name, blob.hash);
         }
         Ok(files)
+    }
+
+    /// The folder of the stored files.
+    pub fn policies(&self) -> &Path {
+        &self.policies
     }
 
     /// Appends a line and makes it durable; `seq`, `v` and `t` are set here.

@@ -1,6 +1,9 @@
-//! Watches the files of the live scripts and sends what was saved, once it is quiet. It decides nothing.
+//! Watches the files of the policies and sends what was saved, once it is quiet. It decides nothing.
+//!
+//! A script is only read here. A library is also tried in a process of its own, which takes longer than a step: this thread has
+//! the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
@@ -8,8 +11,8 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::policy::script::{Origin, Source};
-use crate::policy::{Fault, Slot};
+use crate::policy::plugin::Staging;
+use crate::policy::{Content, Fault, Kind, Params, PolicyFile, Slot};
 use crate::train::clock::Stopwatch;
 
 /// A save is over when nothing has happened for this long.
@@ -21,17 +24,29 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// The same on file systems that send no events for what another machine writes.
 const SWEEP_NETWORK: Duration = Duration::from_millis(250);
 
-/// A script whose content is no longer the one last reported.
+/// A policy whose content is no longer the one last reported.
 #[derive(Debug)]
 pub struct Seen {
-    /// The slot that the script fills.
+    /// The slot that it fills.
     pub slot: Slot,
-    /// Its texts, read once, or why they cannot be read.
-    pub source: Result<Source, Fault>,
+    /// The hash of the content, or "" where it cannot be read.
+    pub hash: String,
+    /// The content, read once, or why it cannot be used.
+    pub content: Result<Content, Fault>,
+}
+
+/// What to watch.
+struct Follow {
+    slot: Slot,
+    file: PolicyFile,
+    /// The hash of the content that need not be reported.
+    hash: String,
+    /// The parameters with which a library is tried.
+    params: Params,
 }
 
 enum Message {
-    Follow(Slot, Origin, String),
+    Follow(Follow),
     Wake,
 }
 
@@ -42,27 +57,31 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts the thread; it watches nothing yet.
-    pub fn start() -> Self {
+    /// Starts the thread; it watches nothing yet. Libraries are copied and tried as `staging` says.
+    pub fn start(staging: Staging) -> Self {
         let (messages, inbox) = channel();
         let (outbox, seen) = channel();
         let wake = messages.clone();
         thread::Builder::new()
             .name("watch".into())
-            .spawn(move || Thread::new(outbox, wake).run(&inbox))
+            .spawn(move || Thread::new(outbox, wake, staging).run(&inbox))
             .map_or_else(
-                |error| tracing::warn!("scripts are not watched: {error}"),
+                |error| tracing::warn!("policies are not watched: {error}"),
                 drop,
             );
         Self { messages, seen }
     }
 
-    /// Watches the script at `origin`, whose content `hash` is already live, for a slot.
-    pub fn follow(&self, slot: Slot, origin: &Origin, hash: &str) {
+    /// Watches a file for a slot; its content `hash` is known. `params` are the slot's.
+    pub fn follow(&self, slot: Slot, file: PolicyFile, hash: &str, params: &Params) {
+        let follow = Follow {
+            slot,
+            file,
+            hash: hash.to_owned(),
+            params: params.clone(),
+        };
         // A thread that could not start has said so already.
-        let _ = self
-            .messages
-            .send(Message::Follow(slot, origin.clone(), hash.to_owned()));
+        let _ = self.messages.send(Message::Follow(follow));
     }
 
     /// What was saved since the last call; never waits.
@@ -78,23 +97,54 @@ impl Watch {
 }
 
 struct Followed {
-    origin: Origin,
-    /// The hash last reported, or "" for a script that could not be read.
+    follow: Follow,
+    /// The hash last reported, or "" for a file that could not be read.
     reported: String,
-    /// Whether the file was found empty once: many editors truncate before they write.
-    empty: bool,
+    /// The files whose change changes the policy.
+    files: Vec<PathBuf>,
+    /// Whether the file was found unfinished once: many editors truncate before they write, and cargo unlinks before it links.
+    unfinished: bool,
+}
+
+impl Followed {
+    /// What was read of the file now, with its hash; nothing where it may be between two writes.
+    fn read(&mut self) -> Option<(String, Result<Content, Fault>)> {
+        let slot = self.follow.slot;
+        let content = self.follow.file.read(slot);
+        let unfinished = match &content {
+            Ok(Content::Script(source)) => source.main().text.trim().is_empty(),
+            Ok(Content::Plugin(_)) => false,
+            Err(fault) => matches!(fault.kind, Kind::Missing | Kind::Load),
+        };
+        if unfinished && !std::mem::replace(&mut self.unfinished, true) {
+            return None;
+        }
+        self.unfinished = unfinished;
+        self.files = self.files(&content);
+        let hash = content.as_ref().map(Content::hash).unwrap_or_default();
+        Some((hash, content))
+    }
+
+    fn files(&self, content: &Result<Content, Fault>) -> Vec<PathBuf> {
+        let mut files: Vec<_> = self.follow.file.path().cloned().into_iter().collect();
+        if let Ok(Content::Script(source)) = content {
+            files.extend(source.files());
+        }
+        files
+    }
 }
 
 struct Thread {
     outbox: Sender<Seen>,
     watcher: Option<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
-    followed: BTreeMap<Slot, Followed>,
+    followed: Vec<Followed>,
+    staging: Staging,
     sweep: Duration,
 }
 
 impl Thread {
-    fn new(outbox: Sender<Seen>, wake: Sender<Message>) -> Self {
+    fn new(outbox: Sender<Seen>, wake: Sender<Message>, staging: Staging) -> Self {
         // Which file an event names is not asked: editors rename, link and recreate, and only the content counts.
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -108,7 +158,8 @@ impl Thread {
             outbox,
             watcher,
             folders: BTreeSet::new(),
-            followed: BTreeMap::new(),
+            followed: Vec::new(),
+            staging,
             sweep: SWEEP,
         }
     }
@@ -118,7 +169,7 @@ impl Thread {
         loop {
             let wait = if dirty.is_some() { QUIET } else { self.sweep };
             match inbox.recv_timeout(wait) {
-                Ok(Message::Follow(slot, origin, hash)) => self.follow(slot, origin, hash),
+                Ok(Message::Follow(follow)) => self.follow(follow),
                 Ok(Message::Wake) => {
                     let since = *dirty.get_or_insert_with(Stopwatch::start);
                     if since.elapsed() > PATIENCE {
@@ -135,46 +186,36 @@ impl Thread {
         }
     }
 
-    fn follow(&mut self, slot: Slot, origin: Origin, hash: String) {
-        self.followed.insert(
-            slot,
-            Followed {
-                origin,
-                reported: hash,
-                empty: false,
-            },
-        );
+    fn follow(&mut self, follow: Follow) {
+        self.followed.push(Followed {
+            reported: follow.hash.clone(),
+            files: Vec::new(),
+            follow,
+            unfinished: false,
+        });
         self.look();
     }
 
-    /// Reads every followed script and reports those whose content has changed.
+    /// Reads every followed file and reports those whose content has changed.
     fn look(&mut self) {
         let mut files = Vec::new();
-        for (slot, followed) in &mut self.followed {
-            let source = Source::read(*slot, &followed.origin);
-            if let Origin::File(path) = &followed.origin {
-                files.push(path.clone());
-            }
-            let hash = match &source {
-                Ok(source) => {
-                    files.extend(source.files());
-                    if source.main().text.trim().is_empty()
-                        && !std::mem::replace(&mut followed.empty, true)
-                    {
-                        continue;
-                    }
-                    source.hash()
-                }
-                Err(_) => String::new(),
+        for followed in &mut self.followed {
+            let read = followed.read();
+            files.extend_from_slice(&followed.files);
+            let Some((hash, content)) = read else {
+                continue;
             };
-            followed.empty = false;
-            if hash != followed.reported {
-                followed.reported = hash;
-                let _ = self.outbox.send(Seen {
-                    slot: *slot,
-                    source,
-                });
+            if hash == followed.reported {
+                continue;
             }
+            followed.reported.clone_from(&hash);
+            let Follow { slot, params, .. } = &followed.follow;
+            let content = content.and_then(|content| tried(content, *slot, params, &self.staging));
+            let _ = self.outbox.send(Seen {
+                slot: *slot,
+                hash,
+                content,
+            });
         }
         self.watch_folders(&files);
     }
@@ -201,6 +242,19 @@ impl Thread {
             let _ = self.watcher.as_mut().map(|w| w.unwatch(folder));
         }
         self.folders = wanted;
+    }
+}
+
+/// A script as it is; a library that has survived its trial.
+fn tried(
+    content: Content,
+    slot: Slot,
+    params: &Params,
+    staging: &Staging,
+) -> Result<Content, Fault> {
+    match content {
+        Content::Plugin(library) => library.tried(slot, params, staging).map(Content::Plugin),
+        script => Ok(script),
     }
 }
 

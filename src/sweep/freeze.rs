@@ -10,10 +10,11 @@ use super::job::{Entry, Job};
 use super::request::Request;
 use super::{Error, jobs};
 use crate::config::{self, Config, Plan};
+use crate::policy::plugin::Staging;
 use crate::policy::script::Source;
-use crate::policy::{Fault, Slot};
+use crate::policy::{Content, Fault, Slot};
 use crate::record::{self, fresh_folder, write_atomically};
-use crate::train::{clock, device, rig};
+use crate::train::{self, clock, device};
 
 /// The record in a sweep's folder; a folder that has it is complete.
 const FILE: &str = "sweep.yaml";
@@ -122,7 +123,7 @@ impl Sweep {
 /// A job that can run.
 struct Ready {
     config: Config,
-    sources: Vec<(Slot, Source)>,
+    policies: Vec<(Slot, Content)>,
 }
 
 /// Resolves and checks every job, and only then makes the sweep's folder with all that the jobs will read.
@@ -209,22 +210,23 @@ fn prepare(job: &Job, resolve: &Resolve<'_>) -> Result<Ready> {
         }
     }
     Ok(Ready {
-        sources: check(&plan)?,
+        policies: check(&plan)?,
         config: plan.config,
     })
 }
 
 /// What a run would find out before its first step, but for what stands in the images' files; the scripts that it would ask.
-fn check(plan: &Plan) -> Result<Vec<(Slot, Source)>> {
+fn check(plan: &Plan) -> Result<Vec<(Slot, Content)>> {
     if let Some(dir) = plan.source.dir().filter(|dir| !dir.is_dir()) {
         let message = format!("data.dir: '{}' is no folder", dir.display());
         return Err(Error::Request(message).into());
     }
     device::resolve(&plan.config.device)?;
     plan.spec(plan.recipe.mean.len() as i64).check()?;
-    let policies = rig::policies(plan)?.into_iter();
+    let staging = Staging::temporary().context("there is no folder for temporary files")?;
+    let policies = train::policies(plan, &staging)?.into_iter();
     Ok(policies
-        .map(|(script, _)| (script.slot(), script.source().clone()))
+        .map(|policy| (policy.slot(), policy.content()))
         .collect())
 }
 
@@ -251,12 +253,20 @@ fn write(sweep: &Sweep, ready: Vec<Ready>) -> Result<()> {
         index,
         Ready {
             mut config,
-            sources,
+            policies,
         },
     ) in ready.into_iter().enumerate()
     {
-        for (slot, source) in &sources {
-            config.slot_mut(*slot).script = write_script(&sweep.folder.join("scripts"), source)?;
+        for (slot, content) in &policies {
+            let planned = config.slot_mut(*slot);
+            match content {
+                Content::Script(source) => {
+                    planned.script = write_script(&sweep.folder.join("scripts"), source)?;
+                }
+                Content::Plugin(_) => {
+                    planned.plugin = write_plugin(&sweep.folder.join("plugins"), content)?;
+                }
+            }
         }
         let folder = sweep.job(index);
         fs::create_dir_all(&folder)?;
@@ -285,6 +295,18 @@ fn write_script(scripts: &Path, source: &Source) -> Result<PathBuf> {
         fs::write(&main, &source.main().text)?;
     }
     Ok(main)
+}
+
+/// Writes a plugin's bytes to a folder named by their hash, unless another job has, and returns their path.
+fn write_plugin(plugins: &Path, content: &Content) -> Result<PathBuf> {
+    let folder = plugins.join(format!("{}-{}", content.name(), &content.hash()[..8]));
+    fs::create_dir_all(&folder)?;
+    let blob = content.blobs().pop().context("a plugin is one file")?;
+    let path = folder.join(&blob.name);
+    if !path.is_file() {
+        write_atomically(&path, blob.bytes)?;
+    }
+    Ok(path)
 }
 
 #[cfg(test)]

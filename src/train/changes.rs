@@ -30,9 +30,10 @@ pub fn sentence(change: &Change) -> String {
             )
         }
     };
-    match &change.fault {
-        Some(fault) => format!("{what}\n{}", fault.report),
-        None => what,
+    match (&change.fault, &change.state) {
+        (Some(fault), _) => format!("{what}\n{}", fault.report),
+        (None, Some(state)) => format!("{what}\nnote: {state}"),
+        (None, None) => what,
     }
 }
 

@@ -7,8 +7,7 @@ use tch::{Kind as Dtype, Tensor};
 use super::inter::{Batch, Cosines, draw};
 use crate::bank::Bank;
 use crate::labels;
-use crate::policy::script::Script;
-use crate::policy::{Fault, Now, Slot};
+use crate::policy::{Fault, Now, Policy, Slot};
 use crate::sampler::{self, Pairs, Similarity};
 
 /// A batch with its decisions, kept as it was, on which candidates are rehearsed.
@@ -48,36 +47,47 @@ impl Frozen {
         }
     }
 
-    /// Asks a candidate everything that a step would ask it; nothing of it takes effect.
+    /// Asks a candidate everything that a step would ask it; nothing of it takes effect. Returns what it answered.
     ///
     /// # Errors
     /// The candidate's fault.
-    pub fn rehearse(&self, slot: Slot, script: &mut Script, bank: &Bank) -> Result<(), Fault> {
+    pub fn rehearse(
+        &self,
+        slot: Slot,
+        policy: &mut Policy,
+        bank: &Bank,
+    ) -> Result<Vec<Tensor>, Fault> {
         let Self { batch, now, .. } = self;
-        match slot {
+        Ok(match slot {
             Slot::Labels => {
-                labels::run(
-                    script,
-                    &labels::Context {
-                        keys: &batch.keys,
-                        index: &batch.index,
-                        bank,
-                        now: *now,
-                    },
-                )?;
-                labels::after_step(script, bank, *now).map(drop)
+                let ctx = labels::Context {
+                    keys: &batch.keys,
+                    index: &batch.index,
+                    bank,
+                    now: *now,
+                };
+                let decided = labels::run(policy, &ctx)?;
+                let upkeep = labels::after_step(policy, bank, *now)?;
+                let all = [decided, upkeep.labels, upkeep.centroids];
+                all.into_iter().flatten().collect()
             }
-            Slot::Sampler => self.sample(script, bank).map(drop),
-            Slot::Boundary => draw(script, &self.cosines(bank), self.temperature, *now).map(drop),
-        }
+            Slot::Sampler => {
+                let pairs = self.sample(policy, bank)?;
+                vec![pairs.positives, pairs.negatives]
+            }
+            Slot::Boundary => {
+                let outcome = draw(policy, &self.cosines(bank), self.temperature, *now)?;
+                vec![outcome.loss, outcome.positives, outcome.negatives]
+            }
+        })
     }
 
-    fn sample(&self, script: &mut Script, bank: &Bank) -> Result<Pairs, Fault> {
+    fn sample(&self, policy: &mut Policy, bank: &Bank) -> Result<Pairs, Fault> {
         let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
         let labels = self.batch.labels(bank);
         let index = &self.batch.index;
         sampler::run(
-            script,
+            policy,
             &sampler::Context {
                 index,
                 labels: &labels,

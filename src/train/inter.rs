@@ -7,8 +7,7 @@ use tch::{Kind as Dtype, Tensor};
 use crate::bank::Bank;
 use crate::boundary::{self, MISSING, Outcome};
 use crate::labels::{self, Upkeep};
-use crate::policy::script::Script;
-use crate::policy::{Fault, Now, Slot};
+use crate::policy::{Fault, Now, Policy, Slot};
 use crate::sampler::{self, Pairs, Similarity};
 use crate::swap::{Gate, Verdict};
 
@@ -125,7 +124,7 @@ pub fn decide(gate: &mut Gate, bank: &Bank, batch: &Batch, temperature: f64, now
         bank,
         now,
     };
-    let labels = ask(gate, Slot::Labels, now, |script| labels::run(script, &ctx)).flatten();
+    let labels = ask(gate, Slot::Labels, now, |policy| labels::run(policy, &ctx)).flatten();
     let relation = match batch.broken() {
         0 => relate(gate, bank, batch, temperature, now),
         broken => {
@@ -157,12 +156,12 @@ fn relate(
         bank,
         now,
     };
-    let pairs = ask(gate, Slot::Sampler, now, |script| {
-        sampler::run(script, &ctx)
+    let pairs = ask(gate, Slot::Sampler, now, |policy| {
+        sampler::run(policy, &ctx)
     })?;
     let cosines = Cosines::gather(&similarity, &pairs);
-    let outcome = ask(gate, Slot::Boundary, now, |script| {
-        draw(script, &cosines, temperature, now)
+    let outcome = ask(gate, Slot::Boundary, now, |policy| {
+        draw(policy, &cosines, temperature, now)
     })?;
     let gradient = cosines.backward(&outcome);
     Some(Relation {
@@ -175,7 +174,7 @@ fn relate(
 }
 
 pub(super) fn draw(
-    script: &mut Script,
+    policy: &mut Policy,
     cosines: &Cosines,
     temperature: f64,
     now: Now,
@@ -187,7 +186,7 @@ pub(super) fn draw(
         ..
     } = cosines;
     boundary::run(
-        script,
+        policy,
         &boundary::Context {
             positives,
             negatives,
@@ -203,7 +202,7 @@ pub fn ask<T>(
     gate: &mut Gate,
     slot: Slot,
     now: Now,
-    mut question: impl FnMut(&mut Script) -> Result<T, Fault>,
+    mut question: impl FnMut(&mut Policy) -> Result<T, Fault>,
 ) -> Option<T> {
     loop {
         match question(gate.live(slot)) {

@@ -73,7 +73,7 @@ impl Records {
         let Some(bank) = &rig.bank else { return };
         let rows = bank.rows();
         let mut text = format!("bank   {rows} rows, {} clusters", bank.clusters());
-        for (name, value) in rig.gate.script(Slot::Sampler).params() {
+        for (name, value) in rig.gate.policy(Slot::Sampler).params() {
             let fraction = value
                 .as_f64()
                 .filter(|x| value.is_f64() && (0.0..=1.0).contains(x));

@@ -16,9 +16,11 @@ mod records;
 pub mod rehearsal;
 pub mod rig;
 pub mod run;
+mod seats;
 pub mod seed;
 pub mod state;
 pub mod step;
 pub mod verdict;
 
 pub use run::{Options, Summary, run};
+pub use seats::policies;

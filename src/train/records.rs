@@ -31,7 +31,7 @@ struct Window {
     watch: Stopwatch,
     steps: u64,
     skipped: u64,
-    policies: Vec<(Slot, crate::policy::script::Cost)>,
+    policies: Vec<(Slot, crate::policy::Cost)>,
 }
 
 impl Window {
@@ -107,7 +107,11 @@ impl Records {
             });
             if calls > 0 {
                 measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
-                measure::put(&mut scalars, format!("perf/script_ms/{slot}"), own / steps);
+                measure::put(
+                    &mut scalars,
+                    format!("perf/policy_own_ms/{slot}"),
+                    own / steps,
+                );
                 measure::put(
                     &mut scalars,
                     format!("perf/policy_calls/{slot}"),
@@ -216,7 +220,7 @@ impl Records {
     }
 
     /// Saves everything; a disk that refuses is a warning, and training goes on.
-    pub(super) fn checkpoint(&mut self, rig: &Rig) {
+    pub(super) fn checkpoint(&mut self, rig: &mut Rig) {
         let folder = self.recorder.folder().checkpoints();
         let keep = rig.plan.config.checkpoint.keep;
         let saved = rig.state().and_then(|(files, extra)| {

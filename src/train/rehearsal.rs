@@ -6,8 +6,7 @@ use super::frozen::Frozen;
 use super::seed::{Purpose, seed_torch};
 use crate::bank::Bank;
 use crate::labels;
-use crate::policy::script::{Cost, Script};
-use crate::policy::{Fault, Now, Slot};
+use crate::policy::{Cost, Fault, Kind, Now, Policy, Slot};
 
 /// The moment in which the synthetic run stands.
 const NOW: Now = Now {
@@ -23,39 +22,65 @@ const BATCH: i64 = 8;
 /// Dimension of the synthetic embeddings.
 const DIM: i64 = 16;
 
-/// Asks a script everything that a run would ask it, on random unit rows.
+/// Asks a policy everything that a run would ask it, on random unit rows.
 ///
 /// # Errors
-/// The script's fault.
-pub fn synthetic(script: &mut Script) -> Result<(), Fault> {
-    let bank = bank(rows(script));
-    let fault = script.without_trace(|script| {
-        if script.slot() == Slot::Labels {
-            labels::start(script, bank.features(), NOW)?;
-            labels::after_epoch(script, &bank, NOW)?;
+/// The policy's fault.
+pub fn synthetic(policy: &mut Policy) -> Result<(), Fault> {
+    let bank = bank(rows(policy));
+    let fault = policy.without_trace(|policy| {
+        if policy.slot() == Slot::Labels {
+            labels::start(policy, bank.features(), NOW)?;
+            labels::after_epoch(policy, &bank, NOW)?;
         }
-        Frozen::synthetic(&bank, BATCH, NOW).rehearse(script.slot(), script, &bank)?;
-        script.save_state().map(drop)
+        Frozen::synthetic(&bank, BATCH, NOW).rehearse(policy.slot(), policy, &bank)?;
+        policy.save_state().map(drop)
     });
-    script.take_cost();
+    policy.take_cost();
     fault
+}
+
+/// Whether a policy, asked once more, answers as a twin does that has its saved state: a run that goes on from a checkpoint is such
+/// a twin.
+///
+/// # Errors
+/// The policy's fault, and one of kind state where the answers differ.
+pub fn state(policy: &mut Policy) -> Result<(), Fault> {
+    let (slot, bank) = (policy.slot(), bank(rows(policy)));
+    let frozen = Frozen::synthetic(&bank, BATCH, NOW);
+    if slot == Slot::Labels {
+        labels::start(policy, bank.features(), NOW)?;
+    }
+    frozen.rehearse(slot, policy, &bank)?;
+    let twin = policy.without_trace(|twin| frozen.rehearse(slot, twin, &bank))?;
+    let own = frozen.rehearse(slot, policy, &bank)?;
+    let equal = own.len() == twin.len() && own.iter().zip(&twin).all(|(a, b)| a.equal(b));
+    match equal {
+        true => Ok(()),
+        false => Err(Fault::new(
+            slot,
+            Kind::State,
+            "it answers otherwise after its state was saved and restored: it keeps something that it does not save, or draws random \
+             numbers that are not the host's",
+        )),
+    }
 }
 
 /// What a step costs on the synthetic data, with whatever was lazily set up paid for before.
 ///
 /// # Errors
-/// The script's fault.
-pub fn decide(script: &mut Script) -> Result<Cost, Fault> {
-    let bank = bank(rows(script));
+/// The policy's fault.
+pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
+    let bank = bank(rows(policy));
     let frozen = Frozen::synthetic(&bank, BATCH, NOW);
-    script.take_cost();
-    script.without_trace(|script| frozen.rehearse(script.slot(), script, &bank))?;
-    Ok(script.take_cost())
+    policy.take_cost();
+    policy.without_trace(|policy| frozen.rehearse(policy.slot(), policy, &bank))?;
+    Ok(policy.take_cost())
 }
 
 /// Enough rows for as many clusters and for twice the counts that the parameters ask for.
-fn rows(script: &Script) -> i64 {
-    let params = script.params();
+fn rows(policy: &Policy) -> i64 {
+    let params = policy.params();
     let clusters = params
         .get("clusters")
         .and_then(serde_json::Value::as_i64)

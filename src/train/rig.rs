@@ -6,14 +6,13 @@ use anyhow::{Context as _, Result};
 use tch::{Device, Tensor};
 
 use crate::bank::Bank;
-use crate::config::{Plan, SlotPlan};
+use crate::config::Plan;
 use crate::data::{Feed, Feeds, Loader, Splits};
 use crate::labels;
 use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
-use crate::policy::script::{Script, Source, Unknown};
-use crate::policy::{Fault, Now, Slot};
+use crate::policy::{Fault, Now, Policy, Slot};
 use crate::swap::Gate;
 
 use super::frozen::Frozen;
@@ -115,16 +114,6 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Seats the first generation of each slot.
-    fn seat_policies(&mut self) -> Result<(), anyhow::Error> {
-        for (script, planned) in policies(&self.plan)? {
-            self.gate
-                .seat(script, planned.params, self.now())
-                .context("cannot write the ledger")?;
-        }
-        Ok(())
-    }
-
     /// Where the run is.
     pub fn now(&self) -> Now {
         let steps_per_epoch = self.loader.steps_per_epoch();
@@ -171,7 +160,7 @@ impl Rig {
             labels::start(self.gate.live(Slot::Labels), &features, now)?
         } else {
             // Later there may be a generation to go back to; if there is none, the branch waits for the next epoch.
-            let start = |script: &mut Script| labels::start(script, &features, now);
+            let start = |policy: &mut Policy| labels::start(policy, &features, now);
             match ask(&mut self.gate, Slot::Labels, now, start) {
                 Some(clusters) => clusters,
                 None => return Ok(false),
@@ -214,8 +203,8 @@ impl Rig {
         else {
             return;
         };
-        let upkeep = ask(gate, Slot::Labels, now, |script| {
-            labels::after_epoch(script, bank, now)
+        let upkeep = ask(gate, Slot::Labels, now, |policy| {
+            labels::after_epoch(policy, bank, now)
         });
         if let Some(upkeep) = upkeep {
             apply(bank, &upkeep);
@@ -228,9 +217,9 @@ impl Rig {
         let Self {
             gate, frozen, bank, ..
         } = self;
-        gate.between_steps(now, &mut |slot, script| match (&*frozen, &*bank) {
-            (Some(frozen), Some(bank)) => frozen.rehearse(slot, script, bank),
-            _ => super::rehearsal::synthetic(script),
+        gate.between_steps(now, &mut |slot, policy| match (&*frozen, &*bank) {
+            (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+            _ => super::rehearsal::synthetic(policy),
         });
     }
 }
@@ -241,23 +230,6 @@ fn without_direction(features: &Tensor) -> i64 {
     // Asked this way round, not-a-number has none either.
     let directed = norms.gt(0.5).logical_and(&norms.isfinite());
     features.size()[0] - directed.sum(tch::Kind::Int64).int64_value(&[])
-}
-
-/// The script of each slot that a run of this plan asks, built and rehearsed on synthetic data.
-///
-/// # Errors
-/// The fault of a script that cannot be used.
-pub fn policies(plan: &Plan) -> Result<Vec<(Script, SlotPlan)>, Fault> {
-    let mut policies = Vec::new();
-    for slot in Slot::ALL.into_iter().filter(|_| plan.inter()) {
-        let planned = plan.slot(slot);
-        let origin = plan.search.find(slot, &planned.script)?;
-        let source = Source::read(slot, &origin)?;
-        let mut script = Script::build(slot, source, &planned.params, Unknown::Refused)?;
-        super::rehearsal::synthetic(&mut script)?;
-        policies.push((script, planned));
-    }
-    Ok(policies)
 }
 
 /// Unit embeddings of all images of a feed as the inter-image branch compares them, `[N, D]`, in evaluation mode.

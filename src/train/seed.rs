@@ -52,12 +52,16 @@ pub fn stream(seed: u64, purpose: Purpose, step: u64, id: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key(seed, purpose, step, id))
 }
 
+/// A number for (seed, purpose, step, id), for a generator that is not the host's.
+pub fn number(seed: u64, purpose: Purpose, step: u64, id: u64) -> u64 {
+    let mut low = [0; 8];
+    low.copy_from_slice(&key(seed, purpose, step, id)[..8]);
+    u64::from_le_bytes(low)
+}
+
 /// Seeds libtorch's generators, of the CPU and of every GPU, for (seed, purpose, step, id).
 ///
 /// Whoever draws from them calls this first, so what one policy draws never depends on what another drew.
 pub fn seed_torch(seed: u64, purpose: Purpose, step: u64, id: u64) {
-    let key = key(seed, purpose, step, id);
-    let mut low = [0; 8];
-    low.copy_from_slice(&key[..8]);
-    tch::manual_seed((u64::from_le_bytes(low) >> 1) as i64);
+    tch::manual_seed((number(seed, purpose, step, id) >> 1) as i64);
 }

@@ -8,8 +8,7 @@ use tch::Tensor;
 
 use super::rig::Rig;
 use crate::bank::Bank;
-use crate::policy::Slot;
-use crate::policy::script::Saved;
+use crate::policy::{Saved, Slot};
 use crate::record::checkpoint::Checkpoint;
 
 /// Files of a checkpoint with their tensors.
@@ -21,7 +20,7 @@ impl Rig {
     ///
     /// # Errors
     /// State of a policy that cannot be saved.
-    pub fn state(&self) -> Result<(Files, Value)> {
+    pub fn state(&mut self) -> Result<(Files, Value)> {
         let mut model = prefixed("query", self.query.state());
         model.extend(self.method.state());
         let mut bank = Vec::new();
@@ -31,7 +30,7 @@ impl Rig {
         let mut policies = Vec::new();
         let mut trees = BTreeMap::new();
         for (slot, generation) in self.gate.generations() {
-            let Saved { tree, tensors } = self.gate.script(slot).save_state()?;
+            let Saved { tree, tensors } = self.gate.live(slot).save_state()?;
             policies.extend(prefixed(slot.name(), tensors));
             trees.insert(
                 slot.name(),

@@ -202,8 +202,8 @@ fn remember(rig: &mut Rig, parts: &[Part], now: Now) -> Option<Tensor> {
          }| { bank.admit(index, &contrast.key, labels.as_ref()) },
     );
     let ratios: Vec<_> = ratios.collect();
-    let upkeep = inter::ask(gate, Slot::Labels, now, |script| {
-        labels::after_step(script, bank, now)
+    let upkeep = inter::ask(gate, Slot::Labels, now, |policy| {
+        labels::after_step(policy, bank, now)
     });
     if let Some(upkeep) = upkeep {
         inter::apply(bank, &upkeep);

@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use sandbox::bank::Bank;
-use sandbox::policy::script::{Origin, Script, Source, Unknown};
+use sandbox::policy::Unknown;
+use sandbox::policy::script::{Origin, Script, Source};
 use sandbox::policy::{Now, Params, Slot};
 use sandbox::swap::Gate;
 use sandbox::train::inter::{self, Batch};

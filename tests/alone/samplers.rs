@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use sandbox::bank::{Bank, unit_rows};
-use sandbox::policy::script::{Origin, Script, Source, Unknown};
+use sandbox::policy::Unknown;
+use sandbox::policy::script::{Origin, Script, Source};
 use sandbox::policy::{Now, Slot};
 use sandbox::sampler::{self, Pairs, Similarity};
 use serde_json::{Value, json};

@@ -108,7 +108,11 @@ impl Default for Loss {
 pub struct SlotConfig {
     /// The script, looked for in the working directory, in its `scripts/`, beside the configuration, in the binary.
     pub script: PathBuf,
-    /// Parameters, as the script's `defaults()` name them.
+    /// A shared library in the script's place, looked for in the working directory, then beside the configuration. The script is
+    /// watched too, and takes the slot when it is saved.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub plugin: PathBuf,
+    /// Parameters, as the policy names them.
     #[serde(flatten)]
     pub params: Params,
 }
@@ -117,7 +121,13 @@ impl SlotConfig {
     pub(super) fn of(script: &str) -> Self {
         Self {
             script: script.into(),
+            plugin: PathBuf::new(),
             params: Params::new(),
         }
     }
+}
+
+#[expect(clippy::ptr_arg, reason = "serde calls it with what the field is")]
+fn is_empty(path: &PathBuf) -> bool {
+    path.as_os_str().is_empty()
 }

@@ -4,7 +4,7 @@ use rhai::{AST, ASTNode, Dynamic, Expr, Position, Stmt};
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::{Script, Source, Unknown, diagnostic};
+use super::{Script, Source, diagnostic};
 use crate::config::suggest;
 use crate::policy::{Fault, Kind, Params, Slot};
 
@@ -188,56 +188,4 @@ pub(super) fn defaults(script: &Script, value: &Dynamic) -> Result<Params, Fault
             Ok((name.to_string(), json))
         })
         .collect()
-}
-
-/// The defaults with the configuration's values in their place; unknown names and other types are refused.
-pub(super) fn overrides(
-    script: &Script,
-    mut params: Params,
-    overrides: &Params,
-    unknown: Unknown,
-) -> Result<Params, Fault> {
-    let slot = script.slot();
-    let fault =
-        |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
-    for (name, value) in overrides {
-        let Some(default) = params.get(name) else {
-            if unknown == Unknown::Ignored {
-                continue;
-            }
-            let names: Vec<_> = params.keys().map(String::as_str).collect();
-            let meant = suggest::nearest(name, names.iter().copied());
-            let meant = meant.map_or_else(String::new, |near| {
-                format!("; did you mean '{slot}.{near}'?")
-            });
-            let has = if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            };
-            return Err(fault(format!(
-                "'{slot}.{name}' is no parameter of '{}', it has {has}{meant}",
-                script.source().name()
-            )));
-        };
-        if kind(default) != kind(value) {
-            let (expected, found) = (kind(default), kind(value));
-            return Err(fault(format!(
-                "'{slot}.{name}': expected a {expected} (default {default}), found {found} {value}"
-            )));
-        }
-        params.insert(name.clone(), value.clone());
-    }
-    Ok(params)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "text",
-        Value::Array(_) => "list",
-        Value::Object(_) => "map",
-    }
 }

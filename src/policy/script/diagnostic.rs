@@ -4,11 +4,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, rendere
 use rhai::{AST, EvalAltResult, ParseError, Position};
 
 use super::Script;
-use super::engine::{Budget, Engine, MAX_OPERATIONS};
+use super::engine::{Engine, MAX_OPERATIONS};
 use super::source::{Source, Text};
 use crate::config::suggest;
 use crate::policy::fault::Place;
-use crate::policy::{Fault, Kind, Slot};
+use crate::policy::{Budget, Fault, Kind, Slot};
 
 /// A fault at a place of a text.
 pub(super) fn at(

@@ -6,24 +6,8 @@ use std::rc::Rc;
 use rhai::{AST, Dynamic};
 
 use super::{Source, context, diagnostic, modules, vocabulary};
-use crate::policy::{Fault, Slot};
+use crate::policy::{Budget, Fault, Slot};
 use crate::train::clock::Stopwatch;
-
-/// What one call of a script may take.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Budget {
-    /// Milliseconds on the wall clock.
-    pub ms: f64,
-}
-
-impl Budget {
-    /// For what is called in each step.
-    pub const DECIDE: Budget = Budget { ms: 2_000.0 };
-    /// For `after_step`, which splits clusters now and then: a busy machine makes tens of milliseconds seconds.
-    pub const STEP: Budget = Budget { ms: 30_000.0 };
-    /// For what is called once in a run or an epoch and may cluster the whole bank.
-    pub const UPKEEP: Budget = Budget { ms: 600_000.0 };
-}
 
 /// Operations a call may take; an empty loop of as many takes about half a second.
 pub(super) const MAX_OPERATIONS: u64 = 5_000_000;

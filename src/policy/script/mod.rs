@@ -16,14 +16,12 @@ use std::path::Path;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
-use crate::policy::{Fault, Kind, Params, Slot};
+use crate::policy::{Budget, Cost, Fault, Kind, Params, Slot, Unknown, params};
 use crate::train::clock::Stopwatch;
 
 pub use context::{Context, Fields};
-pub use engine::Budget;
 pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
-pub use state::Saved;
 
 /// The slot that the script at `path`, found as a run finds it, declares in its header.
 ///
@@ -49,37 +47,6 @@ pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
             names.join(", ")
         )),
     }
-}
-
-/// What one call of a script cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cost {
-    /// Milliseconds from the call to its answer, the tensor work that it asked for included.
-    pub ms: f64,
-    /// Those of them in which the script itself ran, the work of host functions apart.
-    pub own_ms: f64,
-    /// Calls of host functions.
-    pub calls: u64,
-    /// Waits for the device, by `item()` and `to_array()`.
-    pub syncs: u64,
-}
-
-impl std::ops::AddAssign for Cost {
-    fn add_assign(&mut self, other: Self) {
-        self.ms += other.ms;
-        self.own_ms += other.own_ms;
-        self.calls += other.calls;
-        self.syncs += other.syncs;
-    }
-}
-
-/// What becomes of an override whose parameter the script does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unknown {
-    /// It is a slip of the pen: the script is refused.
-    Refused,
-    /// It was meant for another generation: this one runs without it.
-    Ignored,
 }
 
 /// A compiled script with its parameters and its state.
@@ -205,21 +172,10 @@ impl Script {
         }
     }
 
-    /// A native function cannot be interrupted, so the clock is read once more after the call.
     fn within(&self, budget: Budget, function: &str, cost: Cost) -> Result<(), Fault> {
-        if cost.ms <= budget.ms {
-            return Ok(());
-        }
-        let message = format!(
-            "'{function}' took {:.0} ms, its budget is {:.0} ms",
-            cost.ms, budget.ms
-        );
-        Err(diagnostic::at_function(
-            self,
-            Kind::Budget,
-            function,
-            message,
-        ))
+        budget
+            .check(function, cost.ms)
+            .map_err(|message| diagnostic::at_function(self, Kind::Budget, function, message))
     }
 
     fn fault(&self, error: &EvalAltResult, budget: Budget) -> Fault {
@@ -273,7 +229,9 @@ impl Script {
             let value = self.call_raw("defaults", Vec::new(), Budget::DECIDE)?;
             params = check::defaults(self, &value)?;
         }
-        check::overrides(self, params, overrides, unknown)
+        let of = (self.slot, self.source.name());
+        params::resolve(of, params, overrides, unknown)
+            .map_err(|message| diagnostic::at_function(self, Kind::Contract, "defaults", message))
     }
 }
 

@@ -83,6 +83,30 @@ impl Search {
     }
 }
 
+impl Search {
+    /// Finds a plugin by the path that a person gave: in the working directory, then beside the configuration.
+    ///
+    /// # Errors
+    /// A [`Fault`] that lists where it was looked for.
+    pub fn find_plugin(&self, slot: Slot, path: &Path) -> Result<PathBuf, Fault> {
+        let mut places = vec![path.to_owned()];
+        places.extend(self.config.iter().map(|folder| folder.join(path)));
+        if let Some(found) = places.iter().find(|place| place.is_file()) {
+            return Ok(found.clone());
+        }
+        let looked: Vec<_> = places
+            .iter()
+            .map(|place| format!("'{}'", place.display()))
+            .collect();
+        let message = format!(
+            "no plugin '{}': looked for {}; has it been built?",
+            path.display(),
+            looked.join(", ")
+        );
+        Err(Fault::new(slot, Kind::Missing, message))
+    }
+}
+
 impl Source {
     /// Reads a script and, recursively, its imports.
     ///

@@ -7,20 +7,11 @@ use serde_json::Value;
 use tch::Tensor;
 
 use super::vocabulary::Handle;
-use super::{Budget, Script, context, diagnostic};
-use crate::policy::{Fault, Kind};
+use super::{Script, context, diagnostic};
+use crate::policy::{Budget, Fault, Handover, Kind, PluginState, Saved};
 
 /// The key under which a saved state names one of its tensors.
 const TENSOR: &str = "$tensor";
-
-/// A state as it is saved: the tree, and the tensors that it refers to by name.
-#[derive(Debug, Default)]
-pub struct Saved {
-    /// The tree, with `{"$tensor": NAME}` in the place of each tensor.
-    pub tree: Value,
-    /// The tensors.
-    pub tensors: BTreeMap<String, Tensor>,
-}
 
 impl Script {
     /// The state as it can be saved.
@@ -29,41 +20,63 @@ impl Script {
     /// A [`Fault`] that names what cannot be saved, such as a function pointer: it would come back as something else.
     pub fn save_state(&self) -> Result<Saved, Fault> {
         let mut tensors = BTreeMap::new();
-        let tree = save(&self.state, "this", &mut tensors).map_err(|message| {
-            Fault::new(
-                self.slot,
-                Kind::State,
-                format!("state of '{}': {message}", self.source.name()),
-            )
-        })?;
+        let tree = save(&self.state, "this", &mut tensors).map_err(|m| self.unreadable(&m))?;
         Ok(Saved { tree, tensors })
     }
 
-    /// Takes a saved state, tensors on the device where they are.
+    /// Takes a saved state, tensors on the device where they are. That of a plugin is bytes, which only `fn restore(old)` can make
+    /// something of; it gets them as `#{ plugin, version, bytes }`.
     ///
     /// # Errors
-    /// A [`Fault`] when the tree names a tensor that is not there.
-    pub fn load_state(&mut self, saved: &Saved) -> Result<(), Fault> {
-        self.state = load(&saved.tree, &saved.tensors).map_err(|message| {
-            Fault::new(
-                self.slot,
-                Kind::State,
-                format!("state of '{}': {message}", self.source.name()),
-            )
-        })?;
-        Ok(())
+    /// A [`Fault`] when the tree names a tensor that is not there, or of `restore`.
+    pub fn load_state(&mut self, saved: &Saved) -> Result<Handover, Fault> {
+        let plugin = saved
+            .plugin()
+            .map_err(|message| self.unreadable(&message))?;
+        let Some(PluginState {
+            plugin,
+            version,
+            bytes,
+        }) = plugin
+        else {
+            self.state = load(&saved.tree, &saved.tensors).map_err(|m| self.unreadable(&m))?;
+            return Ok(Handover::Taken);
+        };
+        if version == 0 {
+            return Ok(Handover::Nothing);
+        }
+        if !self.has("restore") {
+            return Ok(Handover::Fresh(format!(
+                "the state of plugin '{plugin}' is bytes, and '{}' has no 'fn restore(old)' to read them",
+                self.source.name()
+            )));
+        }
+        let mut old = Map::new();
+        old.insert("plugin".into(), plugin.into());
+        old.insert("version".into(), Dynamic::from_int(version.into()));
+        old.insert("bytes".into(), Dynamic::from_blob(bytes));
+        self.restore(Dynamic::from_map(old))
     }
 
     /// Takes over the state of the generation before: through `fn restore(old)` where the script has one, else as it is.
     ///
     /// # Errors
     /// The fault of `restore`, or of what it answers.
-    pub fn take_over(&mut self, old: &Script) -> Result<(), Fault> {
+    pub fn take_over(&mut self, old: &Script) -> Result<Handover, Fault> {
         if !self.has("restore") {
             self.state = old.state.clone();
-            return Ok(());
+            return Ok(Handover::Taken);
         }
-        let state = self.call_raw("restore", vec![old.state.clone()], Budget::DECIDE)?;
+        self.restore(old.state.clone())
+    }
+
+    fn unreadable(&self, message: &str) -> Fault {
+        let message = format!("state of '{}': {message}", self.source.name());
+        Fault::new(self.slot, Kind::State, message)
+    }
+
+    fn restore(&mut self, old: Dynamic) -> Result<Handover, Fault> {
+        let state = self.call_raw("restore", vec![old], Budget::DECIDE)?;
         if !state.is_map() {
             let message = format!(
                 "'restore' must answer the new state, a map, found {}",
@@ -77,15 +90,17 @@ impl Script {
             ));
         }
         self.state = state;
-        Ok(())
+        Ok(Handover::Taken)
     }
 
-    /// Runs `act` and puts the state back, so that a rehearsal leaves nothing behind.
-    pub fn without_trace<T>(&mut self, act: impl FnOnce(&mut Script) -> T) -> T {
-        let before = self.state.clone();
-        let answer = act(self);
-        self.state = before;
-        answer
+    /// The state as it is now, for [`Script::put_back`].
+    pub fn state(&self) -> Dynamic {
+        self.state.clone()
+    }
+
+    /// Puts the state back.
+    pub fn put_back(&mut self, state: Dynamic) {
+        self.state = state;
     }
 }
 

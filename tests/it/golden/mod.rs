@@ -15,7 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use sandbox::policy::script::{Origin, Script, Source, Unknown};
+use sandbox::policy::Unknown;
+use sandbox::policy::script::{Origin, Script, Source};
 use sandbox::policy::{Now, Slot};
 use serde_json::Value;
 use tch::{Kind, Tensor};

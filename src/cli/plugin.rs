@@ -1,0 +1,154 @@
+//! `sandbox plugin`: what a library says of itself, and its trial in a process of its own.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::Invalid;
+use crate::policy::plugin::{Description, Library, Plugin, Report, describe_here};
+use crate::policy::{Fault, Params, Policy, Slot, Unknown};
+use crate::train::rehearsal;
+
+/// Look into plugins.
+#[derive(Debug, Args)]
+pub struct Plugins {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What to do with a plugin.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Load a library and take it through a whole life, in this process, which may die of it.
+    Probe(Probe),
+}
+
+/// Load a library and take it through a whole life, in this process, which may die of it.
+///
+/// This is what a run does in a process of its own before it loads a library. Without --slot the library is loaded and says what
+/// it is, no more. With it, it is asked everything that a run would ask it on synthetic data, its state is saved, restored and
+/// compared, and its threads are counted.
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// The library. It must not be written while this goes on.
+    pub file: PathBuf,
+    /// The slot that it is to fill: labels, sampler or boundary.
+    #[arg(long, value_parser = slot)]
+    pub slot: Option<Slot>,
+    /// Its parameters in the place of its defaults, as one JSON object; those that it does not have are left out.
+    #[arg(long, value_name = "JSON", value_parser = params, default_value = "{}")]
+    pub params: Params,
+    /// Write what was found as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn slot(name: &str) -> Result<Slot, String> {
+    Slot::named(name).ok_or_else(|| "expected labels, sampler or boundary".to_owned())
+}
+
+fn params(text: &str) -> Result<Params, String> {
+    serde_json::from_str(text).map_err(|error| format!("expected a JSON object: {error}"))
+}
+
+impl Plugins {
+    /// Does it.
+    ///
+    /// # Errors
+    /// That a plugin has a fault.
+    pub fn execute(self) -> Result<()> {
+        match self.what {
+            What::Probe(probe) => probe.execute(),
+        }
+    }
+}
+
+impl Probe {
+    fn execute(self) -> Result<()> {
+        let found = match self.slot {
+            Some(slot) => live(slot, &self.file, &self.params).map_err(Box::new),
+            None => describe_here(&self.file).map_err(Box::new),
+        };
+        let mut out = std::io::stdout();
+        if self.json {
+            let report = match found {
+                Ok(description) => Report::Good(description),
+                Err(fault) => Report::of(&fault),
+            };
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            return Ok(());
+        }
+        writeln!(out, "{}", human(&found.map_err(|fault| *fault)?))?;
+        Ok(())
+    }
+}
+
+/// Takes a library through a whole life, twice: what it sets up once for the process is not counted as left behind.
+fn live(slot: Slot, path: &Path, params: &Params) -> Result<Description, Fault> {
+    let library = Library::in_trial(slot, path)?;
+    let life = || {
+        let plugin = Plugin::load(slot, &library, params, Unknown::Ignored)?;
+        let description = plugin.describe();
+        let mut policy = Policy::from(plugin);
+        rehearsal::synthetic(&mut policy)?;
+        rehearsal::state(&mut policy)?;
+        Ok(description)
+    };
+    life()?;
+    let before = threads();
+    let description = life()?;
+    match threads().saturating_sub(before) {
+        0 => Ok(description),
+        left => Err(library.fault(
+            slot,
+            &format!("it leaves {left} threads behind when it is destroyed: expected none"),
+        )),
+    }
+}
+
+/// Threads of this process.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+/// What a plugin says of itself, a line each.
+fn human(description: &Description) -> String {
+    let Description {
+        slot,
+        name,
+        version,
+        doc,
+        abi,
+        devices,
+        state_version,
+        params,
+        docs,
+    } = description;
+    let state = match state_version {
+        0 => "none".to_owned(),
+        version => format!("version {version}"),
+    };
+    let mut text = format!(
+        "{name} {version}: {doc}\nslot     {slot}\ncontract {abi}\ndevices  {devices}\nstate    {state}"
+    );
+    for (name, doc) in docs {
+        let value = params.get(name).unwrap_or(&Value::Null);
+        text.push_str(&format!("\n{slot}.{name} = {value}    {doc}"));
+    }
+    text
+}
+
+/// The slot of the library at `path`, found by a process of its own.
+///
+/// # Errors
+/// Its fault.
+pub(super) fn slot_of(path: &Path) -> Result<Slot> {
+    let staging = crate::policy::plugin::Staging::temporary()
+        .map_err(|error| Invalid(format!("'{}' cannot be tried: {error}", path.display())))?;
+    // The slot only names faults here; which one it is the library says.
+    Ok(Library::read(Slot::Sampler, path)?.describe(&staging)?.slot)
+}

@@ -1,0 +1,54 @@
+//! What a call may take, and what it took.
+
+/// What one call of a policy may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Milliseconds on the wall clock.
+    pub ms: f64,
+}
+
+impl Budget {
+    /// For what is called in each step.
+    pub const DECIDE: Budget = Budget { ms: 2_000.0 };
+    /// For `after_step`, which splits clusters now and then: a busy machine makes tens of milliseconds seconds.
+    pub const STEP: Budget = Budget { ms: 30_000.0 };
+    /// For what is called once in a run or an epoch and may cluster the whole bank.
+    pub const UPKEEP: Budget = Budget { ms: 600_000.0 };
+
+    /// A text that says so where a call of `function` has taken more. What is native cannot be interrupted, so this is asked
+    /// after the call.
+    ///
+    /// # Errors
+    /// That text.
+    pub fn check(self, function: &str, ms: f64) -> Result<(), String> {
+        if ms <= self.ms {
+            return Ok(());
+        }
+        Err(format!(
+            "'{function}' took {ms:.0} ms, its budget is {:.0} ms",
+            self.ms
+        ))
+    }
+}
+
+/// What calls of a policy cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Milliseconds from the call to its answer, the host's work that it asked for included.
+    pub ms: f64,
+    /// Those of them in which the policy itself ran, the work of host functions apart.
+    pub own_ms: f64,
+    /// Calls of host functions.
+    pub calls: u64,
+    /// Waits for the device that it asked for.
+    pub syncs: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.ms += other.ms;
+        self.own_ms += other.own_ms;
+        self.calls += other.calls;
+        self.syncs += other.syncs;
+    }
+}

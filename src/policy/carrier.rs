@@ -1,0 +1,153 @@
+//! A policy, whatever carries it.
+
+use super::plugin::Plugin;
+use super::script::Script;
+use super::{Content, Cost, Fault, Handover, Params, Saved, Slot, Unknown};
+
+/// A policy that can be asked. How, each slot says: it implements its trait for both carriers.
+pub enum Policy {
+    /// Written in Rhai.
+    Script(Box<Script>),
+    /// A shared library.
+    Plugin(Box<Plugin>),
+}
+
+impl From<Script> for Policy {
+    fn from(script: Script) -> Self {
+        Policy::Script(Box::new(script))
+    }
+}
+
+impl From<Plugin> for Policy {
+    fn from(plugin: Plugin) -> Self {
+        Policy::Plugin(Box::new(plugin))
+    }
+}
+
+impl Policy {
+    /// Builds what was read: compiles a script, loads a library; and resolves its parameters.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind compile, load or contract.
+    pub fn build(
+        slot: Slot,
+        content: Content,
+        overrides: &Params,
+        unknown: Unknown,
+    ) -> Result<Self, Fault> {
+        match content {
+            Content::Script(source) => {
+                Script::build(slot, source, overrides, unknown).map(Into::into)
+            }
+            Content::Plugin(library) => {
+                Plugin::load(slot, &library, overrides, unknown).map(Into::into)
+            }
+        }
+    }
+
+    /// The slot that it fills.
+    pub fn slot(&self) -> Slot {
+        match self {
+            Policy::Script(script) => script.slot(),
+            Policy::Plugin(plugin) => plugin.slot(),
+        }
+    }
+
+    /// What it was built of.
+    pub fn content(&self) -> Content {
+        match self {
+            Policy::Script(script) => Content::Script(script.source().clone()),
+            Policy::Plugin(plugin) => Content::Plugin(plugin.library().clone()),
+        }
+    }
+
+    /// What a person reads of it: a script's main text, or what a plugin says of itself.
+    pub fn text(&self) -> String {
+        match self {
+            Policy::Script(script) => script.source().main().text.clone(),
+            Policy::Plugin(plugin) => plugin.description(),
+        }
+    }
+
+    /// Its resolved parameters.
+    pub fn params(&self) -> &Params {
+        match self {
+            Policy::Script(script) => script.params(),
+            Policy::Plugin(plugin) => plugin.params(),
+        }
+    }
+
+    /// What its calls cost since this was last asked.
+    pub fn take_cost(&mut self) -> Cost {
+        match self {
+            Policy::Script(script) => script.take_cost(),
+            Policy::Plugin(plugin) => plugin.take_cost(),
+        }
+    }
+
+    /// A fault of what `function` answered.
+    pub fn output_fault(&self, function: &str, message: impl Into<String>) -> Fault {
+        match self {
+            Policy::Script(script) => script.output_fault(function, message),
+            Policy::Plugin(plugin) => plugin.output_fault(function, message),
+        }
+    }
+
+    /// The state as it can be saved.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names what cannot be saved, or says why the policy does not.
+    pub fn save_state(&mut self) -> Result<Saved, Fault> {
+        match self {
+            Policy::Script(script) => script.save_state(),
+            Policy::Plugin(plugin) => plugin.save_state(),
+        }
+    }
+
+    /// Takes a saved state, of a policy of either carrier.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the state cannot be read, or the policy fails at it.
+    pub fn load_state(&mut self, saved: &Saved) -> Result<Handover, Fault> {
+        match self {
+            Policy::Script(script) => script.load_state(saved),
+            Policy::Plugin(plugin) => plugin.load_state(saved),
+        }
+    }
+
+    /// Takes over the state of the generation before.
+    ///
+    /// # Errors
+    /// The fault of either policy at that.
+    pub fn take_over(&mut self, old: &mut Policy) -> Result<Handover, Fault> {
+        match (self, old) {
+            (Policy::Script(new), Policy::Script(old)) => new.take_over(old),
+            (new, old) => {
+                let saved = old.save_state()?;
+                new.load_state(&saved)
+            }
+        }
+    }
+
+    /// Runs `act` so that nothing of it stays in the policy's state: a script's is put back; a plugin's, which the host cannot
+    /// see, is left alone, and a twin with the same state acts.
+    ///
+    /// # Errors
+    /// Those of `act`, and of making the twin.
+    pub fn without_trace<T>(
+        &mut self,
+        act: impl FnOnce(&mut Policy) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        match self {
+            Policy::Plugin(plugin) => act(&mut plugin.twin()?.into()),
+            Policy::Script(script) => {
+                let before = script.state();
+                let answer = act(self);
+                if let Policy::Script(script) = self {
+                    script.put_back(before);
+                }
+                answer
+            }
+        }
+    }
+}

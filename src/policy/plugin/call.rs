@@ -1,0 +1,326 @@
+//! The host's side of one call: what a plugin reads, asks for and says through its [`SbxHost`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::size_of;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
+
+use sandbox_plugin_abi::{
+    DLTensor, SBX_ERROR, SBX_LOG_DEBUG, SBX_LOG_INFO, SBX_OK, SbxHost, SbxNow,
+};
+use tch::{Device, Kind as Dtype, Tensor};
+
+use super::lend::{self, Lent};
+use super::question::{Answers, Question};
+use super::stream;
+use crate::train::clock::Stopwatch;
+
+/// Random numbers that may be asked for at once.
+const MOST_NUMBERS: u64 = 1 << 28;
+/// Bytes that a state may have.
+const MOST_STATE: usize = 1 << 30;
+/// Bytes of a text that are kept.
+const MOST_TEXT: u64 = 1 << 14;
+
+/// A call while it lasts. Views stay where they are until it is over.
+pub(super) struct Call<'a> {
+    question: &'a Question<'a>,
+    /// Where the plugin's tensors live.
+    device: Device,
+    inputs: RefCell<BTreeMap<String, Box<Lent>>>,
+    answers: RefCell<BTreeMap<&'static str, Box<Lent>>>,
+    /// Answers that were asked for anew: the plugin may still look at them.
+    #[expect(clippy::vec_box, reason = "a view must stay where it is")]
+    replaced: RefCell<Vec<Box<Lent>>>,
+    /// What the host had to refuse.
+    refused: RefCell<Vec<String>>,
+    /// What the plugin says went wrong.
+    said: RefCell<Option<String>>,
+    emitted: RefCell<Vec<u8>>,
+    work_ms: Cell<f64>,
+    calls: Cell<u64>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(question: &'a Question<'a>, device: Device) -> Self {
+        Self {
+            question,
+            device,
+            inputs: RefCell::default(),
+            answers: RefCell::default(),
+            replaced: RefCell::default(),
+            refused: RefCell::default(),
+            said: RefCell::default(),
+            emitted: RefCell::default(),
+            work_ms: Cell::default(),
+            calls: Cell::default(),
+        }
+    }
+
+    /// The table for the plugin; it points to this call.
+    ///
+    /// # Errors
+    /// A text when the device is none of the contract.
+    pub(super) fn host(&self) -> Result<SbxHost, String> {
+        let now = self.question.now;
+        Ok(SbxHost {
+            struct_size: size_of::<SbxHost>() as u64,
+            context: (&raw const *self).cast_mut().cast::<c_void>(),
+            now: SbxNow {
+                step: now.step,
+                epoch: now.epoch,
+                steps: now.steps,
+                steps_per_epoch: now.steps_per_epoch,
+            },
+            rows: self.question.rows,
+            device: lend::device(self.device)?,
+            stream: stream::current(self.device),
+            seed: self.question.seed,
+            input: Some(input),
+            number: Some(number),
+            output: Some(output),
+            uniform: Some(uniform),
+            log: Some(log),
+            fail: Some(fail),
+            emit: Some(emit),
+        })
+    }
+
+    /// The function that is called.
+    pub(super) fn function(&self) -> &'static str {
+        self.question.function
+    }
+
+    /// Milliseconds of the host's work, and calls of its functions.
+    pub(super) fn work(&self) -> (f64, u64) {
+        (self.work_ms.get(), self.calls.get())
+    }
+
+    /// What went wrong, by the plugin and by the host.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let said = self.said.borrow().clone().into_iter();
+        said.chain(self.refused.borrow().iter().cloned()).collect()
+    }
+
+    /// The state that was emitted.
+    pub(super) fn into_state(self) -> Vec<u8> {
+        self.emitted.into_inner()
+    }
+
+    /// The answers, on the device where they are wanted.
+    ///
+    /// # Errors
+    /// A text that names a required answer that was not given.
+    pub(super) fn into_answers(self) -> Result<Answers, String> {
+        let given = self.answers.into_inner().into_iter();
+        let given: Answers = given
+            .map(|(name, lent)| (name, lent.into_tensor().to_device(self.question.device)))
+            .collect();
+        let mut answers = self.question.answers.iter();
+        match answers.find(|answer| answer.required && !given.contains_key(answer.name)) {
+            Some(missing) => Err(format!("it has not answered '{}'", missing.name)),
+            None => Ok(given),
+        }
+    }
+
+    fn input(&self, name: &str) -> Result<*const DLTensor, String> {
+        if let Some(lent) = self.inputs.borrow().get(name) {
+            return Ok(lent.view());
+        }
+        let Some(tensor) = self.question.input(name) else {
+            return Err(format!(
+                "there is no input '{name}': '{}' may read {}",
+                self.question.function,
+                self.question.names()
+            ));
+        };
+        let tensor = tensor.detach().to_device(self.device);
+        let lent = Box::new(Lent::new(tensor)?);
+        let view = lent.view();
+        self.inputs.borrow_mut().insert(name.to_owned(), lent);
+        Ok(view)
+    }
+
+    fn output(&self, name: &str, shape: &[i64]) -> Result<*mut DLTensor, String> {
+        let answers = &self.question.answers;
+        let Some(answer) = answers.iter().find(|answer| answer.name == name) else {
+            let known: Vec<_> = answers.iter().map(|answer| answer.name).collect();
+            return Err(format!(
+                "'{}' takes no answer '{name}', only {}",
+                self.question.function,
+                match known.is_empty() {
+                    true => "none".to_owned(),
+                    false => known.join(", "),
+                }
+            ));
+        };
+        if let Some(refusal) = answer.refuses(shape) {
+            return Err(refusal);
+        }
+        let mut tensor = Tensor::f_empty(shape, (answer.kind, self.device)).map_err(|error| {
+            error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })?;
+        // What is not written is told from what is.
+        let _ = match answer.kind {
+            Dtype::Int64 => tensor.fill_(-1),
+            _ => tensor.fill_(f64::NAN),
+        };
+        let lent = Box::new(Lent::new(tensor)?);
+        let view = lent.view().cast_mut();
+        if let Some(before) = self.answers.borrow_mut().insert(answer.name, lent) {
+            self.replaced.borrow_mut().push(before);
+        }
+        Ok(view)
+    }
+}
+
+/// Runs a host function for a plugin: counted, timed, and without a panic across the border.
+fn serve<T>(
+    host: *const SbxHost,
+    otherwise: T,
+    act: impl FnOnce(&Call<'_>) -> Result<T, String>,
+) -> T {
+    if host.is_null() {
+        return otherwise;
+    }
+    // SAFETY: the contract says that `host` is the table that this call was given, which lives as long as the call; its context
+    // is the call.
+    let call = unsafe { &*(*host).context.cast::<Call<'_>>() };
+    let watch = Stopwatch::start();
+    let answer = match catch_unwind(AssertUnwindSafe(|| act(call))) {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(refusal)) => {
+            call.refused.borrow_mut().push(refusal);
+            otherwise
+        }
+        Err(_) => {
+            let refusal = "the host failed at a request of the plugin".to_owned();
+            call.refused.borrow_mut().push(refusal);
+            otherwise
+        }
+    };
+    call.calls.set(call.calls.get() + 1);
+    call.work_ms.set(call.work_ms.get() + watch.ms());
+    answer
+}
+
+/// A text that ends with a zero.
+fn name(text: *const c_char) -> Result<String, String> {
+    if text.is_null() {
+        return Err("it asked for a name that is null".into());
+    }
+    // SAFETY: the contract says that it ends with a zero and stands until the return.
+    let text = unsafe { CStr::from_ptr(text) };
+    Ok(text.to_string_lossy().into_owned())
+}
+
+/// A text of `len` bytes.
+fn text(text: *const c_char, len: u64) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the contract says that there are `len` bytes, which stand until the return.
+    let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), len.min(MOST_TEXT) as usize) };
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+extern "C" fn input(host: *const SbxHost, of: *const c_char) -> *const DLTensor {
+    serve(host, std::ptr::null(), |call| call.input(&name(of)?))
+}
+
+extern "C" fn number(host: *const SbxHost, of: *const c_char) -> f64 {
+    serve(host, f64::NAN, |call| {
+        let of = name(of)?;
+        call.question.known_number(&of).ok_or_else(|| {
+            format!(
+                "there is no number '{of}': it may read {}",
+                call.question.names()
+            )
+        })
+    })
+}
+
+extern "C" fn output(
+    host: *const SbxHost,
+    of: *const c_char,
+    ndim: i32,
+    shape: *const i64,
+) -> *mut DLTensor {
+    serve(host, std::ptr::null_mut(), |call| {
+        let of = name(of)?;
+        let ndim =
+            usize::try_from(ndim).map_err(|_| format!("'{of}' cannot have {ndim} dimensions"))?;
+        if ndim > 8 || (ndim > 0 && shape.is_null()) {
+            return Err(format!(
+                "'{of}' cannot have {ndim} dimensions, or its shape is null"
+            ));
+        }
+        let shape = match ndim {
+            0 => &[][..],
+            // SAFETY: the contract says that there are `ndim` sizes, which stand until the return.
+            _ => unsafe { slice::from_raw_parts(shape, ndim) },
+        };
+        call.output(&of, shape)
+    })
+}
+
+extern "C" fn uniform(host: *const SbxHost, out: *mut f64, count: u64) -> i32 {
+    serve(host, SBX_ERROR, |_| {
+        if count == 0 {
+            return Ok(SBX_OK);
+        }
+        if out.is_null() || count > MOST_NUMBERS {
+            return Err(format!(
+                "it asked for {count} random numbers: expected a place for 0 to {MOST_NUMBERS}"
+            ));
+        }
+        let drawn = Tensor::rand([count as i64], (Dtype::Double, Device::Cpu));
+        let drawn = Vec::<f64>::try_from(drawn).map_err(|error| error.to_string())?;
+        // SAFETY: the contract says that there is room for `count` numbers.
+        unsafe { std::ptr::copy_nonoverlapping(drawn.as_ptr(), out, drawn.len()) };
+        Ok(SBX_OK)
+    })
+}
+
+extern "C" fn log(host: *const SbxHost, level: i32, line: *const c_char, len: u64) {
+    serve(host, (), |_| {
+        let line = text(line, len);
+        match level {
+            SBX_LOG_DEBUG => tracing::debug!(target: "plugin", "{line}"),
+            SBX_LOG_INFO => tracing::info!(target: "plugin", "{line}"),
+            _ => tracing::warn!(target: "plugin", "{line}"),
+        }
+        Ok(())
+    });
+}
+
+extern "C" fn fail(host: *const SbxHost, reason: *const c_char, len: u64) {
+    serve(host, (), |call| {
+        *call.said.borrow_mut() = Some(text(reason, len));
+        Ok(())
+    });
+}
+
+extern "C" fn emit(host: *const SbxHost, data: *const u8, len: u64) -> i32 {
+    serve(host, SBX_ERROR, |call| {
+        let mut emitted = call.emitted.borrow_mut();
+        let whole = (emitted.len() as u64).saturating_add(len);
+        if whole > MOST_STATE as u64 || (len > 0 && data.is_null()) {
+            return Err(format!(
+                "its state would have {whole} bytes: expected at most {MOST_STATE}, that are not null"
+            ));
+        }
+        if len > 0 {
+            // SAFETY: the contract says that there are `len` bytes, which stand until the return.
+            emitted.extend_from_slice(unsafe { slice::from_raw_parts(data, len as usize) });
+        }
+        Ok(SBX_OK)
+    })
+}

@@ -1,0 +1,181 @@
+//! A plugin's file: read once, copied to a path of its own, tried in a process of its own. Only then may it be loaded.
+//!
+//! A linker may write the file that a person names at any moment, and writing into a loaded library kills its user. So that file
+//! is only read; what is loaded is a copy under the hash of its bytes, which nobody writes again.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::elf;
+use super::probe::{self, Description, Prober};
+use crate::policy::content::Blob;
+use crate::policy::{Fault, Kind, Params, Slot};
+use crate::record::write_atomically;
+
+/// Where copies are put, and who tries them.
+#[derive(Clone, Debug)]
+pub struct Staging {
+    /// The folder of the copies.
+    pub folder: PathBuf,
+    /// What tries a library before this process loads it.
+    pub prober: Prober,
+}
+
+impl Staging {
+    /// A folder of this process among the system's temporary files, for libraries that no run keeps.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn temporary() -> io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sandbox-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self::new(folder))
+    }
+
+    /// Copies go to `folder`; this very program tries them.
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            prober: Prober::ThisProgram,
+        }
+    }
+}
+
+/// The bytes of a shared library.
+#[derive(Clone, Debug)]
+pub struct Library {
+    path: PathBuf,
+    name: String,
+    hash: String,
+    bytes: Arc<[u8]>,
+    /// The copy that has survived its trial.
+    staged: Option<PathBuf>,
+}
+
+impl Library {
+    /// Reads a file and checks that it is a whole library for this machine.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind missing or load.
+    pub fn read(slot: Slot, path: &Path) -> Result<Self, Fault> {
+        let fault = |kind, message: String| about(slot, kind, path, &message);
+        let bytes = std::fs::read(path)
+            .map_err(|error| fault(Kind::Missing, format!("cannot be read: {error}")))?;
+        elf::check(&bytes).map_err(|message| fault(Kind::Load, message))?;
+        let stem = path
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        Ok(Self {
+            path: path.to_owned(),
+            name: stem.strip_prefix("lib").unwrap_or(&stem).to_owned(),
+            hash: blake3::hash(&bytes).to_hex().to_string(),
+            bytes: bytes.into(),
+            staged: None,
+        })
+    }
+
+    /// Copies it and tries the copy in a process of its own, as a policy for `slot` with these parameters. A library that kills
+    /// whoever loads or asks it kills that one.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what became of the trial.
+    pub fn tried(mut self, slot: Slot, params: &Params, staging: &Staging) -> Result<Self, Fault> {
+        let staged = self.stage(slot, staging)?;
+        probe::rehearse(&staging.prober, slot, &staged, params)
+            .map_err(|(kind, message)| about(slot, kind, &self.path, &message))?;
+        self.staged = Some(staged);
+        Ok(self)
+    }
+
+    /// Copies it and asks the copy, in a process of its own, what it says of itself.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what became of the trial.
+    pub fn describe(&self, staging: &Staging) -> Result<Description, Fault> {
+        let slot = Slot::Sampler;
+        let staged = self.stage(slot, staging)?;
+        probe::describe(&staging.prober, &staged)
+            .map_err(|(kind, message)| about(slot, kind, &self.path, &message))
+    }
+
+    /// As [`Library::tried`] in a process that is itself the trial: `path` is the copy, and whoever calls this may die of it.
+    ///
+    /// # Errors
+    /// Those of [`Library::read`].
+    pub fn in_trial(slot: Slot, path: &Path) -> Result<Self, Fault> {
+        let mut library = Self::read(slot, path)?;
+        library.staged = Some(path.to_owned());
+        Ok(library)
+    }
+
+    /// The copy, durable under the hash of its bytes.
+    fn stage(&self, slot: Slot, staging: &Staging) -> Result<PathBuf, Fault> {
+        let staged = staging.folder.join(self.blob().file());
+        if !staged.exists() {
+            write_atomically(&staged, &self.bytes).map_err(|error| {
+                let message = format!("no copy can be made, so it is not loaded: {error}");
+                about(slot, Kind::Load, &self.path, &message)
+            })?;
+        }
+        // The loader wants the whole path: a bare name would be searched for.
+        std::path::absolute(&staged).map_err(|error| {
+            about(
+                slot,
+                Kind::Load,
+                &self.path,
+                &format!("its copy has no path: {error}"),
+            )
+        })
+    }
+
+    /// A fault of kind load of this library.
+    pub fn fault(&self, slot: Slot, message: &str) -> Fault {
+        about(slot, Kind::Load, &self.path, message)
+    }
+
+    /// The file that was read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's name without ending and `lib`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// blake3 of the bytes, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The copy that may be loaded, if there is one.
+    pub(super) fn staged(&self) -> Option<&Path> {
+        self.staged.as_deref()
+    }
+
+    /// The bytes as they are stored.
+    pub fn blob(&self) -> Blob<'_> {
+        let name = self.path.file_name().unwrap_or_default();
+        Blob {
+            name: name.to_string_lossy().into_owned(),
+            hash: self.hash.clone(),
+            ending: "so",
+            bytes: &self.bytes,
+        }
+    }
+}
+
+/// A fault of a library's file.
+pub(super) fn about(slot: Slot, kind: Kind, path: &Path, message: &str) -> Fault {
+    let path = path.display();
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut fault = Fault::new(slot, kind, format!("plugin '{path}': {first}"));
+    fault.report = format!("error: {first}\n  --> {path}");
+    for line in lines {
+        fault.report.push('\n');
+        fault.report.push_str(line);
+    }
+    fault
+}

@@ -1,0 +1,321 @@
+//! The plugin carrier: a policy in a shared library. All `unsafe` of the host that concerns policies is in this folder.
+
+#![expect(
+    unsafe_code,
+    reason = "a library's functions, and its tables, are what it says they are"
+)]
+
+mod call;
+mod elf;
+mod lend;
+mod library;
+mod probe;
+mod question;
+mod state;
+mod stream;
+mod table;
+mod values;
+
+use std::ffi::c_void;
+use std::path::Path;
+
+use sandbox_plugin_abi::{SBX_ERROR, SBX_OK, SBX_PANIC, SbxAsk, SbxHost};
+use tch::Device;
+
+use crate::policy::{Budget, Cost, Fault, Kind, Now, Params, Slot, Unknown, params};
+use crate::train::clock::Stopwatch;
+use crate::train::seed::Purpose;
+
+use call::Call;
+use table::{Devices, Table};
+use values::Values;
+
+pub use library::{Library, Staging};
+pub use probe::{Description, Prober, Report};
+pub use question::{Answers, Question, Size};
+
+/// The moment in which a plugin is made and its state is moved: it is not asked about a step.
+const NEVER: Now = Now {
+    step: 0,
+    epoch: 0,
+    steps: 0,
+    steps_per_epoch: 0,
+    seed: 0,
+    part: 0,
+};
+
+/// An instance of a loaded plugin. It stays on the thread that made it.
+pub struct Plugin {
+    library: Library,
+    table: Table,
+    params: Params,
+    instance: *mut c_void,
+    /// What its calls cost since the host last asked.
+    cost: Cost,
+}
+
+impl Plugin {
+    /// Loads a library that has survived its trial, for ever, and makes an instance.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind load or contract, or of the plugin's `create`.
+    ///
+    /// # Panics
+    /// When the library was not tried: that may kill the process.
+    pub fn load(
+        slot: Slot,
+        library: &Library,
+        overrides: &Params,
+        unknown: Unknown,
+    ) -> Result<Self, Fault> {
+        let staged = library
+            .staged()
+            .expect("a library is tried before it is loaded");
+        let about = |kind, message: &str| library::about(slot, kind, library.path(), message);
+        let table = table::load(staged).map_err(|message| about(Kind::Contract, &message))?;
+        if table.slot != slot {
+            let found = table.slot;
+            let message = format!("expected a plugin for slot '{slot}', found one for '{found}'");
+            return Err(about(Kind::Contract, &message));
+        }
+        let defaults = table.defaults.clone();
+        let params = params::resolve((slot, &table.name), defaults, overrides, unknown)
+            .map_err(|message| about(Kind::Contract, &message))?;
+        let mut plugin = Self {
+            library: library.clone(),
+            table,
+            params,
+            instance: std::ptr::null_mut(),
+            cost: Cost::default(),
+        };
+        plugin.instance = plugin.create()?;
+        Ok(plugin)
+    }
+
+    /// Another instance with the same parameters and the same state.
+    ///
+    /// # Errors
+    /// The plugin's fault at its state, or at `create`.
+    pub fn twin(&mut self) -> Result<Self, Fault> {
+        let state = self.save()?;
+        let mut twin = Self {
+            library: self.library.clone(),
+            table: self.table.clone(),
+            params: self.params.clone(),
+            instance: std::ptr::null_mut(),
+            cost: Cost::default(),
+        };
+        twin.instance = twin.create()?;
+        if let Some(state) = state {
+            twin.restore(self.table.raw.state_version, &state)?;
+        }
+        Ok(twin)
+    }
+
+    /// Asks a question; what it answers has the shape and the type that the question wants.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind call, panic, output or budget.
+    pub fn ask(&mut self, question: &Question<'_>, budget: Budget) -> Result<Answers, Fault> {
+        let ask = match question.function {
+            "start" => self.table.raw.start,
+            "decide" => self.table.raw.decide,
+            "after_step" => self.table.raw.after_step,
+            "after_epoch" => self.table.raw.after_epoch,
+            other => unreachable!("no slot asks '{other}'"),
+        };
+        let Some(ask) = ask else {
+            return Ok(Answers::new());
+        };
+        let call = Call::new(question, self.device(question.device));
+        let instance = self.instance;
+        // SAFETY: `instance` is of this plugin's `create`, `host` lives until the return, and this is the training thread.
+        let ms = self.enter(&call, |host| unsafe { ask(instance, host) })?;
+        let answers = call.into_answers();
+        let answers = answers.map_err(|message| self.output_fault(question.function, message))?;
+        budget
+            .check(question.function, ms)
+            .map_err(|message| self.fault(Kind::Budget, question.function, &[message]))?;
+        Ok(answers)
+    }
+
+    fn create(&mut self) -> Result<*mut c_void, Fault> {
+        let values = Values::new(&self.params)
+            .map_err(|message| self.fault(Kind::Contract, "create", &[message]))?;
+        let question = Question::new("create", Purpose::Rehearsal, 0, Device::Cpu, NEVER);
+        let call = Call::new(&question, Device::Cpu);
+        let create = self
+            .table
+            .raw
+            .create
+            .expect("the handshake has asked for it");
+        let mut instance = std::ptr::null_mut();
+        self.enter(&call, |host| {
+            // SAFETY: there is a value for each parameter that the table declares, in its order; `instance` takes a pointer.
+            unsafe { create(host, values.as_ptr(), &raw mut instance) }
+        })?;
+        Ok(instance)
+    }
+
+    /// Calls a function of the plugin, books what it cost and makes a fault of its status; says how long it took.
+    fn enter(
+        &mut self,
+        call: &Call<'_>,
+        function: impl FnOnce(&SbxHost) -> i32,
+    ) -> Result<f64, Fault> {
+        let name = call.function();
+        let host = call
+            .host()
+            .map_err(|message| self.fault(Kind::Call, name, &[message]))?;
+        let watch = Stopwatch::start();
+        let status = function(&host);
+        let ms = watch.ms();
+        let (work_ms, calls) = call.work();
+        self.cost += Cost {
+            ms,
+            own_ms: ms - work_ms,
+            calls,
+            syncs: 0,
+        };
+        match status {
+            SBX_OK => Ok(ms),
+            status => Err(self.failed(name, status, &call.reasons())),
+        }
+    }
+
+    fn failed(&self, function: &str, status: i32, reasons: &[String]) -> Fault {
+        let kind = match status {
+            SBX_PANIC => Kind::Panic,
+            _ => Kind::Call,
+        };
+        if !reasons.is_empty() {
+            return self.fault(kind, function, reasons);
+        }
+        let status = match status {
+            SBX_ERROR => "an error".to_owned(),
+            SBX_PANIC => "a panic".to_owned(),
+            other => format!("status {other}"),
+        };
+        self.fault(kind, function, &[format!("{status}, and no reason given")])
+    }
+
+    /// A fault of what `function` answered.
+    pub fn output_fault(&self, function: &str, message: impl Into<String>) -> Fault {
+        self.fault(Kind::Output, function, &[message.into()])
+    }
+
+    /// A fault of a function: the first reason, and the others as notes.
+    fn fault(&self, kind: Kind, function: &str, reasons: &[String]) -> Fault {
+        let (first, others) = reasons.split_first().expect("a fault has a reason");
+        let name = &self.table.name;
+        let mut fault = Fault::new(
+            self.table.slot,
+            kind,
+            format!("plugin '{name}', '{function}': {first}"),
+        );
+        fault.report = format!(
+            "error: '{function}' of plugin '{name}' {}: {first}\n  --> {}",
+            self.table.version,
+            self.library.path().display()
+        );
+        for other in others {
+            fault.report.push_str("\nnote: ");
+            fault.report.push_str(other);
+        }
+        fault
+    }
+
+    /// Where its tensors live when the model's live on `model`.
+    fn device(&self, model: Device) -> Device {
+        match self.table.devices {
+            Devices::Cpu => Device::Cpu,
+            Devices::Any => model,
+        }
+    }
+
+    /// Whether it has a function that it need not have.
+    pub fn has(&self, function: &str) -> bool {
+        let of = |ask: SbxAsk| ask.is_some();
+        match function {
+            "start" => of(self.table.raw.start),
+            "after_step" => of(self.table.raw.after_step),
+            "after_epoch" => of(self.table.raw.after_epoch),
+            _ => false,
+        }
+    }
+
+    /// The slot that it fills.
+    pub fn slot(&self) -> Slot {
+        self.table.slot
+    }
+
+    /// The library that it was loaded from.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Its resolved parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// What its calls cost since this was last asked.
+    pub fn take_cost(&mut self) -> Cost {
+        std::mem::take(&mut self.cost)
+    }
+
+    /// What it says of itself.
+    pub fn describe(&self) -> Description {
+        describe(&self.table, &self.params)
+    }
+
+    /// The same in lines, for those who look at what was live.
+    pub fn description(&self) -> String {
+        let Description {
+            name, version, doc, ..
+        } = self.describe();
+        let hash = self.library.hash();
+        let mut text = format!("plugin {name} {version}\n{doc}\nblake3 {hash}\n");
+        for (name, value) in &self.params {
+            text.push_str(&format!("{name} = {value}\n"));
+        }
+        text
+    }
+}
+
+/// Loads the library at `path` into this process, which may die of it, and asks what it says of itself, no more.
+///
+/// # Errors
+/// A [`Fault`] of kind missing, load or contract.
+pub fn describe_here(path: &Path) -> Result<Description, Fault> {
+    let library = Library::in_trial(Slot::Sampler, path)?;
+    let table = table::load(path).map_err(|message| {
+        library::about(Slot::Sampler, Kind::Contract, library.path(), &message)
+    })?;
+    Ok(describe(&table, &table.defaults))
+}
+
+fn describe(table: &Table, params: &Params) -> Description {
+    Description {
+        slot: table.slot,
+        name: table.name.clone(),
+        version: table.version.clone(),
+        doc: table.doc.clone(),
+        abi: format!("{}.{}", table.raw.abi_major, table.raw.abi_minor),
+        devices: table.devices.name().to_owned(),
+        state_version: table.raw.state_version,
+        params: params.clone(),
+        docs: table.docs.clone(),
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.table.raw.destroy
+            && !self.instance.is_null()
+        {
+            // SAFETY: the instance is of this plugin's `create`, and nothing is asked of it any more.
+            unsafe { destroy(self.instance) };
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The trial of a library in a process of its own. What kills its user kills only that one.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Fault, Kind, Params, Slot};
+use crate::train::clock::Stopwatch;
+
+/// How long a trial may take, start of the process included.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How often its end is looked for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The program that tries a library; called with `plugin probe FILE ...`, it writes a [`Report`] as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prober {
+    /// The program that runs.
+    ThisProgram,
+    /// Another one: a test is no sandbox.
+    Program(PathBuf),
+}
+
+/// What came of a trial that lived to tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Report {
+    /// What the plugin says of itself.
+    Good(Description),
+    /// What was wrong with it.
+    Bad {
+        /// The name of a [`Kind`].
+        kind: String,
+        /// In one line or more.
+        message: String,
+    },
+}
+
+impl Report {
+    /// The report of a fault.
+    pub fn of(fault: &Fault) -> Self {
+        let report = fault.report.lines();
+        // The first line without `error: `, and not the path: that of the copy says nothing.
+        let lines: Vec<_> = report
+            .filter(|line| !line.trim_start().starts_with("--> "))
+            .collect();
+        let message = lines.join("\n");
+        Report::Bad {
+            kind: fault.kind.name().to_owned(),
+            message: message.trim_start_matches("error: ").to_owned(),
+        }
+    }
+}
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The slot that it fills.
+    pub slot: Slot,
+    /// The policy's name.
+    pub name: String,
+    /// The policy's version.
+    pub version: String,
+    /// What it does, in a line.
+    pub doc: String,
+    /// Version of the contract that it was built for, as `1.0`.
+    pub abi: String,
+    /// `cpu` or `any`.
+    pub devices: String,
+    /// The version of its state; 0 where it has none.
+    pub state_version: u32,
+    /// Its parameters with their values.
+    pub params: Params,
+    /// What each parameter means.
+    pub docs: Vec<(String, String)>,
+}
+
+/// Why a trial failed.
+type Failure = (Kind, String);
+
+/// Takes the library at `path` through a whole life as a policy for `slot`.
+pub(super) fn rehearse(
+    prober: &Prober,
+    slot: Slot,
+    path: &Path,
+    params: &Params,
+) -> Result<Description, Failure> {
+    let params = serde_json::Value::Object(params.clone()).to_string();
+    ask(prober, path, &["--slot", slot.name(), "--params", &params])
+}
+
+/// Loads the library at `path` and asks what it says of itself, no more.
+pub(super) fn describe(prober: &Prober, path: &Path) -> Result<Description, Failure> {
+    ask(prober, path, &[])
+}
+
+fn ask(prober: &Prober, path: &Path, args: &[&str]) -> Result<Description, Failure> {
+    let failed = |message: String| (Kind::Load, message);
+    let program = match prober {
+        Prober::Program(program) => program.clone(),
+        Prober::ThisProgram => std::env::current_exe()
+            .map_err(|error| failed(format!("it cannot be tried: {error}")))?,
+    };
+    let mut child = Command::new(&program)
+        .args(["plugin", "probe", "--json"])
+        .args(args)
+        .arg(path)
+        // A few threads are enough, and the training loop needs the others.
+        .env("OMP_NUM_THREADS", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            failed(format!(
+                "it cannot be tried: '{}': {error}",
+                program.display()
+            ))
+        })?;
+    let said = [drain(child.stdout.take()), drain(child.stderr.take())];
+    let ended = wait(&mut child);
+    let [out, err] = said.map(|thread| thread.join().unwrap_or_default());
+    match (ended, serde_json::from_str(out.trim())) {
+        (Some(_), Ok(Report::Good(description))) => Ok(description),
+        (Some(_), Ok(Report::Bad { kind, message })) => Err((Kind::named(&kind), message)),
+        (Some(status), Err(_)) => Err(failed(died(status, &err))),
+        (None, _) => Err((
+            Kind::Budget,
+            format!(
+                "its trial did not end within {} s: is there an endless loop?\n\
+                 note: it was tried in a process of its own, which was ended",
+                LIMIT.as_secs()
+            ),
+        )),
+    }
+}
+
+/// Reads to the end on a thread of its own: a full pipe would block the one who writes.
+fn drain(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    /// What a process that writes without end may have kept of it.
+    const MOST: u64 = 1 << 20;
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            let _ = stream.by_ref().take(MOST).read_to_end(&mut bytes);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Waits for the end of the trial, or ends it.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let watch = Stopwatch::start();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if watch.elapsed() < LIMIT => thread::sleep(LOOK),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    }
+}
+
+/// How a process ended that left no report, and what it said last.
+fn died(status: ExitStatus, err: &str) -> String {
+    let how = match status.signal() {
+        Some(signal) => format!("killed by signal {signal}{}", name(signal)),
+        None => format!("ended with {status}"),
+    };
+    let mut text = format!(
+        "the process that tried it was {how}\nnote: it was tried in a process of its own; this one never loaded it"
+    );
+    let lines: Vec<_> = err.lines().filter(|line| !line.trim().is_empty()).collect();
+    for line in &lines[lines.len().saturating_sub(3)..] {
+        text.push_str("\nnote: it said: ");
+        text.push_str(line);
+    }
+    text
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGSEGV => " (SIGSEGV: it read or wrote memory that is not its own)",
+        libc::SIGBUS => " (SIGBUS)",
+        libc::SIGABRT => " (SIGABRT: it gave up)",
+        libc::SIGILL => " (SIGILL)",
+        libc::SIGFPE => " (SIGFPE)",
+        libc::SIGKILL => " (SIGKILL: out of memory?)",
+        _ => "",
+    }
+}
