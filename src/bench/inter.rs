@@ -110,7 +110,7 @@ pub fn inter(
     measured
 }
 
-fn check(sizes: Sizes) -> Result<()> {
+pub(super) fn check(sizes: Sizes) -> Result<()> {
     let Sizes {
         bank,
         dim,
@@ -231,7 +231,7 @@ fn nearest(keys: &Tensor, bank: &Bank) -> Tensor {
 }
 
 /// Unit rows around as many directions as there are classes, as a trained bank has them, with those as pseudo-labels.
-fn synthetic(sizes: Sizes, device: Device) -> Bank {
+pub(super) fn synthetic(sizes: Sizes, device: Device) -> Bank {
     let Sizes {
         bank: n,
         dim,
@@ -281,7 +281,7 @@ fn gate(sampler: &str, sizes: Sizes, folder: &Path) -> Result<Gate> {
     Ok(gate)
 }
 
-fn now(step: u64) -> Now {
+pub(super) fn now(step: u64) -> Now {
     Now {
         step,
         epoch: 0,

@@ -3,6 +3,7 @@
 pub mod inter;
 mod memory;
 mod oracle;
+pub mod policy;
 pub mod times;
 
 pub use inter::{Sizes, inter};

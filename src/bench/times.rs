@@ -8,6 +8,14 @@ use crate::train::clock::Stopwatch;
 #[derive(Clone, Debug)]
 pub struct Times(Vec<f64>);
 
+impl From<Vec<f64>> for Times {
+    /// Of what was measured, at least once.
+    fn from(mut all: Vec<f64>) -> Self {
+        all.sort_by(f64::total_cmp);
+        Self(all)
+    }
+}
+
 impl Times {
     /// Runs it twice unmeasured and `repeat` times measured.
     pub(super) fn of(repeat: usize, mut work: impl FnMut(u64)) -> Self {
@@ -17,9 +25,7 @@ impl Times {
             work(round);
             all.push(watch.ms());
         }
-        let mut all = all.split_off(2);
-        all.sort_by(f64::total_cmp);
-        Self(all)
+        Self::from(all.split_off(2))
     }
 
     /// The median.

@@ -74,10 +74,7 @@ impl Check {
 }
 
 fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
-    let (slot, content) = match file.extension().is_some_and(|ending| ending == "so") {
-        true => plugin(search, file)?,
-        false => script(search, file)?,
-    };
+    let (slot, content) = read(search, file)?;
     let hash = content.hash();
     let mut policy = Policy::build(slot, content, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
@@ -93,6 +90,14 @@ fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
         params: policy.params().clone(),
         cost,
     })
+}
+
+/// Reads the policy that a person names by its file, a library by its ending `.so`, and tries a library.
+pub(super) fn read(search: &Search, file: &Path) -> Result<(Slot, Content), Outcome> {
+    match file.extension().is_some_and(|ending| ending == "so") {
+        true => plugin(search, file),
+        false => script(search, file),
+    }
 }
 
 fn script(search: &Search, file: &Path) -> Result<(Slot, Content), Outcome> {
@@ -129,9 +134,18 @@ fn said(description: &Description) -> String {
 }
 
 /// Why a file did not pass.
-enum Outcome {
+pub(super) enum Outcome {
     Unusable(String),
     Fault(Box<Fault>),
+}
+
+impl From<Outcome> for anyhow::Error {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Unusable(message) => Invalid(message).into(),
+            Outcome::Fault(fault) => (*fault).into(),
+        }
+    }
 }
 
 impl From<Fault> for Outcome {

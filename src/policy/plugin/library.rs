@@ -105,7 +105,7 @@ impl Library {
     /// Those of [`Library::read`].
     pub fn in_trial(slot: Slot, path: &Path) -> Result<Self, Fault> {
         let mut library = Self::read(slot, path)?;
-        library.staged = Some(path.to_owned());
+        library.staged = Some(library.whole(slot, path)?);
         Ok(library)
     }
 
@@ -118,15 +118,13 @@ impl Library {
                 about(slot, Kind::Load, &self.path, &message)
             })?;
         }
-        // The loader wants the whole path: a bare name would be searched for.
-        std::path::absolute(&staged).map_err(|error| {
-            about(
-                slot,
-                Kind::Load,
-                &self.path,
-                &format!("its copy has no path: {error}"),
-            )
-        })
+        self.whole(slot, &staged)
+    }
+
+    /// The whole path: the loader would search for a bare name.
+    fn whole(&self, slot: Slot, path: &Path) -> Result<PathBuf, Fault> {
+        std::path::absolute(path)
+            .map_err(|error| self.fault(slot, &format!("it has no path: {error}")))
     }
 
     /// A fault of kind load of this library.

@@ -289,7 +289,7 @@ impl Plugin {
 /// A [`Fault`] of kind missing, load or contract.
 pub fn describe_here(path: &Path) -> Result<Description, Fault> {
     let library = Library::in_trial(Slot::Sampler, path)?;
-    let table = table::load(path).map_err(|message| {
+    let table = table::load(library.staged().unwrap_or(path)).map_err(|message| {
         library::about(Slot::Sampler, Kind::Contract, library.path(), &message)
     })?;
     Ok(describe(&table, &table.defaults))
