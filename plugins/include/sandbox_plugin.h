@@ -1,5 +1,5 @@
 /* The C contract between the sandbox and its plugins. Generated from plugins/abi; plugins/README.md says how it is
-   used. SANDBOX_WRITE=1 cargo test -p sandbox-plugin-abi writes it anew. */
+   used. SANDBOX_WRITE=1 cargo test --test it header writes it anew. */
 #ifndef SANDBOX_PLUGIN_H
 #define SANDBOX_PLUGIN_H
 

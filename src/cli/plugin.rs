@@ -47,7 +47,7 @@ pub struct Probe {
     pub json: bool,
 }
 
-fn slot(name: &str) -> Result<Slot, String> {
+pub(super) fn slot(name: &str) -> Result<Slot, String> {
     Slot::named(name).ok_or_else(|| "expected labels, sampler or boundary".to_owned())
 }
 

@@ -98,7 +98,7 @@ impl Watch {
 
 struct Followed {
     follow: Follow,
-    /// The hash last reported, or "" for a file that could not be read.
+    /// The hash last reported, or what was wrong with a file that could not be read.
     reported: String,
     /// The files whose change changes the policy.
     files: Vec<PathBuf>,
@@ -205,10 +205,14 @@ impl Thread {
             let Some((hash, content)) = read else {
                 continue;
             };
-            if hash == followed.reported {
+            let seen = match &content {
+                Ok(_) => hash.clone(),
+                Err(fault) => fault.message.clone(),
+            };
+            if seen == followed.reported {
                 continue;
             }
-            followed.reported.clone_from(&hash);
+            followed.reported = seen;
             let Follow { slot, params, .. } = &followed.follow;
             let content = content.and_then(|content| tried(content, *slot, params, &self.staging));
             let _ = self.outbox.send(Seen {

@@ -1,0 +1,83 @@
+//! Plugins in a run that goes on: built again, broken, mixed with scripts.
+
+use std::fs;
+
+use super::rows;
+use crate::support::Dir;
+
+const PLUGIN: [&str; 2] = ["--plugin", "target/librows.so"];
+
+#[test]
+fn a_library_that_is_built_again_is_live_from_the_next_step() {
+    let dir = Dir::new();
+    rows(&dir, &[]);
+    let mut run = dir.start(&PLUGIN);
+    assert!(run.text.contains("sampler: rows gen 1"), "{}", run.text);
+    rows(&dir, &["-DVERSION=2"]);
+    run.until("sampler: rows gen 2 is live from step");
+    run.until("sampler: rows gen 2 has passed its trial");
+    let run = run.stop();
+    let live = &run.ledger("sampler", "live")[0];
+    assert_eq!(live["carrier"], "plugin");
+    assert_eq!(live["params"]["unused"], 2);
+    let hash = live["files"]["librows.so"].as_str().unwrap();
+    assert!(run.folder.join(format!("policies/{hash}.so")).is_file());
+}
+
+/// What is done to the file of a live plugin; each ends in a refusal, and the run goes on as if nothing had happened.
+#[test]
+fn a_live_library_that_is_spoilt_does_not_disturb_the_run() {
+    let dir = Dir::new();
+    let library = rows(&dir, &[]);
+    let good = fs::read(&library).unwrap();
+    let mut run = dir.start(&PLUGIN);
+    let half = &good[..good.len() / 2];
+    let mut zeros = good.clone();
+    zeros[good.len() / 2..].fill(0);
+    for bytes in [half, b"", &zeros, b"\x7fELF"] {
+        // In place, as linkers of C write: over the file that was loaded, were it loaded from here.
+        fs::write(&library, bytes).unwrap();
+        run.until("sampler: refused at step");
+        run.steps(1);
+    }
+    fs::remove_file(&library).unwrap();
+    run.until("sampler: refused at step");
+    rows(&dir, &["-DFAULT=15"]);
+    run.until("sampler: refused at step");
+    run.until("killed by signal 6");
+    fs::write(&library, &good).unwrap();
+    run.steps(2);
+    let run = run.stop();
+    assert_eq!(run.ledger("sampler", "refused").len(), 6);
+    assert!(run.ledger("sampler", "live").is_empty());
+
+    let mut quiet = dir.start(&[&PLUGIN[..], &["--no-watch"]].concat());
+    quiet.steps(20);
+    run.assert_same_losses(&quiet.stop());
+}
+
+#[test]
+fn a_slot_changes_its_carrier_and_back() {
+    let dir = Dir::new();
+    let text = dir.copy_script("samplers/semi_hard.rhai");
+    rows(&dir, &[]);
+    let mut run = dir.start(&[&PLUGIN[..], &["--script", "samplers/semi_hard.rhai"]].concat());
+    assert!(run.text.contains("sampler: rows gen 1"), "{}", run.text);
+    let script = |n: u8| {
+        dir.write(
+            "scripts/samplers/semi_hard.rhai",
+            &format!("{text}// {n}\n"),
+        )
+    };
+    script(1);
+    run.until("sampler: semi_hard gen 2 is live");
+    run.until("the state of plugin 'rows' is bytes");
+    rows(&dir, &["-DVERSION=2"]);
+    run.until("sampler: rows gen 3 is live");
+    script(2);
+    run.until("sampler: semi_hard gen 4 is live");
+    let run = run.stop();
+    let live = run.ledger("sampler", "live");
+    let carriers: Vec<_> = live.iter().map(|line| &line["carrier"]).collect();
+    assert_eq!(carriers, ["script", "plugin", "script"]);
+}
