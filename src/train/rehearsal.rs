@@ -5,7 +5,7 @@ use tch::{Device, Kind as Dtype, Tensor};
 use super::frozen::Frozen;
 use super::seed::{Purpose, seed_torch};
 use crate::bank::Bank;
-use crate::labels;
+use crate::labels::{self, Clusters};
 use crate::policy::{Cost, Fault, Kind, Now, Policy, Slot};
 
 /// The moment in which the synthetic run stands.
@@ -29,8 +29,8 @@ const DIM: i64 = 16;
 pub fn synthetic(policy: &mut Policy) -> Result<(), Fault> {
     let bank = bank(rows(policy));
     let fault = policy.without_trace(|policy| {
+        let bank = started(policy, bank)?;
         if policy.slot() == Slot::Labels {
-            labels::start(policy, bank.features(), NOW)?;
             labels::after_epoch(policy, &bank, NOW)?;
         }
         Frozen::synthetic(&bank, BATCH, NOW).rehearse(policy.slot(), policy, &bank)?;
@@ -47,10 +47,8 @@ pub fn synthetic(policy: &mut Policy) -> Result<(), Fault> {
 /// The policy's fault, and one of kind state where the answers differ.
 pub fn state(policy: &mut Policy) -> Result<(), Fault> {
     let (slot, bank) = (policy.slot(), bank(rows(policy)));
+    let bank = started(policy, bank)?;
     let frozen = Frozen::synthetic(&bank, BATCH, NOW);
-    if slot == Slot::Labels {
-        labels::start(policy, bank.features(), NOW)?;
-    }
     frozen.rehearse(slot, policy, &bank)?;
     let twin = policy.without_trace(|twin| frozen.rehearse(slot, twin, &bank))?;
     let own = frozen.rehearse(slot, policy, &bank)?;
@@ -76,6 +74,19 @@ pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
     policy.take_cost();
     policy.without_trace(|policy| frozen.rehearse(policy.slot(), policy, &bank))?;
     Ok(policy.take_cost())
+}
+
+/// The bank with the labels and centroids of a labels policy's start; as it is for the other slots.
+fn started(policy: &mut Policy, bank: Bank) -> Result<Bank, Fault> {
+    if policy.slot() != Slot::Labels {
+        return Ok(bank);
+    }
+    let Clusters { labels, centroids } = labels::start(policy, bank.features(), NOW)?;
+    let mut begun = Bank::new(bank.rows(), DIM, centroids.size()[0], 1.0, Device::Cpu);
+    begun
+        .fill(bank.features(), &labels, &centroids)
+        .map_err(|error| policy.output_fault("start", error.to_string()))?;
+    Ok(begun)
 }
 
 /// Enough rows for as many clusters and for twice the counts that the parameters ask for.

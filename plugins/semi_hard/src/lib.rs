@@ -4,7 +4,7 @@
 use sandbox_plugin::{Number, Policy, Result, Sampler, SamplerCall, export_policy, params};
 
 params! {
-    /// What can be set by `--set sampler.NAME=VALUE`.
+    /// Set by `--set sampler.NAME=VALUE`.
     pub struct Params {
         /// nearest neighbours to draw from; a fraction of the bank or a count
         pool: Number = Number::Fraction(0.10),
@@ -16,15 +16,13 @@ params! {
 }
 
 /// The policy.
-pub struct SemiHard {
-    params: Params,
-}
+pub struct SemiHard(Params);
 
 impl Policy for SemiHard {
     type Params = Params;
 
     fn new(params: Params) -> Result<Self> {
-        Ok(Self { params })
+        Ok(Self(params))
     }
 }
 
@@ -33,8 +31,7 @@ impl Sampler for SemiHard {
         let (bank, labels, similarity) =
             (call.bank().labels()?, call.labels()?, call.similarity()?);
         let (bank, labels) = (bank.values(), labels.values());
-
-        let count = call.count(self.params.positives)?;
+        let count = call.count(self.0.positives)?;
         let mut positives = call.positives(count)?;
         let draws = call.uniform(labels.len() * count as usize)?;
         let clusters = clusters(&bank);
@@ -46,9 +43,8 @@ impl Sampler for SemiHard {
                 positives.row_mut(query),
             );
         }
-
-        let pool = call.count(self.params.pool)? as usize;
-        let count = call.count(self.params.negatives)?;
+        let pool = call.count(self.0.pool)? as usize;
+        let count = call.count(self.0.negatives)?;
         let mut negatives = call.negatives(count)?;
         let draws = call.uniform(labels.len() * count as usize)?;
         for (query, draws) in draws.chunks(count as usize).enumerate() {

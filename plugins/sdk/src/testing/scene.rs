@@ -11,7 +11,7 @@ pub(super) struct Scene {
     pub(super) what: &'static str,
     rows: usize,
     batch: usize,
-    clusters: usize,
+    pub(super) clusters: usize,
     /// Distance of neighbours in memory.
     spread: usize,
 }
