@@ -127,7 +127,7 @@ const FAULTS: &[(u8, &str)] = &[
         12,
         "its table has no 'save': a sampler plugin with a state version needs it",
     ),
-    (13, "it declares 1 parameters, and 'params' is null"),
+    (13, "it declares 3 parameters, and 'params' is null"),
     (14, "the name of parameter 0 is null"),
     (
         15,

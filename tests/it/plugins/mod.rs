@@ -3,9 +3,12 @@
 
 mod libraries;
 mod live;
+mod misbehaved;
+mod same;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::support::{Dir, repo};
 
@@ -27,6 +30,45 @@ fn compile(dir: &Dir, source: &Path, name: &str, defines: &[&str]) -> PathBuf {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     library
+}
+
+/// The library of a shipped plugin, built as its author would.
+fn built(name: &str) -> PathBuf {
+    static TARGET: OnceLock<PathBuf> = OnceLock::new();
+    let target = TARGET.get_or_init(|| {
+        // A folder of its own: the build that runs this test may hold the other one.
+        let target = repo().join("target/plugins");
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--offline", "--target-dir"])
+            .arg(&target)
+            .args([
+                "-p",
+                "cosine_margin",
+                "-p",
+                "misbehaved",
+                "-p",
+                "prototype_labels",
+                "-p",
+                "semi_hard",
+            ])
+            .current_dir(repo())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        target
+    });
+    target.join(format!("release/lib{name}.so"))
+}
+
+/// The shipped plugin in C.
+fn c_random(dir: &Dir) -> PathBuf {
+    compile(
+        dir,
+        &repo().join("plugins/c_random/c_random.c"),
+        "c_random",
+        &[],
+    )
 }
 
 /// The sampler of `rows.c`.

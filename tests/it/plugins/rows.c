@@ -15,6 +15,7 @@
 #define ENTRY sandbox_plugin
 #endif
 #define WIDTH 8
+#define STATE 5
 
 enum {
   GOOD,
@@ -82,7 +83,7 @@ static int32_t save(void *instance, const SbxHost *host) {
 }
 
 static int32_t restore(void *instance, const SbxHost *host, uint32_t version, const uint8_t *data, uint64_t len) {
-  if (version != 1) return SBX_UNSUPPORTED;
+  if (version != STATE) return SBX_UNSUPPORTED;
   if (len != sizeof(int64_t)) {
     fail(host, "the state has another size");
     return SBX_ERROR;
@@ -93,6 +94,8 @@ static int32_t restore(void *instance, const SbxHost *host, uint32_t version, co
 
 static const SbxParam params[] = {
     {FAULT == PARAM_WITHOUT_NAME ? 0 : "unused", "nothing", {SBX_INT, 0, VERSION, VERSION, 0}},
+    {"how", "meant for another plugin", {SBX_TEXT, 0, 0, 0, ""}},
+    {"after", "likewise", {SBX_INT, 0, 0, 0, 0}},
 };
 
 static const SbxPlugin plugin = {
@@ -105,8 +108,8 @@ static const SbxPlugin plugin = {
     .name = FAULT == NO_NAME ? 0 : FAULT == NAME_NOT_UTF8 ? "\xff\xfe" : "rows",
     .version = "1",
     .doc = "The next rows of the bank.",
-    .state_version = 1,
-    .param_count = 1,
+    .state_version = STATE,
+    .param_count = 3,
     .params = FAULT == PARAMS_NULL ? 0 : params,
     .create = FAULT == NO_CREATE ? 0 : create,
     .destroy = destroy,
