@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.execute(),
         Command::Export(export) => export.execute(),
         Command::Embed(embed) => embed.execute(),
+        Command::New(new) => new.execute(),
         Command::Plugin(plugins) => plugins.execute(),
         Command::Plot(plot) => plot.execute(),
         Command::Doctor(doctor) => doctor.execute(),

@@ -7,6 +7,7 @@ mod doctor;
 mod embed;
 mod eval;
 mod export;
+mod new;
 mod plot;
 mod plugin;
 mod run;
@@ -61,6 +62,8 @@ pub enum Command {
     Bench(bench::Bench),
     /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
     Export(export::Export),
+    /// Make a folder to begin with: a plugin that builds and passes its tests at once.
+    New(new::New),
     /// Look into plugins: policies in shared libraries.
     Plugin(plugin::Plugins),
     /// Write the features and embeddings of given images.

@@ -62,7 +62,9 @@ pub enum Language {
 
 fn name(text: &str) -> Result<String, String> {
     let fits = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     match fits {
         true => Ok(text.to_owned()),
         false => Err("expected a small letter, then small letters, digits and _".to_owned()),
@@ -135,7 +137,9 @@ impl NewPlugin {
 
     fn rust(&self, folder: &Path) -> Result<()> {
         let Template { name, policy, text } = Template::of(self.slot);
-        let text = text.replace(policy, &camel(&self.name)).replace(name, &self.name);
+        let text = text
+            .replace(policy, &camel(&self.name))
+            .replace(name, &self.name);
         write(&folder.join("src/lib.rs"), &text)?;
         write(&folder.join("Cargo.toml"), &manifest(&self.name))?;
         write(&folder.join(".gitignore"), "/target\n")?;

@@ -186,6 +186,14 @@ impl Live {
         panic!("the run goes on without saying '{wanted}':\n{}", self.text);
     }
 
+    /// What the run holds in memory, in KiB.
+    pub(crate) fn memory_kib(&self) -> i64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let words = line.unwrap().split_whitespace().next();
+        words.unwrap().parse().unwrap()
+    }
+
     /// Reads until `count` more lines of metrics have been reported.
     pub(crate) fn steps(&mut self, count: usize) {
         for _ in 0..count {

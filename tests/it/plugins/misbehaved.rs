@@ -89,7 +89,10 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("no_answer", "it has not answered 'positives'"),
     ("no_negatives", "it has not answered 'negatives'"),
     ("slow", "'decide' took 3"),
-    ("threads_left", "threads behind when it is destroyed: expected none"),
+    (
+        "threads_left",
+        "threads behind when it is destroyed: expected none",
+    ),
     ("unsaved_state", "it keeps something that it does not save"),
 ];
 

@@ -4,6 +4,7 @@
 mod libraries;
 mod live;
 mod misbehaved;
+mod new;
 mod same;
 
 use std::path::{Path, PathBuf};
