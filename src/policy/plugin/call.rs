@@ -29,11 +29,10 @@ pub(super) struct Call<'a> {
     question: &'a Question<'a>,
     /// Where the plugin's tensors live.
     device: Device,
-    inputs: RefCell<BTreeMap<String, Box<Lent>>>,
-    answers: RefCell<BTreeMap<&'static str, Box<Lent>>>,
+    inputs: RefCell<BTreeMap<String, Lent>>,
+    answers: RefCell<BTreeMap<&'static str, Lent>>,
     /// Answers that were asked for anew: the plugin may still look at them.
-    #[expect(clippy::vec_box, reason = "a view must stay where it is")]
-    replaced: RefCell<Vec<Box<Lent>>>,
+    replaced: RefCell<Vec<Lent>>,
     /// What the host had to refuse.
     refused: RefCell<Vec<String>>,
     /// What the plugin says went wrong.
@@ -116,7 +115,7 @@ impl<'a> Call<'a> {
     pub(super) fn into_answers(self) -> Result<Answers, String> {
         let given = self.answers.into_inner().into_iter();
         let given: Answers = given
-            .map(|(name, lent)| (name, lent.into_tensor().to_device(self.question.device)))
+            .map(|(name, lent)| (name, lent.tensor().to_device(self.question.device)))
             .collect();
         let mut answers = self.question.answers.iter();
         match answers.find(|answer| answer.required && !given.contains_key(answer.name)) {
@@ -127,7 +126,7 @@ impl<'a> Call<'a> {
 
     fn input(&self, name: &str) -> Result<*const DLTensor, String> {
         if let Some(lent) = self.inputs.borrow().get(name) {
-            return Ok(lent.view());
+            return Ok(lent.view().as_ptr());
         }
         let Some(tensor) = self.question.input(name) else {
             return Err(format!(
@@ -137,8 +136,8 @@ impl<'a> Call<'a> {
             ));
         };
         let tensor = tensor.detach().to_device(self.device);
-        let lent = Box::new(Lent::new(tensor)?);
-        let view = lent.view();
+        let lent = Lent::new(tensor)?;
+        let view = lent.view().as_ptr();
         self.inputs.borrow_mut().insert(name.to_owned(), lent);
         Ok(view)
     }
@@ -172,8 +171,8 @@ impl<'a> Call<'a> {
             Dtype::Int64 => tensor.fill_(-1),
             _ => tensor.fill_(f64::NAN),
         };
-        let lent = Box::new(Lent::new(tensor)?);
-        let view = lent.view().cast_mut();
+        let lent = Lent::new(tensor)?;
+        let view = lent.view().as_ptr();
         if let Some(before) = self.answers.borrow_mut().insert(answer.name, lent) {
             self.replaced.borrow_mut().push(before);
         }

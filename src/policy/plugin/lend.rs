@@ -1,6 +1,7 @@
 //! A tensor as DLPack sees it: in place, for the time of a call.
 
 use std::ffi::c_void;
+use std::ptr::NonNull;
 
 use sandbox_plugin_abi::{
     DLDataType, DLDevice, DLTensor, SBX_DL_BOOL, SBX_DL_CPU, SBX_DL_CUDA, SBX_DL_FLOAT, SBX_DL_INT,
@@ -11,9 +12,10 @@ use tch::{Device, Kind as Dtype, Tensor};
 pub(super) struct Lent {
     tensor: Tensor,
     /// What the view points to.
-    _shape: Box<[i64]>,
-    _strides: Box<[i64]>,
-    view: DLTensor,
+    _shape: Vec<i64>,
+    _strides: Vec<i64>,
+    /// In a place of its own: a plugin has its address, wherever this is moved to.
+    view: NonNull<DLTensor>,
 }
 
 impl Lent {
@@ -29,10 +31,7 @@ impl Lent {
             Dtype::Bool => (SBX_DL_BOOL, 8),
             other => return Err(format!("a tensor of {other:?} cannot be lent")),
         };
-        let (mut shape, mut strides) = (
-            tensor.size().into_boxed_slice(),
-            tensor.stride().into_boxed_slice(),
-        );
+        let (mut shape, mut strides) = (tensor.size(), tensor.stride());
         let view = DLTensor {
             data: tensor.data_ptr().cast::<c_void>(),
             device: device(tensor.device())?,
@@ -50,18 +49,25 @@ impl Lent {
             tensor,
             _shape: shape,
             _strides: strides,
-            view,
+            view: NonNull::from(Box::leak(Box::new(view))),
         })
     }
 
     /// The view.
-    pub(super) fn view(&self) -> *const DLTensor {
-        &raw const self.view
+    pub(super) fn view(&self) -> NonNull<DLTensor> {
+        self.view
     }
 
-    /// The tensor, when nobody sees it any more.
-    pub(super) fn into_tensor(self) -> Tensor {
-        self.tensor
+    /// The tensor.
+    pub(super) fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: it is of a box, and the call in which the plugin might look at it is over.
+        drop(unsafe { Box::from_raw(self.view.as_ptr()) });
     }
 }
 

@@ -6,6 +6,7 @@ mod live;
 mod misbehaved;
 mod new;
 mod same;
+mod sanitized;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -57,6 +57,25 @@ fn a_new_plugin_in_rust_builds_conforms_and_runs_for_each_slot() {
 }
 
 #[test]
+fn a_new_plugin_in_c_builds_conforms_and_runs() {
+    let dir = Dir::new();
+    let output = dir.output(&["new", "plugin", "mine", "--slot", "sampler", "--lang", "c"]);
+    assert!(output.status.success(), "{output:?}");
+    let said = tool(&dir, "mine", &["make", "test"]);
+    assert!(said.contains("no thread is left"), "{said}");
+    tool(&dir, "mine", &["make"]);
+    let library = "mine/build/libmine.so";
+    let output = dir.output(&["check", library]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("ok, sampler plugin mine 0.1.0 (contract 1.0"),
+        "{said}"
+    );
+    let run = dir.train(&["--steps", "10", "--plugin", library]);
+    assert!(run.text.contains("sampler: mine gen 1"), "{}", run.text);
+}
+
+#[test]
 fn what_cannot_be_begun_is_refused() {
     let dir = Dir::empty();
     for (args, said) in [

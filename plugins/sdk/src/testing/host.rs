@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::size_of;
+use std::ptr::NonNull;
 use std::slice;
 
 use sandbox_plugin_abi::{
@@ -73,12 +74,20 @@ struct Lent {
     before: Vec<u64>,
     _shape: Vec<i64>,
     _strides: Vec<i64>,
-    view: DLTensor,
+    /// In a place of its own: a policy has its address, wherever this is moved to.
+    view: NonNull<DLTensor>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: it is of a box, and the call in which the policy might look at it is over.
+        drop(unsafe { Box::from_raw(self.view.as_ptr()) });
+    }
 }
 
 impl Lent {
     /// Lends a tensor; `spread` puts as many elements between two neighbours, less one.
-    fn new(tensor: &Tensor, spread: usize) -> Box<Self> {
+    fn new(tensor: &Tensor, spread: usize) -> Self {
         let (code, bits, width) = tensor.dtype();
         let mut shape: Vec<_> = tensor.shape().iter().map(|&size| size as i64).collect();
         let mut strides = vec![0; shape.len()];
@@ -108,14 +117,14 @@ impl Lent {
             strides: strides.as_mut_ptr(),
             byte_offset: 0,
         };
-        Box::new(Self {
+        Self {
             like: tensor.clone(),
             before: memory.clone(),
             memory,
             _shape: shape,
             _strides: strides,
-            view,
-        })
+            view: NonNull::from(Box::leak(Box::new(view))),
+        }
     }
 
     fn tensor(&self) -> Tensor {
@@ -139,10 +148,9 @@ pub struct Host {
     seed: u64,
     /// Distance of neighbours in the inputs.
     pub spread: usize,
-    lent: RefCell<BTreeMap<String, Box<Lent>>>,
-    given: RefCell<BTreeMap<&'static str, Box<Lent>>>,
-    #[expect(clippy::vec_box, reason = "a view must stay where it is")]
-    replaced: RefCell<Vec<Box<Lent>>>,
+    lent: RefCell<BTreeMap<String, Lent>>,
+    given: RefCell<BTreeMap<&'static str, Lent>>,
+    replaced: RefCell<Vec<Lent>>,
     stream: Cell<u64>,
     said: RefCell<Option<String>>,
     refused: RefCell<Vec<String>>,
@@ -291,8 +299,8 @@ impl Host {
             return Err(Error::new(format!("there is no answer '{name}'")));
         };
         answer.fits(shape)?;
-        let mut lent = Lent::new(&answer.empty(shape), 1);
-        let view = &raw mut lent.view;
+        let lent = Lent::new(&answer.empty(shape), 1);
+        let view = lent.view.as_ptr();
         if let Some(before) = self.given.borrow_mut().insert(answer.name, lent) {
             self.replaced.borrow_mut().push(before);
         }
@@ -327,7 +335,7 @@ extern "C" fn input(host: *const SbxHost, name: *const c_char) -> *const DLTenso
         let lent = lent
             .entry(name)
             .or_insert_with(|| Lent::new(tensor, host.spread));
-        Ok(&raw const lent.view)
+        Ok(lent.view.as_ptr().cast_const())
     })
 }
 

@@ -1,0 +1,76 @@
+//! The life of a plugin in C under the sanitizers of addresses and of undefined behaviour, as `make test` in its folder leads it.
+
+use std::process::Command;
+
+use crate::support::{Dir, repo};
+
+/// Builds a plugin in C with the host that tries it, runs it, and returns whether it passed and what it said.
+fn conform(dir: &Dir, source: &str, define: &str) -> (bool, String) {
+    let tried = dir.file("conform");
+    let output = Command::new("cc")
+        .args(["-std=c11", "-g", "-fsanitize=address,undefined"])
+        .args(["-fno-sanitize-recover=all", "-w", define, "-I"])
+        .arg(repo().join("plugins/include"))
+        .arg("-o")
+        .arg(&tried)
+        .arg(repo().join(source))
+        .arg(repo().join("plugins/include/conform.c"))
+        .args(["-lm", "-lpthread"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let output = Command::new(tried).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    (output.status.success(), text)
+}
+
+#[test]
+fn the_plugin_in_c_lives_its_whole_life_cleanly() {
+    let dir = Dir::empty();
+    let (passed, said) = conform(&dir, "plugins/c_random/c_random.c", "-DNDEBUG");
+    assert!(passed, "{said}");
+    for done in [
+        "the table is whole",
+        "32 odd parameters",
+        "one cluster only: asked",
+        "a bank of one row: asked",
+        "no thread is left",
+    ] {
+        assert!(said.contains(done), "{done}: {said}");
+    }
+}
+
+/// The faults of `unsound.c`, in the order of their numbers, and what is said of each.
+const FAULTS: &[&str] = &[
+    "heap-buffer-overflow",
+    "heap-buffer-overflow",
+    "heap-use-after-free",
+    "heap-use-after-free",
+    "detected memory leaks",
+    "double-free",
+    "signed integer overflow",
+    "'positives': expected -1 to 63, found",
+    "expected inputs to be read, found 'index' written",
+    "'negatives': expected -1 to 63, found 64",
+    "expected an answer 'positives', found none",
+    "does it draw numbers of its own?",
+    "it keeps something that it does not save",
+    "expected a state of version 1001 to be unknown, found it taken",
+    "heap-buffer-overflow",
+    "expected a reason by 'fail', found status 1 without one",
+    "expected no thread to be left",
+];
+
+#[test]
+fn each_fault_of_a_plugin_in_c_is_found() {
+    let dir = Dir::empty();
+    let source = "tests/it/plugins/unsound.c";
+    let (passed, said) = conform(&dir, source, "-DFAULT=0");
+    assert!(passed, "{said}");
+    for (at, expected) in FAULTS.iter().enumerate() {
+        let (passed, said) = conform(&dir, source, &format!("-DFAULT={}", at + 1));
+        assert!(!passed && said.contains(expected), "{expected}: {said}");
+    }
+}
