@@ -106,32 +106,3 @@ fn a_hundred_swaps_cost_little_memory_and_no_bit_of_the_losses() {
     quiet.steps(run.losses().len().min(2_000));
     run.assert_same_losses(&quiet.stop());
 }
-
-/// As an author works: change a line, build, and look at the curves. Cargo unlinks the library and links the new one.
-#[test]
-fn what_cargo_builds_again_is_live_from_the_next_step() {
-    let dir = Dir::new();
-    let made = dir.output(&["new", "plugin", "mine", "--slot", "sampler"]);
-    assert!(made.status.success());
-    let build = || {
-        let output = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--release", "--offline"])
-            .current_dir(dir.file("mine"))
-            .env_remove("CARGO_TARGET_DIR")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    build();
-    let mut run = dir.start(&["--plugin", "mine/target/release/libmine.so"]);
-    let text = fs::read_to_string(dir.file("mine/src/lib.rs")).unwrap();
-    let changed = text.replace("Number::Fraction(0.10)", "Number::Fraction(0.25)");
-    assert_ne!(text, changed);
-    dir.write("mine/src/lib.rs", &changed);
-    build();
-    run.until("sampler: mine gen 2 is live from step");
-    run.until("sampler: mine gen 2 has passed its trial");
-    let run = run.stop();
-    assert_eq!(run.ledger("sampler", "live")[0]["params"]["pool"], 0.25);
-    assert!(run.ledger("sampler", "refused").is_empty());
-}

@@ -7,6 +7,7 @@ mod misbehaved;
 mod new;
 mod same;
 mod sanitized;
+mod walk;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
