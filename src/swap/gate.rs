@@ -16,6 +16,10 @@ use crate::policy::{
 /// Steps in which a new generation is on trial: only those count in which it was asked.
 pub const TRIAL: u32 = 10;
 
+/// Generations that a slot keeps to roll back to while none passes its trial: the first, which is known to be good, and the last
+/// ones. More would only fill the memory.
+const KEPT: usize = 4;
+
 /// A generation with the policy that it names.
 struct Installed {
     policy: Policy,
@@ -272,6 +276,9 @@ impl Gate {
         let generation = change.generation.clone();
         let next = Installed { policy, generation };
         seat.before.push(std::mem::replace(&mut seat.live, next));
+        if seat.before.len() > KEPT {
+            seat.before.remove(1);
+        }
         seat.numbers += 1;
         seat.trial = TRIAL;
         seat.answered = false;

@@ -275,6 +275,29 @@ fn only_steps_that_asked_it_count_in_a_trial() {
     assert_eq!(step("confirmed"), first_asked + 10);
 }
 
+/// Eight saves before any of them is asked, and all fail when they are: the run goes back to the last ones, then to the first.
+#[test]
+fn a_slot_keeps_the_first_generation_and_the_last_ones() {
+    let dir = Dir::new();
+    let text = dir.copy_script("boundaries/cosine_margin.rhai");
+    let fails = "fn decide(ctx) {\n    if ctx.step >= 3200 { throw \"too late\"; }";
+    let mut run = dir.start(&["--set", "inter.warmup_epochs=100"]);
+    for version in 2..=8 {
+        let text = text.replace("fn decide(ctx) {", fails);
+        dir.write(
+            "scripts/boundaries/cosine_margin.rhai",
+            &format!("{text}// {version}\n"),
+        );
+        run.until(&format!("boundary: cosine_margin gen {version} is live"));
+    }
+    run.until("boundary: rolled back at step 3200, cosine_margin gen 1 decides");
+    run.steps(4);
+    let run = run.stop();
+    let back = run.ledger("boundary", "rolled_back");
+    let to: Vec<_> = back.iter().map(|line| &line["generation"]).collect();
+    assert_eq!(to, [7, 6, 5, 1]);
+}
+
 #[test]
 fn a_run_that_ends_before_its_slots_are_asked_says_so() {
     let dir = Dir::new();

@@ -2,8 +2,11 @@
 
 use std::fs;
 
-use super::rows;
-use crate::support::Dir;
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+use super::{built, rows};
+use crate::support::{Dir, Finished};
 
 const PLUGIN: [&str; 2] = ["--plugin", "target/librows.so"];
 
@@ -80,6 +83,64 @@ fn a_slot_changes_its_carrier_and_back() {
     let live = run.ledger("sampler", "live");
     let carriers: Vec<_> = live.iter().map(|line| &line["carrier"]).collect();
     assert_eq!(carriers, ["script", "plugin", "script"]);
+}
+
+/// The images that have joined the prototypes, by the state in a run's last checkpoint, and the checkpoint's step.
+fn joined(run: &Finished) -> (u64, u64) {
+    let folders = fs::read_dir(run.folder.join("checkpoints")).unwrap();
+    let whole = folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("manifest.json").is_file());
+    let folder = whole.max().unwrap();
+    let file = fs::read(folder.join("policies.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&file).unwrap();
+    let state = file.tensor("labels.bytes").unwrap().data().to_vec();
+    // The counts of the 8 prototypes are its end.
+    let counts = state[state.len() - 64..].chunks(8);
+    let sum = counts
+        .map(|count| u64::from_le_bytes(count.try_into().unwrap()))
+        .sum();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    (sum, name.strip_prefix("step-").unwrap().parse().unwrap())
+}
+
+/// What a labels plugin has learnt goes on in the one that takes its place: it has counted every image since the run's first step, and
+/// no bit of the losses tells that there was a swap.
+#[test]
+fn state_survives_a_swap() {
+    let dir = Dir::new();
+    let library = dir.file("libprototype_labels.so");
+    let take = |name: &str| {
+        let source = fs::read(built(name)).unwrap();
+        fs::write(&library, source).unwrap();
+    };
+    take("prototype_labels");
+    let options = [
+        "--plugin",
+        "libprototype_labels.so",
+        "--set",
+        "labels.clusters=8",
+        "--set",
+        "checkpoint.every=10",
+    ];
+    let mut run = dir.start(&options);
+    // Another content, the same rule: bytes behind the end of an ELF file mean nothing.
+    let mut bytes = fs::read(&library).unwrap();
+    bytes.extend_from_slice(b"again");
+    fs::write(&library, bytes).unwrap();
+    run.until("labels: prototype_labels gen 2 is live");
+    run.until("labels: prototype_labels gen 2 has passed its trial");
+    run.steps(4);
+    let run = run.stop();
+    let live = &run.ledger("labels", "live")[0];
+    assert!(live.get("state").is_none_or(Value::is_null), "{live}");
+    let (joined, step) = joined(&run);
+    assert!(step > live["step"].as_u64().unwrap());
+    assert_eq!(joined, step * 16);
+
+    let mut quiet = dir.start(&[&options[..], &["--no-watch"]].concat());
+    quiet.steps(run.losses().len().min(2_000));
+    run.assert_same_losses(&quiet.stop());
 }
 
 /// Nothing is ever unloaded, so each swap costs what a library needs; and nothing else.
