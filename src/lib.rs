@@ -21,6 +21,7 @@ pub mod sampler;
 pub mod train;
 pub mod views;
 
+pub mod control;
 pub mod policy;
 pub mod swap;
 

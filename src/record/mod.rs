@@ -12,6 +12,7 @@ mod eval_json;
 mod folder;
 mod histogram;
 mod hparams;
+mod lock;
 mod metrics;
 mod run_json;
 mod sink;
@@ -29,9 +30,10 @@ pub use atomic::write_atomically;
 pub use checkpoint::Checkpoint;
 pub use eval_json::{EvalJson, Section};
 pub use folder::{RunFolder, fresh_folder};
+pub use lock::RunLock;
 pub use metrics::Metrics;
 pub(crate) use metrics::{number, value};
-pub use run_json::{LIBTORCH, RunStatus, Status, host};
+pub use run_json::{Kind, LIBTORCH, RunStatus, Status, host};
 pub use tensorboard::Events;
 pub use terminal::{Progress, Terminal, Writer};
 
@@ -77,6 +79,12 @@ pub enum Error {
         count: usize,
         /// Why the newest was refused.
         newest: Box<Error>,
+    },
+    /// A folder into which another process writes.
+    #[error("'{}' is live: another process trains in it", .folder.display())]
+    Live {
+        /// The run's folder.
+        folder: PathBuf,
     },
     /// A tensor that safetensors cannot hold, or a stored one that torch cannot.
     #[error("tensor '{name}': {reason}")]

@@ -29,6 +29,19 @@ pub enum Status {
     Interrupted,
 }
 
+/// How a run came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It was started from nothing.
+    #[default]
+    Run,
+    /// It goes on from a checkpoint of its parent, in its own way.
+    Fork,
+    /// It does again what its parent did, with or without changes.
+    Replay,
+}
+
 /// The content of `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStatus {
@@ -36,7 +49,10 @@ pub struct RunStatus {
     pub status: Status,
     /// The run's name, as given.
     pub name: String,
-    /// The run that this one was forked from, as `<run>@<step>`.
+    /// How it came to be.
+    #[serde(default)]
+    pub kind: Kind,
+    /// The run that this one was forked from or replays, as `<run>@<step>`.
     pub parent: Option<String>,
     /// The run's seed.
     pub seed: u64,
@@ -71,6 +87,7 @@ impl RunStatus {
         Self {
             status: Status::Running,
             name: name.to_owned(),
+            kind: Kind::Run,
             parent: None,
             seed,
             sandbox: env!("CARGO_PKG_VERSION").to_owned(),

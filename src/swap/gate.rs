@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::change::{Change, Event};
-use super::ledger::{Ledger, Line};
+use super::ledger::{About, Ledger, Line};
 use super::watch::{Seen, Watch};
 use crate::policy::plugin::Staging;
 use crate::policy::{
@@ -343,13 +343,8 @@ impl Gate {
             files,
             params,
         } = subject;
-        let line = Line {
-            v: 0,
-            seq: 0,
-            step: now.step,
-            epoch: now.epoch,
+        let about = About {
             slot: change.slot,
-            event: change.event.name().to_owned(),
             carrier: carrier.to_owned(),
             policy: change.generation.name.clone(),
             generation: change.generation.number,
@@ -358,7 +353,14 @@ impl Gate {
             params,
             state: change.state.clone(),
             fault: change.fault.as_ref().map(Into::into),
-            t: String::new(),
+            asked: None,
+        };
+        let line = Line {
+            step: now.step,
+            epoch: now.epoch,
+            event: change.event.name().to_owned(),
+            about: Some(about),
+            ..Line::default()
         };
         self.ledger.append(line).map(drop)
     }

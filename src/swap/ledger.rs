@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::policy::{Content, Fault, Params, Slot};
 use crate::train::clock;
 
-/// What happened to a slot. Times and texts of faults are for people; replay reads the other fields.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What changed in a run. Times and texts of faults are for people; replay reads the other fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The format's version.
     pub v: u32,
@@ -21,10 +21,46 @@ pub struct Line {
     pub step: u64,
     /// Epochs done.
     pub epoch: u64,
+    /// Of a slot: `started`, `live`, `confirmed`, `refused`, `rolled_back` or `rested`. Of the run: `set`, `resumed`, `paused`,
+    /// `continued` or `stopped`.
+    pub event: String,
+    /// Who asked for it.
+    #[serde(default)]
+    pub origin: Origin,
+    /// What it is about, if that is a slot.
+    #[serde(flatten)]
+    pub about: Option<About>,
+    /// Values of the configuration that hold from now on, by their keys with dots.
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub set: Params,
+    /// When, in UTC.
+    pub t: String,
+}
+
+/// Who asked for a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The run itself: its start, the end of a trial, a fault.
+    #[default]
+    Run,
+    /// A saved file.
+    Watch,
+    /// A command to the live run.
+    Control,
+    /// What `resume` or `fork` was told.
+    Command,
+    /// Another change, a `set` of a slot's parameters for instance: replay finds it by itself.
+    Change,
+    /// The ledger of the run that is replayed.
+    Replay,
+}
+
+/// A slot and the generation that a line is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
     /// The slot.
     pub slot: Slot,
-    /// `started`, `live`, `refused`, `rolled_back` or `rested`.
-    pub event: String,
     /// What carries the policy: `script` or `plugin`.
     pub carrier: String,
     /// The policy's name.
@@ -45,8 +81,9 @@ pub struct Line {
     /// What was wrong, for a refusal or a roll-back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<LedgerFault>,
-    /// When, in UTC.
-    pub t: String,
+    /// How many questions the slot had answered in the step when the fault came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u32>,
 }
 
 /// A fault as the ledger keeps it.
