@@ -3,6 +3,9 @@
 //! [`Remote`] is what any thread holds; the training thread holds the [`Inbox`] and serves it between two steps, so that a
 //! command never meets half a step.
 
+pub mod signals;
+pub mod socket;
+
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;

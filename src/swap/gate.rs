@@ -5,41 +5,20 @@ use std::io;
 use std::path::Path;
 
 use super::change::{Change, Event};
-use super::ledger::{About, Ledger, Line};
+use super::ledger::{About, Ledger, Line, Origin};
+use super::rerun::Rerun;
+use super::seat::{Installed, Seat};
 use super::watch::{Seen, Watch};
 use crate::policy::plugin::Staging;
 use crate::policy::{
-    Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Slot,
-    Unknown,
+    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Saved,
+    Slot,
 };
 
-/// Steps in which a new generation is on trial: only those count in which it was asked.
-pub const TRIAL: u32 = 10;
-
-/// Generations that a slot keeps to roll back to while none passes its trial: the first, which is known to be good, and the last
-/// ones. More would only fill the memory.
-const KEPT: usize = 4;
-
-/// A generation with the policy that it names.
-struct Installed {
-    policy: Policy,
-    generation: Generation,
-}
-
-/// A slot's chair: who sits on it, who sat there before, and how many were there.
-struct Seat {
-    live: Installed,
-    /// The generations to roll back to, the last one on top, each with its state as it was when it left.
-    before: Vec<Installed>,
+/// A generation with other parameters that waits to be taken.
+pub struct Tuned {
+    built: (Policy, Handover),
     overrides: Params,
-    /// Generations that ever sat here.
-    numbers: u32,
-    /// Steps of the trial that are left.
-    trial: u32,
-    /// Whether the live generation has answered since the last step began.
-    answered: bool,
-    /// Whether the branch rests because of this slot: said once, not at each step.
-    resting: bool,
 }
 
 /// What the step does after a fault.
@@ -59,6 +38,7 @@ pub struct Gate {
     seats: BTreeMap<Slot, Seat>,
     ledger: Ledger,
     watch: Option<Watch>,
+    rerun: Rerun,
     changes: Vec<Change>,
 }
 
@@ -75,6 +55,7 @@ impl Gate {
             seats: BTreeMap::new(),
             ledger,
             watch,
+            rerun: Rerun::default(),
             changes: Vec::new(),
         })
     }
@@ -107,17 +88,10 @@ impl Gate {
             step: now.step,
         };
         let files = self.ledger.store(&content)?;
-        self.write(&change, Subject::of(&content, policy.params(), files), now)?;
+        let subject = Subject::of(&content, policy.params(), files);
+        self.write(&change, subject, (now, Origin::Run))?;
         let generation = change.generation.clone();
-        let seat = Seat {
-            live: Installed { policy, generation },
-            before: Vec::new(),
-            overrides,
-            numbers: 1,
-            trial: 0,
-            answered: false,
-            resting: false,
-        };
+        let seat = Seat::first(Installed { policy, generation }, overrides);
         self.seats.insert(slot, seat);
         self.changes.push(change);
         Ok(())
@@ -169,9 +143,80 @@ impl Gate {
         std::mem::take(&mut self.changes)
     }
 
+    /// Begins a step: counts the last one in each trial, and forgets what the ledger foretold for it and did not come.
+    pub fn begin_step(&mut self, now: Now) {
+        let mut passed = Vec::new();
+        for (slot, seat) in &mut self.seats {
+            if seat.count_trial() {
+                passed.push((*slot, seat.live.generation.hash.clone()));
+            }
+        }
+        for (slot, hash) in passed {
+            self.note(slot, Event::Confirmed, None, &hash, (now, Origin::Run));
+        }
+        for line in self.rerun.forget_before(now.step) {
+            tracing::warn!(
+                "step {}: '{}' of the ledger did not come again (line {})",
+                line.step,
+                line.event,
+                line.seq
+            );
+        }
+        if self.rerun.is_over() {
+            Budget::lift(false);
+        }
+    }
+
+    /// Does again what the ledger holds: see [`Rerun`]. Until that is over budgets of time do not hold, because they were
+    /// decided already, and saved files wait.
+    pub fn follow_ledger(&mut self, rerun: Rerun) {
+        Budget::lift(!rerun.is_over());
+        self.rerun = rerun;
+    }
+
+    /// Whether something of a ledger is still to be done again.
+    pub fn reruns(&self) -> bool {
+        !self.rerun.is_over()
+    }
+
+    /// The next change that the ledger says somebody asked for before this step.
+    pub fn due(&mut self, now: Now) -> Option<Line> {
+        self.rerun.due(now.step)
+    }
+
+    /// Makes a stored policy of a ledger live again.
+    ///
+    /// # Errors
+    /// Why it cannot be used here.
+    pub fn redo(
+        &mut self,
+        about: &About,
+        origin: Origin,
+        now: Now,
+        rehearse: &mut Rehearsal<'_>,
+    ) -> Result<(), Fault> {
+        let About {
+            slot,
+            carrier,
+            policy,
+            files,
+            ..
+        } = about;
+        let policies = self.rerun.policies().to_owned();
+        let mut content = Content::stored(*slot, carrier, policy, files, &policies)?;
+        if let Content::Plugin(library) = content {
+            let seat = self.seats.get(slot);
+            let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
+            content = Content::Plugin(library.tried(*slot, &overrides, &self.staging())?);
+        }
+        self.offer(*slot, content, origin, now, rehearse)
+    }
+
     /// Takes what was saved: builds and rehearses it, and makes it live or refuses it. Called between two steps.
-    pub fn between_steps(&mut self, now: Now, rehearse: &mut Rehearsal<'_>) {
-        self.count_trials(now);
+    pub fn take_saved(&mut self, now: Now, rehearse: &mut Rehearsal<'_>) {
+        if self.reruns() {
+            return;
+        }
         let seen = self.watch.as_ref().map(Watch::seen).unwrap_or_default();
         for Seen {
             slot,
@@ -179,38 +224,33 @@ impl Gate {
             content,
         } in seen
         {
-            let outcome = content.and_then(|content| self.offer(slot, content, now, rehearse));
+            let outcome =
+                content.and_then(|content| self.offer(slot, content, Origin::Watch, now, rehearse));
             if let Err(fault) = outcome {
-                self.note(slot, Event::Refused, Some(fault), &hash, now);
+                self.refuse(fault, &hash, (now, Origin::Watch));
             }
         }
     }
 
-    /// Hears that the live policy of a slot has answered in a step, and that the answer was good.
-    pub fn answered(&mut self, slot: Slot) {
-        if let Some(seat) = self.seats.get_mut(&slot) {
-            seat.answered = true;
-        }
+    /// Records that a content was not taken.
+    pub fn refuse(&mut self, fault: Fault, hash: &str, when: (Now, Origin)) {
+        self.note(fault.slot, Event::Refused, Some(fault), hash, when);
     }
 
-    /// Counts the step that is over in each trial whose generation answered in it; a generation that has passed its trial is
-    /// the only one to go back to.
-    fn count_trials(&mut self, now: Now) {
-        let mut passed = Vec::new();
-        for (slot, seat) in &mut self.seats {
-            if !std::mem::take(&mut seat.answered) {
-                continue;
-            }
-            if seat.trial == 1 {
-                let keep_from = seat.before.len().saturating_sub(1);
-                seat.before.drain(..keep_from);
-                passed.push((*slot, seat.live.generation.hash.clone()));
-            }
-            seat.trial = seat.trial.saturating_sub(1);
+    /// Hears that the live policy of a slot has answered a question, and that the answer was good.
+    ///
+    /// # Errors
+    /// A fault that the ledger foretold: the clock made it when this was done first.
+    pub fn answered(&mut self, slot: Slot, now: Now) -> Result<(), Fault> {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Ok(());
+        };
+        let hash = &seat.live.generation.hash;
+        if let Some(fault) = self.rerun.foretold(slot, hash, now.step, seat.asked) {
+            return Err(fault);
         }
-        for (slot, hash) in passed {
-            self.note(slot, Event::Confirmed, None, &hash, now);
-        }
+        seat.asked += 1;
+        Ok(())
     }
 
     /// Offers a content for a slot; what is already live is left alone.
@@ -221,6 +261,7 @@ impl Gate {
         &mut self,
         slot: Slot,
         content: Content,
+        origin: Origin,
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
@@ -230,9 +271,66 @@ impl Gate {
         if content.hash() == seat.live.generation.hash {
             return Ok(());
         }
-        let built = seat.build(slot, content.clone(), rehearse);
-        let (policy, handover) = built.map_err(|fault| self.remember(fault, &content))?;
-        self.go_live((policy, handover), &content, now)
+        let built = seat.build(content.clone(), rehearse);
+        let built = built.map_err(|fault| self.remember(fault, &content))?;
+        self.go_live(built, &content, (now, origin))
+    }
+
+    /// A new generation of a slot's live content, with other parameters in the place of its defaults, that is not live yet; none for
+    /// a slot without a policy.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn tuned(
+        &mut self,
+        slot: Slot,
+        overrides: Params,
+        rehearse: &mut Rehearsal<'_>,
+    ) -> Result<Option<Tuned>, Fault> {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Ok(None);
+        };
+        let content = seat.live.policy.content();
+        let before = std::mem::replace(&mut seat.overrides, overrides);
+        let built = seat.build(content, rehearse);
+        let overrides = std::mem::replace(&mut seat.overrides, before);
+        Ok(Some(Tuned {
+            built: built?,
+            overrides,
+        }))
+    }
+
+    /// Makes it live.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn take(&mut self, tuned: Tuned, now: Now) -> Result<(), Fault> {
+        let Tuned { built, overrides } = tuned;
+        let (slot, content) = (built.0.slot(), built.0.content());
+        self.go_live(built, &content, (now, Origin::Change))?;
+        if let Some(seat) = self.seats.get_mut(&slot) {
+            seat.overrides = overrides;
+        }
+        Ok(())
+    }
+
+    /// Gives a slot back to the generation before the live one, because somebody asks for it.
+    ///
+    /// # Errors
+    /// That there is none before it, or that the ledger cannot be written.
+    pub fn roll_back(&mut self, slot: Slot, origin: Origin, now: Now) -> Result<(), Fault> {
+        let nothing = |message: String| Fault::new(slot, Kind::State, message);
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Err(nothing(format!("slot '{slot}' has no policy")));
+        };
+        let left = seat.live.generation.clone();
+        if !seat.step_back() {
+            return Err(nothing(format!(
+                "'{left}' is the only generation that is kept: there is none to go back to"
+            )));
+        }
+        self.note(slot, Event::RolledBack, None, &left.hash, (now, origin));
+        Ok(())
     }
 
     /// A refused content is stored too: the ledger names it.
@@ -248,7 +346,7 @@ impl Gate {
         &mut self,
         (policy, handover): (Policy, Handover),
         content: &Content,
-        now: Now,
+        when: (Now, Origin),
     ) -> Result<(), Fault> {
         let slot = policy.slot();
         let seat = &self.seats[&slot];
@@ -263,53 +361,51 @@ impl Gate {
                 Handover::Fresh(reason) => Some(reason),
             },
             fault: None,
-            step: now.step,
+            step: when.0.step,
         };
         let written = self.ledger.store(content).and_then(|files| {
-            self.write(&change, Subject::of(content, policy.params(), files), now)
+            self.write(&change, Subject::of(content, policy.params(), files), when)
         });
         written.map_err(|error| {
             let message = format!("the ledger cannot be written, so nothing is swapped: {error}");
             Fault::new(slot, Kind::State, message)
         })?;
-        let seat = self.seats.get_mut(&slot).expect("looked up above");
         let generation = change.generation.clone();
-        let next = Installed { policy, generation };
-        seat.before.push(std::mem::replace(&mut seat.live, next));
-        if seat.before.len() > KEPT {
-            seat.before.remove(1);
-        }
-        seat.numbers += 1;
-        seat.trial = TRIAL;
-        seat.answered = false;
-        seat.resting = false;
+        let seat = self.seats.get_mut(&slot).expect("looked up above");
+        seat.install(Installed { policy, generation });
         self.changes.push(change);
         Ok(())
     }
 
     /// Hears of a fault in a step: rolls back where there is a generation to roll back to.
     pub fn fault(&mut self, fault: Fault, now: Now) -> Verdict {
-        let slot = fault.slot;
+        let (slot, when) = (fault.slot, (now, Origin::Run));
         let Some(seat) = self.seats.get_mut(&slot) else {
             return Verdict::Rest;
         };
         let failed = seat.live.generation.hash.clone();
-        if let Some(before) = seat.before.pop() {
-            seat.live = before;
-            seat.trial = 0;
-            seat.answered = false;
-            self.note(slot, Event::RolledBack, Some(fault), &failed, now);
+        if seat.step_back() {
+            self.note(slot, Event::RolledBack, Some(fault), &failed, when);
             return Verdict::Again;
         }
-        if !std::mem::replace(&mut seat.resting, true) {
-            self.note(slot, Event::Rested, Some(fault), &failed, now);
+        let known = std::mem::replace(&mut seat.resting, true);
+        // What a clock decided must be found in the ledger each time, or the run could not be done again.
+        if !known || fault.kind == Kind::Budget {
+            self.note(slot, Event::Rested, Some(fault), &failed, when);
         }
         Verdict::Rest
     }
 
-    /// Records what happened without a new generation; a ledger that cannot be written is a warning here, because
+    /// Records what happened to a slot without a new generation; a ledger that cannot be written is a warning here, because
     /// nothing waits for it.
-    fn note(&mut self, slot: Slot, event: Event, fault: Option<Fault>, hash: &str, now: Now) {
+    fn note(
+        &mut self,
+        slot: Slot,
+        event: Event,
+        fault: Option<Fault>,
+        hash: &str,
+        when: (Now, Origin),
+    ) {
         let Some(seat) = self.seats.get(&slot) else {
             return;
         };
@@ -322,7 +418,7 @@ impl Gate {
             text: seat.live.policy.text(),
             state: None,
             fault,
-            step: now.step,
+            step: when.0.step,
         };
         let subject = Subject {
             carrier: content.carrier(),
@@ -330,13 +426,33 @@ impl Gate {
             files: BTreeMap::new(),
             params: Params::new(),
         };
-        if let Err(error) = self.write(&change, subject, now) {
+        if let Err(error) = self.write(&change, subject, when) {
             tracing::warn!("the ledger cannot be written: {error}");
         }
         self.changes.push(change);
     }
 
-    fn write(&mut self, change: &Change, subject: Subject, now: Now) -> io::Result<()> {
+    /// Records what happened to the whole run: values that were `set`, or an act of a person.
+    ///
+    /// # Errors
+    /// Those of the ledger; what was to be recorded must not come true then.
+    pub fn note_run(&mut self, event: &str, set: Params, origin: Origin, now: Now) -> io::Result<()> {
+        self.append(Line {
+            step: now.step,
+            epoch: now.epoch,
+            event: event.to_owned(),
+            origin,
+            set,
+            ..Line::default()
+        })
+    }
+
+    fn write(
+        &mut self,
+        change: &Change,
+        subject: Subject,
+        (now, origin): (Now, Origin),
+    ) -> io::Result<()> {
         let Subject {
             carrier,
             hash,
@@ -353,16 +469,73 @@ impl Gate {
             params,
             state: change.state.clone(),
             fault: change.fault.as_ref().map(Into::into),
-            asked: None,
+            asked: change.fault.as_ref().and(self.seats.get(&change.slot)).map(|seat| seat.asked),
         };
-        let line = Line {
+        self.append(Line {
             step: now.step,
             epoch: now.epoch,
             event: change.event.name().to_owned(),
+            origin,
             about: Some(about),
             ..Line::default()
-        };
+        })
+    }
+
+    /// A line that a resumed run writes a second time stands in its ledger already.
+    fn append(&mut self, line: Line) -> io::Result<()> {
+        if self.rerun.tick_off(&line) {
+            return Ok(());
+        }
         self.ledger.append(line).map(drop)
+    }
+
+    /// All seats as a checkpoint holds them.
+    ///
+    /// # Errors
+    /// State of a policy that cannot be saved.
+    pub fn save(&mut self) -> Result<Vec<(Slot, Saved)>, Fault> {
+        let seats = self.seats.iter_mut();
+        seats.map(|(slot, seat)| Ok((*slot, seat.save()?))).collect()
+    }
+
+    /// Seats what [`Gate::save`] saved of a slot; the files of its policies lie in `policies`, that of this run or of another.
+    ///
+    /// # Errors
+    /// A policy that cannot be built any more, or a state that does not fit it.
+    pub fn restore(&mut self, slot: Slot, saved: &Saved, policies: &Path) -> Result<(), Fault> {
+        let seat = Seat::restore(slot, saved, policies, &self.staging())?;
+        self.seats.insert(slot, seat);
+        Ok(())
+    }
+
+    /// Writes the live generations of a run that begins with the seats of another one into its own ledger, and stores them.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn begin_with_seats(&mut self, now: Now) -> io::Result<()> {
+        for slot in self.seats.keys().copied().collect::<Vec<_>>() {
+            let seat = &self.seats[&slot];
+            for installed in &seat.before {
+                self.ledger.store(&installed.policy.content())?;
+            }
+            let (policy, generation) = (&seat.live.policy, seat.live.generation.clone());
+            let content = policy.content();
+            let change = Change {
+                slot,
+                event: Event::Started,
+                generation,
+                before: None,
+                text: policy.text(),
+                state: None,
+                fault: None,
+                step: now.step,
+            };
+            let files = self.ledger.store(&content)?;
+            let subject = Subject::of(&content, policy.params(), files);
+            self.write(&change, subject, (now, Origin::Run))?;
+            self.changes.push(change);
+        }
+        Ok(())
     }
 }
 
@@ -387,25 +560,6 @@ impl Subject {
 }
 
 const SEATED: &str = "a run seats all slots before its first step";
-
-impl Seat {
-    /// Builds a content with this seat's parameters, hands it the live policy's state and rehearses it without a trace.
-    fn build(
-        &mut self,
-        slot: Slot,
-        content: Content,
-        rehearse: &mut Rehearsal<'_>,
-    ) -> Result<(Policy, Handover), Fault> {
-        let mut policy = Policy::build(slot, content, &self.overrides, Unknown::Ignored)?;
-        let handover = policy.take_over(&mut self.live.policy)?;
-        policy.without_trace(|policy| {
-            rehearse(slot, policy)?;
-            policy.save_state().map(drop)
-        })?;
-        policy.take_cost();
-        Ok((policy, handover))
-    }
-}
 
 fn generation(content: &Content, number: u32) -> Generation {
     Generation {

@@ -52,8 +52,6 @@ pub enum Origin {
     Command,
     /// Another change, a `set` of a slot's parameters for instance: replay finds it by itself.
     Change,
-    /// The ledger of the run that is replayed.
-    Replay,
 }
 
 /// A slot and the generation that a line is about.
@@ -112,6 +110,18 @@ impl From<&Fault> for LedgerFault {
     }
 }
 
+/// A line in few words, for a person who has to name one.
+pub fn brief(line: &Line) -> String {
+    let what = match &line.about {
+        Some(about) => format!("{}: {} gen {}", about.slot, about.policy, about.generation),
+        None => {
+            let values = line.set.iter().map(|(key, value)| format!("{key} = {value}"));
+            values.collect::<Vec<_>>().join(", ")
+        }
+    };
+    format!("{:>6}  step {:<8} {:<12} {what}", line.seq, line.step, line.event)
+}
+
 /// The ledger of one run and the store of the texts it names.
 pub struct Ledger {
     file: File,
@@ -130,6 +140,10 @@ impl Ledger {
         let path = folder.join("swaps.jsonl");
         let next = read(&path)?.last().map_or(1, |line| line.seq + 1);
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        // What a crash tore off was never in force, and the next line must not be written behind it.
+        let whole = std::fs::read(&path)?;
+        let whole = whole.iter().rposition(|byte| *byte == b'\n');
+        file.set_len(whole.map_or(0, |at| at as u64 + 1))?;
         Ok(Self {
             file,
             policies,
@@ -163,13 +177,18 @@ impl Ledger {
     /// # Errors
     /// Those of the file system.
     pub fn append(&mut self, mut line: Line) -> io::Result<Line> {
-        line.v = 1;
+        line.v = 2;
         line.seq = self.next;
         line.t = clock::utc();
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_data()?;
+        let before = self.file.metadata()?.len();
+        let written = self.file.write_all(text.as_bytes());
+        if let Err(error) = written.and_then(|()| self.file.sync_data()) {
+            // A full disk may have taken half of the line.
+            self.file.set_len(before)?;
+            return Err(error);
+        }
         self.next += 1;
         Ok(line)
     }

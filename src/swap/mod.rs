@@ -3,9 +3,12 @@
 pub mod change;
 pub mod gate;
 pub mod ledger;
+pub mod rerun;
+mod seat;
 pub mod watch;
 
 pub use change::{Change, Event};
-pub use gate::{Gate, Verdict};
-pub use ledger::Ledger;
+pub use gate::{Gate, Rehearsal, Verdict};
+pub use ledger::{About, Ledger, Line, Origin};
+pub use rerun::{Rerun, SET};
 pub use watch::Watch;
