@@ -96,7 +96,9 @@ pub(super) fn at(text: &str) -> Result<(PathBuf, Option<u64>)> {
         return Ok((PathBuf::from(text), None));
     };
     let step = step.parse().map_err(|_| {
-        Invalid(format!("'{text}': expected a step after '@', found '{step}'"))
+        Invalid(format!(
+            "'{text}': expected a step after '@', found '{step}'"
+        ))
     })?;
     Ok((PathBuf::from(run), Some(step)))
 }

@@ -8,7 +8,6 @@ use clap::Args;
 
 use super::Invalid;
 use super::again::{self, Training};
-use crate::record::digests;
 use crate::swap::{Line, ledger};
 use crate::train::past::Past;
 use crate::train::{self, Again, Comparison};
@@ -63,9 +62,10 @@ impl Replay {
     /// A run that cannot be done again, and with `--verify` one that is another.
     pub fn execute(self) -> Result<()> {
         let mut past = Past::beginning(&self.run)?;
-        let done = digests::read(past.folder.path())?;
-        let last = done.keys().next_back().copied().unwrap_or(0);
-        let until = self.until.unwrap_or(past.status.steps.max(last));
+        let until = match self.until {
+            Some(until) => until,
+            None => past.reached()?,
+        };
         let (lines, first_change) = self.changed(&past.ledger, past.step())?;
         let out = self.out.clone().unwrap_or_else(|| again::beside(&self.run));
         let options = self.training.options(&mut past, out.clone())?;
@@ -119,7 +119,10 @@ fn asked_for(ledger: &[Line], seq: u64) -> Result<&Line> {
         true => "nothing was changed in this run".to_owned(),
         false => format!("there are\n{}", all.join("\n")),
     };
-    Err(Invalid(format!("line {seq} of the ledger is no change that somebody made; {all}")).into())
+    Err(Invalid(format!(
+        "line {seq} of the ledger is no change that somebody made; {all}"
+    ))
+    .into())
 }
 
 /// Whether the runs are equal as far as they should be.
@@ -140,7 +143,9 @@ fn verdict(against: &Comparison, first_change: Option<u64>) -> String {
         format!(" (the ledger was changed from step {} on)", step + 1)
     });
     match &against.difference {
-        _ if against.compared == 0 => "same  nothing could be compared: the run left no digests".to_owned(),
+        _ if against.compared == 0 => {
+            "same  nothing could be compared: the run left no digests".to_owned()
+        }
         None => format!("same  {how} up to step {}{changed}", against.compared),
         Some(difference) => format!(
             "parts  at step {}{changed}: {}",

@@ -54,7 +54,11 @@ pub fn with(config: &Config, set: &Params) -> Result<Config, Error> {
             key: "loss.inter".into(),
             message: format!(
                 "expected {}, found {}: the branch is switched on or off for a whole run",
-                if config.loss.inter > 0.0 { "above 0" } else { "0" },
+                if config.loss.inter > 0.0 {
+                    "above 0"
+                } else {
+                    "0"
+                },
                 changed.loss.inter
             ),
         });
@@ -70,7 +74,8 @@ pub fn replaced(config: &Config, set: &Params) -> Result<Config, Error> {
     let place = |key: &str| format!("set {key}");
     let mut tree = serde_yaml::to_value(config).map_err(|error| parse_error("config", &error))?;
     for (key, value) in set {
-        let value = serde_yaml::to_value(value).map_err(|error| parse_error(&place(key), &error))?;
+        let value =
+            serde_yaml::to_value(value).map_err(|error| parse_error(&place(key), &error))?;
         put(&mut tree, key, value).map_err(|message| Error::Parse {
             place: place(key),
             message,
@@ -160,7 +165,11 @@ mod tests {
         ("optim.lrr", "1", "did you mean 'optim.lr'"),
         ("optim.lr", "\"fast\"", "expected f64"),
         ("loss.inter", "0", "switched on or off for a whole run"),
-        ("sampler.script", "\"x.rhai\"", "sandbox swap RUN sampler FILE"),
+        (
+            "sampler.script",
+            "\"x.rhai\"",
+            "sandbox swap RUN sampler FILE",
+        ),
         ("log.evry", "3", "did you mean 'every'"),
     ];
 

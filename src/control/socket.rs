@@ -41,17 +41,19 @@ impl Socket {
         fs::rename(&unready, &path)?;
         let closed = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&closed);
-        thread::Builder::new().name("control".into()).spawn(move || {
-            for stream in listener.incoming() {
-                if over.load(Ordering::Relaxed) {
-                    return;
+        thread::Builder::new()
+            .name("control".into())
+            .spawn(move || {
+                for stream in listener.incoming() {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let remote = remote.clone();
+                    let serve = move || stream.map(|stream| serve(&stream, &remote));
+                    // Each in a thread of its own: a paused run answers one while another waits.
+                    let _ = thread::Builder::new().name("control".into()).spawn(serve);
                 }
-                let remote = remote.clone();
-                let serve = move || stream.map(|stream| serve(&stream, &remote));
-                // Each in a thread of its own: a paused run answers one while another waits.
-                let _ = thread::Builder::new().name("control".into()).spawn(serve);
-            }
-        })?;
+            })?;
         Ok(Self { folder, closed })
     }
 }

@@ -55,6 +55,8 @@ pub fn read(folder: &Path) -> Result<BTreeMap<u64, Digest>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => text.map_err(io_error("read", &path))?,
     };
-    let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
     Ok(lines.map(|digest: Digest| (digest.step, digest)).collect())
 }

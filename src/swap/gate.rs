@@ -11,14 +11,21 @@ use super::seat::{Installed, Seat};
 use super::watch::{Seen, Watch};
 use crate::policy::plugin::Staging;
 use crate::policy::{
-    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Saved,
-    Slot,
+    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile,
+    Saved, Slot,
 };
 
 /// A generation with other parameters that waits to be taken.
 pub struct Tuned {
     built: (Policy, Handover),
     overrides: Params,
+}
+
+impl Tuned {
+    /// What would be live.
+    pub fn policy(&self) -> &Policy {
+        &self.built.0
+    }
 }
 
 /// What the step does after a fault.
@@ -39,6 +46,7 @@ pub struct Gate {
     ledger: Ledger,
     watch: Option<Watch>,
     rerun: Rerun,
+    reruns: bool,
     changes: Vec<Change>,
 }
 
@@ -56,6 +64,7 @@ impl Gate {
             ledger,
             watch,
             rerun: Rerun::default(),
+            reruns: false,
             changes: Vec::new(),
         })
     }
@@ -162,21 +171,21 @@ impl Gate {
                 line.seq
             );
         }
-        if self.rerun.is_over() {
-            Budget::lift(false);
-        }
+        self.reruns = !self.rerun.is_over(now.step);
+        Budget::lift(self.reruns);
     }
 
     /// Does again what the ledger holds: see [`Rerun`]. Until that is over budgets of time do not hold, because they were
     /// decided already, and saved files wait.
     pub fn follow_ledger(&mut self, rerun: Rerun) {
-        Budget::lift(!rerun.is_over());
         self.rerun = rerun;
+        self.reruns = true;
+        Budget::lift(true);
     }
 
     /// Whether something of a ledger is still to be done again.
     pub fn reruns(&self) -> bool {
-        !self.rerun.is_over()
+        self.reruns
     }
 
     /// The next change that the ledger says somebody asked for before this step.
@@ -436,7 +445,13 @@ impl Gate {
     ///
     /// # Errors
     /// Those of the ledger; what was to be recorded must not come true then.
-    pub fn note_run(&mut self, event: &str, set: Params, origin: Origin, now: Now) -> io::Result<()> {
+    pub fn note_run(
+        &mut self,
+        event: &str,
+        set: Params,
+        origin: Origin,
+        now: Now,
+    ) -> io::Result<()> {
         self.append(Line {
             step: now.step,
             epoch: now.epoch,
@@ -469,7 +484,11 @@ impl Gate {
             params,
             state: change.state.clone(),
             fault: change.fault.as_ref().map(Into::into),
-            asked: change.fault.as_ref().and(self.seats.get(&change.slot)).map(|seat| seat.asked),
+            asked: change
+                .fault
+                .as_ref()
+                .and(self.seats.get(&change.slot))
+                .map(|seat| seat.asked),
         };
         self.append(Line {
             step: now.step,
@@ -495,7 +514,9 @@ impl Gate {
     /// State of a policy that cannot be saved.
     pub fn save(&mut self) -> Result<Vec<(Slot, Saved)>, Fault> {
         let seats = self.seats.iter_mut();
-        seats.map(|(slot, seat)| Ok((*slot, seat.save()?))).collect()
+        seats
+            .map(|(slot, seat)| Ok((*slot, seat.save()?)))
+            .collect()
     }
 
     /// Seats what [`Gate::save`] saved of a slot; the files of its policies lie in `policies`, that of this run or of another.

@@ -115,11 +115,17 @@ pub fn brief(line: &Line) -> String {
     let what = match &line.about {
         Some(about) => format!("{}: {} gen {}", about.slot, about.policy, about.generation),
         None => {
-            let values = line.set.iter().map(|(key, value)| format!("{key} = {value}"));
+            let values = line
+                .set
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"));
             values.collect::<Vec<_>>().join(", ")
         }
     };
-    format!("{:>6}  step {:<8} {:<12} {what}", line.seq, line.step, line.event)
+    format!(
+        "{:>6}  step {:<8} {:<12} {what}",
+        line.seq, line.step, line.event
+    )
 }
 
 /// The ledger of one run and the store of the texts it names.

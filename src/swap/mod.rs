@@ -8,7 +8,7 @@ mod seat;
 pub mod watch;
 
 pub use change::{Change, Event};
-pub use gate::{Gate, Rehearsal, Verdict};
+pub use gate::{Gate, Rehearsal, Tuned, Verdict};
 pub use ledger::{About, Ledger, Line, Origin};
 pub use rerun::{Rerun, SET};
 pub use watch::Watch;

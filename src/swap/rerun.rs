@@ -18,6 +18,8 @@ pub struct Rerun {
     policies: PathBuf,
     /// Whether the lines stand in the ledger that this run writes.
     own: bool,
+    /// Steps that were done the first time: before that nothing new is taken.
+    until: u64,
 }
 
 #[derive(Debug)]
@@ -28,16 +30,17 @@ struct Pending {
 }
 
 impl Rerun {
-    /// The rest of a run's own ledger, from a checkpoint of `step` on; its policies are stored in `policies`.
-    pub fn rest(lines: Vec<Line>, step: u64, policies: PathBuf) -> Self {
+    /// The rest of a run's own ledger, from the first of `steps`, that of a checkpoint, to the last one that was done; its policies
+    /// are stored in `policies`.
+    pub fn rest(lines: Vec<Line>, steps: [u64; 2], policies: PathBuf) -> Self {
         Self {
             own: true,
-            ..Self::of(lines, step, policies)
+            ..Self::of(lines, steps, policies)
         }
     }
 
-    /// The ledger of another run, from `step` on. Where several lines have one step, their order is that of their numbers.
-    pub fn of(mut lines: Vec<Line>, step: u64, policies: PathBuf) -> Self {
+    /// The ledger of another run. Where several lines have one step, their order is that of their numbers.
+    pub fn of(mut lines: Vec<Line>, [step, until]: [u64; 2], policies: PathBuf) -> Self {
         lines.retain(|line| line.step >= step && line.is_of_the_course());
         lines.sort_by_key(|line| (line.step, line.seq));
         let pending = lines.into_iter().map(|line| Pending { line, taken: false });
@@ -45,6 +48,7 @@ impl Rerun {
             pending: pending.collect(),
             policies,
             own: false,
+            until,
         }
     }
 
@@ -53,9 +57,9 @@ impl Rerun {
         &self.policies
     }
 
-    /// Whether nothing is to come any more.
-    pub fn is_over(&self) -> bool {
-        self.pending.is_empty()
+    /// Whether nothing is to come any more once `step` steps are done.
+    pub fn is_over(&self, step: u64) -> bool {
+        self.pending.is_empty() && step >= self.until
     }
 
     /// The next change that somebody asked for, once `step` steps are done.
@@ -72,7 +76,8 @@ impl Rerun {
             let about = line.about.as_ref()?;
             let fault = about.fault.as_ref()?;
             let here = line.step == step && about.slot == slot && about.hash == hash;
-            let event = line.event == Event::RolledBack.name() || line.event == Event::Rested.name();
+            let event =
+                line.event == Event::RolledBack.name() || line.event == Event::Rested.name();
             let clock = Kind::named(&fault.kind) == Kind::Budget;
             (here && event && clock && about.asked == Some(asked))
                 .then(|| Fault::new(slot, Kind::Budget, fault.message.clone()))
@@ -183,7 +188,7 @@ mod tests {
             line(7, "rolled_back", Origin::Run, Some("budget")),
             line(9, "live", Origin::Change, None),
         ];
-        Rerun::rest(lines, 0, PathBuf::new())
+        Rerun::rest(lines, [0, 12], PathBuf::new())
     }
 
     #[test]
@@ -195,9 +200,9 @@ mod tests {
         assert!(rerun.tick_off(&line(3, "live", Origin::Watch, None)));
         assert!(!rerun.tick_off(&line(3, "live", Origin::Watch, None)));
         assert!(rerun.tick_off(&line(9, "live", Origin::Change, None)));
-        assert!(!rerun.is_over());
+        assert!(!rerun.is_over(12));
         assert_eq!(rerun.forget_before(8).len(), 1);
-        assert!(rerun.is_over());
+        assert!(rerun.is_over(12) && !rerun.is_over(11));
     }
 
     #[test]

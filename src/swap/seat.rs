@@ -157,9 +157,8 @@ impl Seat {
             resting: self.resting,
             overrides: self.overrides.clone(),
         };
-        saved.tree = serde_json::to_value(kept).map_err(|error| {
-            Fault::new(self.live.policy.slot(), Kind::State, error.to_string())
-        })?;
+        saved.tree = serde_json::to_value(kept)
+            .map_err(|error| Fault::new(self.live.policy.slot(), Kind::State, error.to_string()))?;
         Ok(saved)
     }
 

@@ -70,7 +70,9 @@ fn difference(mine: &Digest, theirs: &Digest, tolerance: f64) -> Option<Differen
     };
     // The losses end at the line's step, so the first difference is the last one from behind.
     let steps = (0..mine.step).rev().map(|before| before + 1);
-    let first = losses.zip(steps).filter(|((one, other), _)| apart(**one, **other));
+    let first = losses
+        .zip(steps)
+        .filter(|((one, other), _)| apart(**one, **other));
     let say = |loss: Option<f64>| loss.map_or("not finite".to_owned(), |loss| loss.to_string());
     if let Some(((one, other), step)) = first.last() {
         let what = format!("loss {} here, {} there", say(*one), say(*other));

@@ -48,7 +48,8 @@ pub(super) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     let splits = data::open(&plan.source)?;
     let folder = past.folder.path();
     let mut rig = Rig::unseated(plan, splits, options.device, folder, options.watch)?;
-    let rest = Rerun::rest(past.ledger.clone(), step, past.folder.policies());
+    let steps = [step, past.reached()?];
+    let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies());
     rig.gate.follow_ledger(rest);
     past.put_back(&mut rig)?;
     if options.watch {
@@ -139,13 +140,14 @@ pub(super) fn replayed(
     let name = format!("{}-replay", plan.config.name);
     let against = Against::new(digests::read(original.folder.path())?, again.tolerance);
     let policies = original.folder.policies();
+    let steps = [step, original.reached()?];
     let mut begun = entrance.make(&name, step, options, |folder, recorder| {
         write_plan(recorder, &plan.config)?;
         let splits = data::open(&plan.source)?;
         let mut rig = Rig::unseated(plan, splits, options.device, folder.path(), false)?;
         original.put_back(&mut rig)?;
         original.introduce(&mut rig)?;
-        rig.gate.follow_ledger(Rerun::of(lines, step, policies));
+        rig.gate.follow_ledger(Rerun::of(lines, steps, policies));
         Ok(rig)
     })?;
     begun.records.descends(&original, Kind::Replay);

@@ -162,7 +162,10 @@ impl Desk {
 
     fn swap_what_is_due(&mut self, rig: &mut Rig, records: &mut Records) {
         let step = rig.step;
-        let due: Vec<_> = self.later.extract_if(.., |later| later.at <= step).collect();
+        let due: Vec<_> = self
+            .later
+            .extract_if(.., |later| later.at <= step)
+            .collect();
         for Later { slot, file, .. } in due {
             if let Err(error) = swap(rig, slot, &file, Origin::Control) {
                 let error = words(&error);
@@ -193,7 +196,9 @@ fn changes_the_course(command: &Command) -> bool {
 /// Records an act of a person that changes nothing of what the run computes.
 fn act(rig: &mut Rig, records: &mut Records, event: &str) -> Result<Value> {
     let (now, step) = (rig.now(), rig.step);
-    let noted = rig.gate.note_run(event, Params::new(), Origin::Control, now);
+    let noted = rig
+        .gate
+        .note_run(event, Params::new(), Origin::Control, now);
     if let Err(error) = noted {
         tracing::warn!("the ledger cannot be written: {error}");
     }

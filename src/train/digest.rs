@@ -41,7 +41,8 @@ impl Chain {
         }
         self.losses.push(loss.is_finite().then_some(loss));
         self.steps.push(hasher.finalize().to_hex().to_string());
-        done.is_multiple_of(EVERY).then(|| self.line(done, parameters))
+        done.is_multiple_of(EVERY)
+            .then(|| self.line(done, parameters))
     }
 
     fn line(&mut self, step: u64, parameters: &[(String, Tensor)]) -> Digest {

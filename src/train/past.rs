@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::rig::Rig;
 use crate::config::{Config, Loaded, Plan, Request, load};
 use crate::record::checkpoint::{self, Checkpoint};
-use crate::record::{RunFolder, RunStatus};
+use crate::record::{RunFolder, RunStatus, digests};
 use crate::swap::{Line, ledger};
 
 /// A run at one of its steps.
@@ -52,11 +52,11 @@ impl Past {
             return Self::of(folder, Some(checkpoint));
         }
         let begun = RunStatus::load(&folder)?.begun();
-        if step == 0 && begun.is_none() {
+        if step == 0 && begun.unwrap_or(0) == 0 {
             return Self::of(folder, None);
         }
         let mut steps: Vec<_> = all.iter().map(|(at, _)| at.to_string()).collect();
-        if begun.is_none() {
+        if begun.unwrap_or(0) == 0 {
             steps.insert(0, "0".into());
         }
         let (path, steps) = (folder.path().display(), steps.join(", "));
@@ -83,7 +83,9 @@ impl Past {
             Some(checkpoint) => serde_json::from_value(checkpoint.extra["config"].clone())
                 .with_context(|| {
                     let path = checkpoint.path.display();
-                    format!("'{path}' does not say what the run was to do: it is of an older sandbox")
+                    format!(
+                        "'{path}' does not say what the run was to do: it is of an older sandbox"
+                    )
                 })?,
             None => {
                 let file = folder.file("config.yaml").to_string_lossy().into_owned();
@@ -108,6 +110,16 @@ impl Past {
         self.checkpoint
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.step)
+    }
+
+    /// The last step that the run is known to have done.
+    ///
+    /// # Errors
+    /// Digests that cannot be read.
+    pub fn reached(&self) -> Result<u64> {
+        let digests = digests::read(self.folder.path())?;
+        let last = digests.keys().next_back().copied().unwrap_or(0);
+        Ok(last.max(self.status.steps).max(self.step()))
     }
 
     pub(super) fn plan(&self) -> Result<Plan> {

@@ -104,7 +104,9 @@ impl Records {
             git: self.status.git.clone(),
             ..before
         };
-        past.checkpoint.iter().for_each(|checkpoint| self.restore(checkpoint));
+        past.checkpoint
+            .iter()
+            .for_each(|checkpoint| self.restore(checkpoint));
         self.save_status();
         Ok(())
     }
@@ -114,13 +116,19 @@ impl Records {
         self.status.kind = kind;
         self.status.parent = Some(format!("{}@{}", parent.folder.id(), parent.step()));
         self.begun = self.status.begun();
-        parent.checkpoint.iter().for_each(|checkpoint| self.restore(checkpoint));
+        parent
+            .checkpoint
+            .iter()
+            .for_each(|checkpoint| self.restore(checkpoint));
         self.save_status();
     }
 
     /// Says what was set, and from which step on it holds.
     pub(super) fn say_set(&mut self, rig: &Rig, set: &Params) -> String {
-        let values: Vec<_> = set.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let values: Vec<_> = set
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
         let text = format!("set {} from step {} on", values.join(", "), rig.step);
         self.recorder.say(&text);
         text

@@ -6,7 +6,7 @@ use super::build;
 use super::rig::Rig;
 use crate::config::{Loaded, Plan, live};
 use crate::policy::{Params, Slot};
-use crate::swap::{Event, Line, Origin, SET};
+use crate::swap::{Event, Line, Origin, SET, Tuned};
 
 impl Rig {
     /// Changes values of the configuration, keys with dots, from the next step on. All or nothing: what cannot be used changes
@@ -27,6 +27,12 @@ impl Rig {
             let overrides = plan.slot(slot).params;
             let candidate = self.rehearsing(|gate, rehearse| gate.tuned(slot, overrides, rehearse));
             tuned.extend(candidate?);
+        }
+        for (slot, name) in set.keys().filter_map(|key| live::parameter(key)) {
+            let mut of_slot = tuned.iter().map(Tuned::policy);
+            if let Some(policy) = of_slot.find(|policy| policy.slot() == slot) {
+                policy.expect_param(name)?;
+            }
         }
         self.gate
             .note_run(SET, set.clone(), origin, now)

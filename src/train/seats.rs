@@ -73,9 +73,10 @@ impl Rig {
 /// Whether a content is the one that the ledger saw last of a slot's files: then it is live, was refused, or has made room for what
 /// a command put in its place. A file that changed while nobody watched it is another one.
 pub(super) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
-    let of_files = lines.iter().rev().filter(|line| {
-        line.origin == Origin::Watch || line.is_first()
-    });
+    let of_files = lines
+        .iter()
+        .rev()
+        .filter(|line| line.origin == Origin::Watch || line.is_first());
     let mut abouts = of_files.filter_map(|line| line.about.as_ref());
     let last = abouts.find(|about| about.slot == slot && about.carrier == content.carrier());
     last.is_some_and(|about| about.hash == content.hash())
@@ -95,12 +96,7 @@ fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
 }
 
 /// A policy of a content with the plan's parameters, rehearsed on synthetic data.
-fn made(
-    plan: &Plan,
-    slot: Slot,
-    mut content: Content,
-    staging: &Staging,
-) -> Result<Policy, Fault> {
+fn made(plan: &Plan, slot: Slot, mut content: Content, staging: &Staging) -> Result<Policy, Fault> {
     let params = plan.slot(slot).params;
     if let Content::Plugin(library) = content {
         content = Content::Plugin(library.tried(slot, &params, staging)?);
