@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::support::{Dir, Live};
+use crate::support::{Dir, Finished, Live};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -65,6 +65,15 @@ fn a_live_run_obeys_and_the_ledger_keeps_every_act() {
     let (run, code) = run.end();
     assert_eq!(code, Some(0), "{}", run.text);
 
+    assert_every_act_is_kept(&run);
+    assert!(!run.folder.join("control.sock").exists());
+    let folder = run.folder.to_str().unwrap();
+    let (again, said) = dir.again(&["replay", folder, "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+    again.assert_same_bits(&run);
+}
+
+fn assert_every_act_is_kept(run: &Finished) {
     let ledger = run.lines("swaps.jsonl");
     let events: Vec<_> = ledger
         .iter()
@@ -82,11 +91,6 @@ fn a_live_run_obeys_and_the_ledger_keeps_every_act() {
     }
     let control = ledger.iter().filter(|line| line["origin"] == "control");
     assert_eq!(control.count(), 9, "{events:?}");
-    assert!(!run.folder.join("control.sock").exists());
-    let folder = run.folder.to_str().unwrap();
-    let (again, said) = dir.again(&["replay", folder, "--verify"]);
-    assert!(said.contains("same  bit for bit"), "{said}");
-    again.assert_same_bits(&run);
 }
 
 /// What is asked of a live run, and why it refuses; the run has the bits of one of which nothing was asked.
