@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::change::{Change, Event};
 use super::ledger::{About, Ledger, Line, Origin};
+use super::notes::Subject;
 use super::rerun::Rerun;
 use super::seat::{Installed, Seat};
 use super::watch::{Seen, Watch};
 use crate::policy::plugin::Staging;
 use crate::policy::{
-    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile,
-    Saved, Slot,
+    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Slot,
 };
 
 /// A generation with other parameters that waits to be taken.
@@ -42,12 +42,12 @@ pub type Rehearsal<'a> = dyn FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a;
 
 /// The live policies of a run.
 pub struct Gate {
-    seats: BTreeMap<Slot, Seat>,
-    ledger: Ledger,
+    pub(super) seats: BTreeMap<Slot, Seat>,
+    pub(super) ledger: Ledger,
     watch: Option<Watch>,
-    rerun: Rerun,
+    pub(super) rerun: Rerun,
     reruns: bool,
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Gate {
@@ -403,180 +403,6 @@ impl Gate {
             self.note(slot, Event::Rested, Some(fault), &failed, when);
         }
         Verdict::Rest
-    }
-
-    /// Records what happened to a slot without a new generation; a ledger that cannot be written is a warning here, because
-    /// nothing waits for it.
-    fn note(
-        &mut self,
-        slot: Slot,
-        event: Event,
-        fault: Option<Fault>,
-        hash: &str,
-        when: (Now, Origin),
-    ) {
-        let Some(seat) = self.seats.get(&slot) else {
-            return;
-        };
-        let content = seat.live.policy.content();
-        let change = Change {
-            slot,
-            event,
-            generation: seat.live.generation.clone(),
-            before: None,
-            text: seat.live.policy.text(),
-            state: None,
-            fault,
-            step: when.0.step,
-        };
-        let subject = Subject {
-            carrier: content.carrier(),
-            hash: hash.to_owned(),
-            files: BTreeMap::new(),
-            params: Params::new(),
-        };
-        if let Err(error) = self.write(&change, subject, when) {
-            tracing::warn!("the ledger cannot be written: {error}");
-        }
-        self.changes.push(change);
-    }
-
-    /// Records what happened to the whole run: values that were `set`, or an act of a person.
-    ///
-    /// # Errors
-    /// Those of the ledger; what was to be recorded must not come true then.
-    pub fn note_run(
-        &mut self,
-        event: &str,
-        set: Params,
-        origin: Origin,
-        now: Now,
-    ) -> io::Result<()> {
-        self.append(Line {
-            step: now.step,
-            epoch: now.epoch,
-            event: event.to_owned(),
-            origin,
-            set,
-            ..Line::default()
-        })
-    }
-
-    fn write(
-        &mut self,
-        change: &Change,
-        subject: Subject,
-        (now, origin): (Now, Origin),
-    ) -> io::Result<()> {
-        let Subject {
-            carrier,
-            hash,
-            files,
-            params,
-        } = subject;
-        let about = About {
-            slot: change.slot,
-            carrier: carrier.to_owned(),
-            policy: change.generation.name.clone(),
-            generation: change.generation.number,
-            hash,
-            files,
-            params,
-            state: change.state.clone(),
-            fault: change.fault.as_ref().map(Into::into),
-            asked: change
-                .fault
-                .as_ref()
-                .and(self.seats.get(&change.slot))
-                .map(|seat| seat.asked),
-        };
-        self.append(Line {
-            step: now.step,
-            epoch: now.epoch,
-            event: change.event.name().to_owned(),
-            origin,
-            about: Some(about),
-            ..Line::default()
-        })
-    }
-
-    /// A line that a resumed run writes a second time stands in its ledger already.
-    fn append(&mut self, line: Line) -> io::Result<()> {
-        if self.rerun.tick_off(&line) {
-            return Ok(());
-        }
-        self.ledger.append(line).map(drop)
-    }
-
-    /// All seats as a checkpoint holds them.
-    ///
-    /// # Errors
-    /// State of a policy that cannot be saved.
-    pub fn save(&mut self) -> Result<Vec<(Slot, Saved)>, Fault> {
-        let seats = self.seats.iter_mut();
-        seats
-            .map(|(slot, seat)| Ok((*slot, seat.save()?)))
-            .collect()
-    }
-
-    /// Seats what [`Gate::save`] saved of a slot; the files of its policies lie in `policies`, that of this run or of another.
-    ///
-    /// # Errors
-    /// A policy that cannot be built any more, or a state that does not fit it.
-    pub fn restore(&mut self, slot: Slot, saved: &Saved, policies: &Path) -> Result<(), Fault> {
-        let seat = Seat::restore(slot, saved, policies, &self.staging())?;
-        self.seats.insert(slot, seat);
-        Ok(())
-    }
-
-    /// Writes the live generations of a run that begins with the seats of another one into its own ledger, and stores them.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn begin_with_seats(&mut self, now: Now) -> io::Result<()> {
-        for slot in self.seats.keys().copied().collect::<Vec<_>>() {
-            let seat = &self.seats[&slot];
-            for installed in &seat.before {
-                self.ledger.store(&installed.policy.content())?;
-            }
-            let (policy, generation) = (&seat.live.policy, seat.live.generation.clone());
-            let content = policy.content();
-            let change = Change {
-                slot,
-                event: Event::Started,
-                generation,
-                before: None,
-                text: policy.text(),
-                state: None,
-                fault: None,
-                step: now.step,
-            };
-            let files = self.ledger.store(&content)?;
-            let subject = Subject::of(&content, policy.params(), files);
-            self.write(&change, subject, (now, Origin::Run))?;
-            self.changes.push(change);
-        }
-        Ok(())
-    }
-}
-
-/// What a line of the ledger is about.
-struct Subject {
-    carrier: &'static str,
-    hash: String,
-    files: BTreeMap<String, String>,
-    params: Params,
-}
-
-impl Subject {
-    /// A new generation, whose files are stored.
-    fn of(content: &Content, params: &Params, files: BTreeMap<String, String>) -> Self {
-        Self {
-            carrier: content.carrier(),
-            hash: content.hash(),
-            files,
-            params: params.clone(),
-        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub mod change;
 pub mod gate;
+mod keep;
 pub mod ledger;
+mod notes;
 pub mod rerun;
 mod seat;
 pub mod watch;
