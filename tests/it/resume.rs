@@ -197,6 +197,38 @@ fn a_signal_saves_everything_and_says_how_to_go_on() {
     }
 }
 
+/// The script makes a step so long that the second signal comes before its end.
+#[test]
+fn a_second_signal_leaves_at_once_and_nothing_is_lost_but_the_steps_since_the_checkpoint() {
+    let dir = Dir::new();
+    let text = dir.copy_script(SCRIPT);
+    let slow =
+        "fn decide(ctx) {\n    if ctx.step >= 15 { let n = 0; while n < 1_000_000 { n += 1; } }";
+    dir.write(
+        &format!("scripts/{SCRIPT}"),
+        &text.replace("fn decide(ctx) {", slow),
+    );
+    let args = ["--script", SCRIPT, "--set", "checkpoint.every=10"];
+    let mut run = dir.start(&args);
+    run.until("step 15/");
+    let pid = run.pid().to_string();
+    let interrupt = || {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", "INT", &pid])
+            .status();
+        assert!(sent.unwrap().success());
+    };
+    interrupt();
+    run.until("once more leaves at once");
+    interrupt();
+    let (run, code) = run.end();
+    assert_eq!(code, Some(130), "{}", run.text);
+    assert_eq!(status(&run, "status"), "running");
+    let mut run = dir.resume(&run, &[]);
+    run.until("goes on from step 10 of");
+    run.until("step 15/");
+}
+
 /// Of what TensorBoard reads, a resumed run says nothing twice: an event file's START makes it forget what it says anew.
 #[test]
 fn a_resumed_run_says_each_step_once_to_tensorboard() {
