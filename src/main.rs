@@ -13,6 +13,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
+        Command::Test(test) => test.execute(),
+        Command::Api(api) => api.execute(),
         Command::Eval(eval) => eval.execute(),
         Command::Bench(bench) => bench.execute(),
         Command::Export(export) => export.execute(),

@@ -12,6 +12,7 @@ mod introduction;
 pub mod judge;
 pub mod measure;
 pub mod memory;
+pub mod recorded;
 mod records;
 pub mod rehearsal;
 pub mod rig;

@@ -5,6 +5,7 @@ use tch::{Device, Tensor};
 
 use super::clock::Stopwatch;
 use super::judge::Subject;
+use super::recorded::Tape;
 use super::rig::Rig;
 use super::run::Options;
 use super::step::Report;
@@ -17,6 +18,7 @@ use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
 pub(super) struct Records {
     pub(super) recorder: Recorder,
     pub(super) status: RunStatus,
+    pub(super) tape: Tape,
     /// True labels of the training images, where they have any.
     truth: Option<Tensor>,
     previous_labels: Option<Tensor>,
@@ -53,6 +55,7 @@ impl Records {
         Self {
             recorder,
             status,
+            tape: Tape::of(options.record),
             truth: truth.map(|labels| labels.to_device(options.device)),
             previous_labels: None,
             knn: None,
