@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         Command::Stop(live) => live.tell(&control::Command::Stop),
         Command::Status(live) => live.tell(&control::Command::Status),
         Command::Check(check) => check.execute(),
+        Command::Test(test) => test.execute(),
+        Command::Api(api) => api.execute(),
         Command::Eval(eval) => eval.execute(),
         Command::Bench(bench) => bench.execute(),
         Command::Export(export) => export.execute(),

@@ -19,6 +19,9 @@ pub(super) struct Training {
     /// The folder of the images, in the place of what the run was started with.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Record so many batches in the run's folder, for `test --on` and `check --on`: the next one, then the first of each epoch.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub record: usize,
     /// Do not take saved scripts.
     #[arg(long)]
     pub no_watch: bool,
@@ -41,6 +44,7 @@ impl Training {
             device: device::resolve(&config.device)?,
             watch: !self.no_watch,
             plain: self.plain,
+            record: self.record,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! How a person says what to do: one file a verb.
 
 mod again;
+mod api;
 mod bench;
 mod check;
 mod completions;
@@ -16,6 +17,8 @@ mod plugin;
 mod replay;
 mod resume;
 mod run;
+mod sarif;
+mod test;
 mod trained;
 
 use std::fmt::Write as _;
@@ -47,6 +50,9 @@ Examples:
   sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
   sandbox run -m sampler=random,hard seed=0,1,2      a sweep: every combination, one table, plots
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
+  sandbox new sampler mine                           a script to change, with its tests
+  sandbox check --watch samplers/mine.rhai           check it at each save
+  sandbox test                                       all tests of scripts
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
   sandbox eval runs/2026-11-23-190000-embedded all   by every evaluation: linear, lowshot, finetune and others
   sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
@@ -87,13 +93,17 @@ pub enum Command {
     Status(live::Live),
     /// Compile scripts, check their contract, rehearse them on synthetic data and time them.
     Check(check::Check),
+    /// Run the tests of scripts: files NAME_test.rhai beside them, and the examples in their heads.
+    Test(test::Test),
+    /// Print what scripts may use: every word with its types, and what each slot's ctx has.
+    Api(api::Api),
     /// Judge the newest checkpoint of a run.
     Eval(eval::Eval),
     /// Measure what things cost on this machine.
     Bench(bench::Bench),
     /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
     Export(export::Export),
-    /// Make a folder to begin with: a plugin that builds and passes its tests at once.
+    /// Make something to begin with: a script or a plugin that works and passes its tests at once.
     New(new::New),
     /// Look into plugins: policies in shared libraries.
     Plugin(plugin::Plugins),

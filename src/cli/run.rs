@@ -60,6 +60,10 @@ pub struct Run {
     /// Plain lines instead of a progress bar.
     #[arg(long)]
     pub plain: bool,
+    /// Record N batches in the run's folder, of each epoch the first step in which the slots are asked: what they are asked and
+    /// the bank as it stood then. `sandbox test --on RUN` asks other policies the same.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with_all = ["multirun", "resume"])]
+    pub record: usize,
     /// Run every combination of the values that follow.
     #[arg(short = 'm', long)]
     pub multirun: bool,
@@ -98,6 +102,10 @@ impl Run {
         }
         let varied = config::load::sweep(self.config.as_deref())?;
         if self.multirun || varied.is_some() {
+            if self.record > 0 {
+                let message = "--record is for one run, the configuration says 'sweep'";
+                return Err(Invalid(message.into()).into());
+            }
             return self.sweep(&sweep::Request::parse(varied.as_ref(), &self.vary)?);
         }
         if self.jobs.is_some() {
@@ -136,6 +144,7 @@ impl Run {
             device,
             watch: !self.no_watch,
             plain: self.plain,
+            record: self.record,
         };
         let summary = train::run(plan, &options)?;
         again::say(&summary, &options.out)

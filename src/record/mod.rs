@@ -5,6 +5,7 @@
 //! written durably and returns its errors.
 
 pub mod checkpoint;
+pub mod recorded;
 pub mod tensors;
 
 mod atomic;

@@ -84,6 +84,12 @@ impl Watch {
         let _ = self.messages.send(Message::Follow(follow));
     }
 
+    /// Waits until something was saved, and returns that and what else was since the last call; nothing where the thread has ended.
+    pub fn wait(&self) -> Option<Vec<Seen>> {
+        let first = self.seen.recv().ok()?;
+        Some(std::iter::once(first).chain(self.seen()).collect())
+    }
+
     /// What was saved since the last call; never waits.
     pub fn seen(&self) -> Vec<Seen> {
         let mut all = Vec::new();

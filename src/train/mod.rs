@@ -17,6 +17,7 @@ pub mod judge;
 pub mod measure;
 pub mod memory;
 pub mod past;
+pub mod recorded;
 mod records;
 pub mod rehearsal;
 mod retune;

@@ -11,6 +11,7 @@ use super::clock::Stopwatch;
 use super::digest::Chain;
 use super::judge::Subject;
 use super::past::Past;
+use super::recorded::Tape;
 use super::rig::Rig;
 use super::run::Options;
 use super::step::Report;
@@ -23,6 +24,7 @@ use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, S
 pub(super) struct Records {
     pub(super) recorder: Recorder,
     pub(super) status: RunStatus,
+    pub(super) tape: Tape,
     /// True labels of the training images, where they have any.
     truth: Option<Tensor>,
     previous_labels: Option<Tensor>,
@@ -78,6 +80,7 @@ impl Records {
         Self {
             recorder,
             status,
+            tape: Tape::of(options.record),
             truth: truth.map(|labels| labels.to_device(options.device)),
             previous_labels: None,
             device: options.device,

@@ -71,9 +71,12 @@ pub fn state(policy: &mut Policy) -> Result<(), Fault> {
 pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
     let bank = bank(rows(policy));
     let frozen = Frozen::synthetic(&bank, BATCH, NOW);
-    policy.take_cost();
-    policy.without_trace(|policy| frozen.rehearse(policy.slot(), policy, &bank))?;
-    Ok(policy.take_cost())
+    // A plugin's twin acts, and has the cost.
+    policy.without_trace(|policy| {
+        policy.take_cost();
+        frozen.rehearse(policy.slot(), policy, &bank)?;
+        Ok(policy.take_cost())
+    })
 }
 
 /// The bank with the labels and centroids of a labels policy's start; as it is for the other slots.

@@ -30,6 +30,8 @@ pub struct Options {
     pub watch: bool,
     /// Plain lines instead of a progress bar.
     pub plain: bool,
+    /// How many batches are recorded.
+    pub record: usize,
 }
 
 /// What a run leaves.
@@ -184,8 +186,13 @@ fn train(
         }
         rig.swap();
         records.changes(rig);
+        let bank = records.tape.before(rig);
         let report = step(rig);
         records.after_step(rig, &report);
+        if let Some(bank) = bank {
+            let folder = records.recorder.folder().clone();
+            records.tape.after(&folder, rig, &report, bank);
+        }
         ensure!(
             rig.astray < PATIENCE,
             "the gradient has not been finite for {PATIENCE} steps, up to step {}: the run has diverged, and was ended\n\

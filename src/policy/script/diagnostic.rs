@@ -6,6 +6,7 @@ use rhai::{AST, EvalAltResult, ParseError, Position};
 use super::Script;
 use super::engine::{Engine, MAX_OPERATIONS};
 use super::source::{Source, Text};
+use super::testing::Failed;
 use crate::config::suggest;
 use crate::policy::fault::Place;
 use crate::policy::{Budget, Fault, Kind, Slot};
@@ -118,10 +119,23 @@ pub(super) fn runtime(
             .unwrap_or(text);
         inner = cause;
     }
-    let (kind, message) = describe(inner, budget);
+    let failed = Failed::of(inner);
+    let (kind, message) = match &failed {
+        Some(failed) => (Kind::Call, failed.message.clone()),
+        None => describe(inner, budget),
+    };
     notes.extend(hint(inner, engine, ast));
+    notes.extend(
+        failed
+            .iter()
+            .flat_map(|failed| failed.notes.iter().rev().cloned()),
+    );
     notes.reverse();
-    at(slot, kind, text, inner.position(), &message, &notes)
+    let mut fault = at(slot, kind, text, inner.position(), &message, &notes);
+    if let Some(report) = failed.and_then(|failed| failed.report) {
+        fault.report = format!("{}\n{report}", fault.report);
+    }
+    fault
 }
 
 fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
@@ -208,7 +222,7 @@ fn end(text: &str) -> Position {
 }
 
 /// Rhai's sentences begin with a capital, ours do not.
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),

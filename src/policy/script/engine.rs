@@ -25,9 +25,19 @@ pub(super) struct Engine {
 impl Engine {
     /// An engine that can compile and run `source`, with its imports compiled.
     pub(super) fn new(source: &Source, slot: Slot) -> Result<Self, Fault> {
+        Self::with(source, slot, |_| {})
+    }
+
+    /// The same with words that `more` registers.
+    pub(super) fn with(
+        source: &Source,
+        slot: Slot,
+        more: impl FnOnce(&mut rhai::Engine),
+    ) -> Result<Self, Fault> {
         let mut rhai = rhai::Engine::new();
         vocabulary::register(&mut rhai);
         context::register(&mut rhai);
+        more(&mut rhai);
         limit(&mut rhai);
         let deadline: Rc<Cell<Option<(Stopwatch, f64)>>> = Rc::default();
         let armed = Rc::clone(&deadline);

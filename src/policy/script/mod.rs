@@ -9,6 +9,7 @@ mod modules;
 mod shipped;
 mod source;
 mod state;
+pub mod testing;
 pub mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +32,12 @@ pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
     let report = |fault: Fault| fault.message;
     // The slot only names faults here; which one it is stands in the text.
     let origin = search.find(Slot::Sampler, path).map_err(report)?;
+    if testing::is_test(path) {
+        return Err(format!(
+            "'{}' holds tests, which are no policy: 'sandbox test' runs them",
+            path.display()
+        ));
+    }
     let source = Source::read(Slot::Sampler, &origin).map_err(report)?;
     let names: Vec<_> = Slot::ALL.iter().map(|slot| slot.name()).collect();
     match check::declared_slot(&source.main().text) {
@@ -124,13 +131,20 @@ impl Script {
         fields: Fields,
         budget: Budget,
     ) -> Result<Dynamic, Fault> {
+        let ctx = Context::new(fields, &self.params);
+        self.call_with(function, ctx, budget)
+    }
+
+    /// The same with a context that there is already.
+    fn call_with(
+        &mut self,
+        function: &str,
+        ctx: Context,
+        budget: Budget,
+    ) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
-        vocabulary::set_device(fields.device());
-        let answer = self.call_raw(
-            function,
-            vec![Dynamic::from(Context::new(fields, &self.params))],
-            budget,
-        );
+        vocabulary::set_device(ctx.fields().device());
+        let answer = self.call_raw(function, vec![Dynamic::from(ctx)], budget);
         if answer.is_err() {
             self.state = before;
         }
@@ -190,12 +204,7 @@ impl Script {
     }
 
     fn panicked(&self, function: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        let text = text.lines().next().unwrap_or_default();
+        let text = panic_text(panic);
         diagnostic::at_function(
             self,
             Kind::Panic,
@@ -233,6 +242,16 @@ impl Script {
         params::resolve(of, params, overrides, unknown)
             .map_err(|message| diagnostic::at_function(self, Kind::Contract, "defaults", message))
     }
+}
+
+/// The first line of what a panic says.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]
