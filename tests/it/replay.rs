@@ -99,6 +99,38 @@ fn a_replay_is_the_run_and_what_is_left_out_or_moved_changes_it_from_there_on() 
     twice.assert_same_bits(&shifted);
 }
 
+/// A fault that a clock made does not come again by itself: the ledger foretells it. It is put there by hand, in the place of a
+/// roll-back that a person asked for, since no test should wait for a call of two seconds.
+#[test]
+fn a_policy_that_was_too_slow_is_rolled_back_again_at_the_same_step() {
+    let dir = Dir::new();
+    let mut run = dir.start(&["--set", "checkpoint.every=1000000"]);
+    let folder = run.folder.to_str().unwrap().to_owned();
+    for args in [
+        &["swap", &folder, "sampler", "samplers/hard.rhai"][..],
+        &["rollback", &folder, "sampler"],
+    ] {
+        assert!(dir.output(args).status.success());
+        run.steps(3);
+    }
+    dir.output(&["stop", &folder]);
+    let (run, _) = run.end();
+
+    let mut lines = run.lines("swaps.jsonl");
+    let back = lines.iter_mut().find(|line| line["event"] == "rolled_back");
+    let back = back.unwrap();
+    back["origin"] = "run".into();
+    back["asked"] = 0.into();
+    let slow = "'decide' took 2100 ms, its budget is 2000 ms";
+    back["fault"] = serde_json::json!({"kind": "budget", "message": slow});
+    let text: Vec<_> = lines.iter().map(ToString::to_string).collect();
+    fs::write(run.folder.join("swaps.jsonl"), text.join("\n") + "\n").unwrap();
+    let (again, said) = dir.again(&["replay", &folder, "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+    assert!(again.text.contains(slow), "{}", again.text);
+    again.assert_same_bits(&run);
+}
+
 #[test]
 fn a_replay_of_a_run_that_was_tampered_with_names_the_step() {
     let dir = Dir::new();
