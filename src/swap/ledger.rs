@@ -225,3 +225,56 @@ pub fn read(path: &Path) -> io::Result<Vec<Line>> {
     }
     Ok(lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: &str) -> Line {
+        Line {
+            event: event.into(),
+            ..Line::default()
+        }
+    }
+
+    #[test]
+    fn what_a_crash_tore_off_is_gone_and_the_next_line_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("swaps.jsonl");
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        let first = ledger.append(line("set")).unwrap();
+        drop(ledger);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"v\":2,\"seq\":2,\"st").unwrap();
+        assert_eq!(read(&path).unwrap(), [first.clone()]);
+
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        let second = ledger.append(line("paused")).unwrap();
+        assert_eq!((first.seq, second.seq), (1, 2));
+        assert_eq!(read(&path).unwrap(), [first, second]);
+    }
+
+    /// Ledgers of before said nothing of who asked.
+    #[test]
+    fn lines_of_the_first_format_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("swaps.jsonl");
+        let text = "{\"v\":1,\"seq\":1,\"step\":0,\"epoch\":0,\"slot\":\"sampler\",\"event\":\"started\",\"carrier\":\"script\",\
+                    \"policy\":\"hard\",\"generation\":1,\"hash\":\"ab\",\"t\":\"2026-11-24T10:00:00Z\"}\n";
+        std::fs::write(&path, text).unwrap();
+        let lines = read(&path).unwrap();
+        let about = lines[0].about.as_ref().unwrap();
+        assert_eq!((about.slot, about.policy.as_str()), (Slot::Sampler, "hard"));
+        assert!(lines[0].is_first());
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_half_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        ledger.append(line("set")).unwrap();
+        ledger.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(ledger.append(line("set")).is_err());
+        assert_eq!(ledger.next, 2);
+    }
+}
