@@ -34,6 +34,10 @@ pub struct Run {
     /// named for the same slot, it is watched too, and takes the slot when it is saved.
     #[arg(long, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// A script or a library (FILE.so) that is tried beside the live policy of the slot that it declares; may be repeated. It is
+    /// asked on the logged steps and compared (shadow/NAME/... in the metrics), and has no effect on the run.
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Vec<PathBuf>,
     /// A value in the place of the configuration's, as in optim.lr=0.1; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -74,7 +78,7 @@ pub struct Run {
     pub jobs: Option<u16>,
     /// Go on with a sweep: run what is not done of it, as it was frozen.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
-        "multirun", "vary", "config", "script", "plugin", "set", "name", "out", "seed", "steps", "device",
+        "multirun", "vary", "config", "script", "plugin", "shadow", "set", "name", "out", "seed", "steps", "device",
     ])]
     pub resume: Option<PathBuf>,
     /// Scripts that a sweep varies.
@@ -99,6 +103,7 @@ impl Run {
         }
         let varied = config::load::sweep(self.config.as_deref())?;
         if self.multirun || varied.is_some() {
+            self.refuse_shadows()?;
             return self.sweep(&sweep::Request::parse(varied.as_ref(), &self.vary)?);
         }
         if self.jobs.is_some() {
@@ -131,12 +136,14 @@ impl Run {
 
     fn train(self) -> Result<()> {
         let plan = self.plan()?;
+        let shadows = self.shadows(&plan.search)?;
         let device = device::resolve(&plan.config.device)?;
         let options = Options {
             out: self.out,
             device,
             watch: !self.no_watch,
             plain: self.plain,
+            shadows,
         };
         let summary = train::run(plan, &options)?;
         let [raw, initial, trained] = summary.knn;
@@ -195,6 +202,23 @@ impl Run {
 }
 
 impl Run {
+    /// The shadows with their slots.
+    fn shadows(&self, search: &Search) -> Result<Vec<(Slot, PathBuf)>> {
+        let shadows = self.shadow.iter();
+        shadows
+            .map(|path| Ok((slot_of(search, path)?, path.clone())))
+            .collect()
+    }
+
+    fn refuse_shadows(&self) -> Result<(), Invalid> {
+        match self.shadow.is_empty() {
+            true => Ok(()),
+            false => Err(Invalid(
+                "--shadow is for a single run: the runs of a sweep are compared by what they become".into(),
+            )),
+        }
+    }
+
     /// Whether --set gives this parameter of a slot's policy.
     fn says(&self, slot: Slot, name: &str) -> bool {
         let key = format!("{slot}.{name}=");
@@ -202,8 +226,11 @@ impl Run {
     }
 }
 
-/// The slot that a script's header declares.
+/// The slot that a script's header declares, or a library (FILE.so) when it is asked.
 fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
+    if path.extension().is_some_and(|ending| ending == "so") {
+        return plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?);
+    }
     declared_slot(search, path).map_err(|message| Invalid(message).into())
 }
 

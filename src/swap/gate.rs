@@ -177,6 +177,7 @@ impl Gate {
             slot,
             hash,
             content,
+            ..
         } in seen
         {
             let outcome = content.and_then(|content| self.offer(slot, content, now, rehearse));

@@ -7,6 +7,7 @@ use super::clock::Stopwatch;
 use super::judge::Subject;
 use super::rig::Rig;
 use super::run::Options;
+use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
@@ -77,15 +78,20 @@ impl Records {
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
             self.histograms(rig, report);
         }
-        if rig.step.is_multiple_of(config.log.every) || rig.step == rig.steps {
-            self.log(rig, report);
+        if rig.logs(rig.step) {
+            let sightings = rig.shadows.take_sightings();
+            self.log(rig, report, &sightings);
         }
     }
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
-    fn log(&mut self, rig: &Rig, report: &Report) {
+    fn log(&mut self, rig: &Rig, report: &Report, sightings: &[Sighting]) {
         let temperature = rig.method.temperature();
-        let mut scalars = measure::step(report, self.truth.as_ref(), temperature);
+        let truth = self.truth.as_ref();
+        let mut scalars = measure::step(report, truth, temperature);
+        for sighting in sightings {
+            scalars.extend(sighting.numbers(report.relation.as_ref(), &report.index, truth));
+        }
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;
@@ -169,7 +175,7 @@ impl Records {
         }
     }
 
-    /// Shows every change of a live policy: on the terminal, in TensorBoard, in the log.
+    /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
     pub(super) fn changes(&mut self, rig: &mut Rig) {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
@@ -178,6 +184,12 @@ impl Records {
                 change.step,
                 &changes::markdown(&change),
             );
+        }
+        for news in rig.shadows.take_news() {
+            self.recorder.say(&news.sentence());
+            if let Some((tag, text)) = news.markdown() {
+                self.recorder.text(&tag, news.step, &text);
+            }
         }
     }
 

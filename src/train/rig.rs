@@ -17,6 +17,7 @@ use crate::swap::Gate;
 
 use super::frozen::Frozen;
 use super::inter::{apply, ask};
+use super::shadow::Shadows;
 use super::{build, init};
 
 /// A run between two steps.
@@ -41,6 +42,8 @@ pub struct Rig {
     pub bank: Option<Bank>,
     /// The slots; none of them is asked where the inter-image branch is off.
     pub gate: Gate,
+    /// Policies that are tried beside the live ones.
+    pub shadows: Shadows,
     /// The optimiser.
     pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
@@ -92,6 +95,7 @@ impl Rig {
             method,
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
+            shadows: Shadows::new(watch),
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
             train: feeds.train,
@@ -214,13 +218,25 @@ impl Rig {
     /// Takes what was saved since the last step.
     pub fn swap(&mut self) {
         let now = self.now();
-        let Self {
-            gate, frozen, bank, ..
-        } = self;
-        gate.between_steps(now, &mut |slot, policy| match (&*frozen, &*bank) {
-            (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
-            _ => super::rehearsal::synthetic(policy),
-        });
+        let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        self.gate.between_steps(now, &mut rehearse);
+        self.shadows.between_steps(now, &mut rehearse);
+    }
+
+    /// Whether a line of metrics is written when so many steps are done.
+    pub fn logs(&self, done: u64) -> bool {
+        done.is_multiple_of(self.plan.config.log.every) || done == self.steps
+    }
+}
+
+/// Runs a candidate on the run's own batch, or on synthetic data while there is none.
+pub(super) fn rehearsal<'a>(
+    frozen: Option<&'a Frozen>,
+    bank: Option<&'a Bank>,
+) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
+    move |slot, policy| match (frozen, bank) {
+        (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        _ => super::rehearsal::synthetic(policy),
     }
 }
 

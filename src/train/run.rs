@@ -1,6 +1,6 @@
 //! A whole run, from an empty folder to its summary. It reads downwards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use tch::Device;
@@ -12,6 +12,7 @@ use super::rig::Rig;
 use super::step::step;
 use crate::config::{Evaluation, Plan};
 use crate::data;
+use crate::policy::Slot;
 use crate::record::{Recorder, Terminal};
 
 /// What a run is told beside its plan.
@@ -25,6 +26,8 @@ pub struct Options {
     pub watch: bool,
     /// Plain lines instead of a progress bar.
     pub plain: bool,
+    /// Policies that are tried beside the live ones of these slots.
+    pub shadows: Vec<(Slot, PathBuf)>,
 }
 
 /// What a run leaves.
@@ -52,7 +55,7 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     let folder = recorder.folder().clone();
     write_plan(&recorder, &plan)?;
 
-    let mut rig = match Rig::build(plan, splits, options.device, folder.path(), options.watch) {
+    let mut rig = match begin(plan, splits, folder.path(), options) {
         Ok(rig) => rig,
         Err(error) => {
             // Nothing was trained: a folder that holds no run is not left behind.
@@ -83,6 +86,15 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
         knn,
         seconds,
     })
+}
+
+/// What the run holds before its first step.
+fn begin(plan: Plan, splits: data::Splits, folder: &Path, options: &Options) -> Result<Rig> {
+    let mut rig = Rig::build(plan, splits, options.device, folder, options.watch)?;
+    for (slot, file) in &options.shadows {
+        rig.add_shadow(*slot, file.clone())?;
+    }
+    Ok(rig)
 }
 
 /// kNN accuracy in percent before training, on raw pixels and with the encoder as it begins; NaN where kNN is not asked for.

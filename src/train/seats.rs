@@ -6,7 +6,7 @@ use super::rehearsal;
 use super::rig::Rig;
 use crate::config::{Plan, SlotPlan};
 use crate::policy::plugin::Staging;
-use crate::policy::{Content, Fault, Policy, PolicyFile, Slot, Unknown};
+use crate::policy::{Fault, Policy, PolicyFile, Slot, Unknown};
 
 impl Rig {
     /// Seats the first generation of each slot and watches the slot's files.
@@ -47,10 +47,8 @@ pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
 
 fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
     let params = plan.slot(slot).params;
-    let mut content = files(plan, slot)?[0].read(slot)?;
-    if let Content::Plugin(library) = content {
-        content = Content::Plugin(library.tried(slot, &params, staging)?);
-    }
+    let content = files(plan, slot)?[0].read(slot)?;
+    let content = content.tried(slot, &params, staging)?;
     let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
     rehearsal::synthetic(&mut policy)?;
     Ok(policy)

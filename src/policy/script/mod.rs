@@ -214,6 +214,11 @@ impl Script {
         std::mem::take(&mut self.cost)
     }
 
+    /// Adds to what its calls cost.
+    pub(in crate::policy) fn book(&mut self, cost: Cost) {
+        self.cost += cost;
+    }
+
     fn ast(&self) -> &AST {
         &self.ast
     }
