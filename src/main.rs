@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sandbox::cli::{self, Cli, Command};
+use sandbox::control;
 
 fn main() -> ExitCode {
     sandbox::train::memory::keep();
@@ -12,6 +13,19 @@ fn main() -> ExitCode {
     cli::log(cli.verbose);
     let outcome = match cli.command {
         Command::Run(run) => run.execute(),
+        Command::Resume(resume) => resume.execute(),
+        Command::Fork(fork) => fork.execute(),
+        Command::Replay(replay) => replay.execute(),
+        Command::Swap(swap) => swap.execute(),
+        Command::Set(set) => set.execute(),
+        Command::Rollback(back) => back.execute(),
+        Command::Shadow(shadow) => shadow.execute(),
+        Command::Unshadow(unshadow) => unshadow.execute(),
+        Command::Pause(live) => live.tell(&control::Command::Pause),
+        Command::Continue(live) => live.tell(&control::Command::Continue),
+        Command::Checkpoint(live) => live.tell(&control::Command::Checkpoint),
+        Command::Stop(live) => live.tell(&control::Command::Stop),
+        Command::Status(live) => live.tell(&control::Command::Status),
         Command::Check(check) => check.execute(),
         Command::Test(test) => test.execute(),
         Command::Api(api) => api.execute(),

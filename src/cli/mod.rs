@@ -1,5 +1,6 @@
 //! How a person says what to do: one file a verb.
 
+mod again;
 mod api;
 mod bench;
 mod check;
@@ -8,9 +9,13 @@ mod doctor;
 mod embed;
 mod eval;
 mod export;
+mod fork;
+mod live;
 mod new;
 mod plot;
 mod plugin;
+mod replay;
+mod resume;
 mod run;
 mod sarif;
 mod test;
@@ -60,6 +65,32 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
 pub enum Command {
     /// Train, watching the scripts of the three slots.
     Run(run::Run),
+    /// Go on with a run that was stopped or killed.
+    Resume(resume::Resume),
+    /// A new run that goes on from another one's checkpoint.
+    Fork(fork::Fork),
+    /// Do a run again, or what it would have been otherwise.
+    Replay(replay::Replay),
+    /// Fill a slot of a live run from a file.
+    Swap(live::Swap),
+    /// Change values of a live run.
+    Set(live::Set),
+    /// Give a slot of a live run back to the generation before.
+    Rollback(live::RollBack),
+    /// Try a policy beside the live one.
+    Shadow(live::Shadow),
+    /// Try a shadow no longer.
+    Unshadow(live::Unshadow),
+    /// Make no further step of a live run.
+    Pause(live::Live),
+    /// Go on with a paused run.
+    Continue(live::Live),
+    /// Save everything of a live run now.
+    Checkpoint(live::Live),
+    /// Finish the step of a live run, save everything and end.
+    Stop(live::Live),
+    /// Say where a live run is, as JSON.
+    Status(live::Live),
     /// Compile scripts, check their contract, rehearse them on synthetic data and time them.
     Check(check::Check),
     /// Run the tests of scripts: files NAME_test.rhai beside them, and the examples in their heads.
@@ -102,6 +133,9 @@ pub fn describe(error: &Error) -> String {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.report.clone();
     }
+    if let Some(refused) = error.downcast_ref::<live::Refused>() {
+        return refused.to_string();
+    }
     let mut text = format!("error: {error}");
     for cause in error.chain().skip(1) {
         let _ = write!(text, "\n  because {cause}");
@@ -118,6 +152,8 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<model::Error>()
             || cause.is::<train::device::Error>()
             || cause.is::<train::init::Error>()
+            || cause.is::<train::past::Error>()
+            || cause.is::<live::Refused>()
             || cause.is::<sweep::Error>()
             || cause.is::<Invalid>()
     });

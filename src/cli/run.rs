@@ -1,12 +1,11 @@
 //! `sandbox run`: train.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 
-use super::{Invalid, plugin};
+use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
 use crate::policy::Slot;
 use crate::policy::script::{Search, declared_slot};
@@ -148,22 +147,7 @@ impl Run {
             record: self.record,
         };
         let summary = train::run(plan, &options)?;
-        let [raw, initial, trained] = summary.knn;
-        let folder = summary.folder.display();
-        let knn = match trained.is_nan() {
-            true => String::new(),
-            false => format!(
-                "kNN  {trained:.2} % trained, {initial:.2} % before training, {raw:.2} % raw pixels\n"
-            ),
-        };
-        writeln!(
-            std::io::stdout(),
-            "{knn}run  {folder}  ({:.0} s)\n\
-             see  tensorboard --logdir {}",
-            summary.seconds,
-            options.out.display(),
-        )
-        .context("cannot write to standard output")
+        again::say(&summary, &options.out)
     }
 
     fn plan(&self) -> Result<Plan> {

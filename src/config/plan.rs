@@ -142,6 +142,16 @@ impl Plan {
         optim::rate(&self.config, steps_per_epoch)
     }
 
+    /// Steps of the whole run, whose epochs have so many.
+    pub fn steps(&self, steps_per_epoch: u64) -> u64 {
+        let train = &self.config.train;
+        let all = train.epochs * steps_per_epoch;
+        match train.steps {
+            0 => all,
+            steps => steps.min(all),
+        }
+    }
+
     /// The plan of a slot.
     pub fn slot(&self, slot: Slot) -> SlotPlan {
         let SlotConfig {

@@ -2,7 +2,7 @@
 
 use super::plugin::Plugin;
 use super::script::Script;
-use super::{Content, Cost, Fault, Handover, Params, Saved, Slot, Unknown};
+use super::{Content, Cost, Fault, Handover, Kind, Params, Saved, Slot, Unknown, params};
 
 /// A policy that can be asked. How, each slot says: it implements its trait for both carriers.
 pub enum Policy {
@@ -75,6 +75,19 @@ impl Policy {
             Policy::Script(script) => script.params(),
             Policy::Plugin(plugin) => plugin.params(),
         }
+    }
+
+    /// That it has a parameter of this name.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind contract with the names that it has.
+    pub fn expect_param(&self, name: &str) -> Result<(), Fault> {
+        if self.params().contains_key(name) {
+            return Ok(());
+        }
+        let content = self.content();
+        let message = params::no_such(self.slot(), content.name(), name, self.params());
+        Err(Fault::new(self.slot(), Kind::Contract, message))
     }
 
     /// What its calls cost since this was last asked.

@@ -205,11 +205,9 @@ pub fn ask<T>(
     mut question: impl FnMut(&mut Policy) -> Result<T, Fault>,
 ) -> Option<T> {
     loop {
-        match question(gate.live(slot)) {
-            Ok(answer) => {
-                gate.answered(slot);
-                return Some(answer);
-            }
+        let outcome = question(gate.live(slot));
+        match outcome.and_then(|answer| gate.answered(slot, now).map(|()| answer)) {
+            Ok(answer) => return Some(answer),
             Err(fault) => match gate.fault(fault, now) {
                 Verdict::Again => {}
                 Verdict::Rest => return None,

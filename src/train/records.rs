@@ -1,18 +1,24 @@
 //! What a run writes down, and when: metrics, histograms, changes of policies, evaluations, checkpoints.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
+use super::against::Against;
 use super::clock::Stopwatch;
+use super::digest::Chain;
 use super::judge::Subject;
+use super::past::Past;
 use super::recorded::Tape;
 use super::rig::Rig;
 use super::run::Options;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
-use crate::policy::Slot;
-use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
+use crate::policy::{Params, Slot};
+use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
 /// The run's moving parts beside the rig.
 pub(super) struct Records {
@@ -22,10 +28,29 @@ pub(super) struct Records {
     /// True labels of the training images, where they have any.
     truth: Option<Tensor>,
     previous_labels: Option<Tensor>,
-    pub(super) knn: Option<f64>,
+    device: Device,
+    /// Steps done where this run began: 0, or those of the checkpoint that it was forked from, which is never pruned.
+    pub(super) begun: Option<u64>,
     /// What the last evaluation said.
     verdicts: Verdicts,
     window: Window,
+    /// What a checkpoint holds of the records.
+    pub(super) course: Course,
+    /// Another run, against which this one is held.
+    pub(super) against: Option<Against>,
+}
+
+/// What a run has to say at its end of what was before a checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Course {
+    /// kNN accuracy in percent before training: on raw pixels, with the encoder as it began.
+    pub(super) baselines: Option<[f64; 2]>,
+    /// The last one.
+    pub(super) knn: Option<f64>,
+    /// Seconds of training and evaluation.
+    pub(super) seconds: f64,
+    /// The digests.
+    chain: Chain,
 }
 
 /// What has been measured since the last line of metrics.
@@ -58,10 +83,80 @@ impl Records {
             tape: Tape::of(options.record),
             truth: truth.map(|labels| labels.to_device(options.device)),
             previous_labels: None,
-            knn: None,
+            device: options.device,
+            begun: None,
             verdicts: Verdicts::default(),
             window: Window::open(),
+            course: Course::default(),
+            against: None,
         }
+    }
+
+    /// Goes on in the run's own folder.
+    ///
+    /// # Errors
+    /// A `run.json` that cannot be read.
+    pub(super) fn goes_on(&mut self, past: &Past) -> Result<()> {
+        let before = RunStatus::load(&past.folder)?;
+        self.begun = before.begun();
+        self.status = RunStatus {
+            status: Status::Running,
+            ended: None,
+            device: self.status.device.clone(),
+            host: self.status.host.clone(),
+            git: self.status.git.clone(),
+            ..before
+        };
+        past.checkpoint
+            .iter()
+            .for_each(|checkpoint| self.restore(checkpoint));
+        self.save_status();
+        Ok(())
+    }
+
+    /// Names the run that this one goes on from, or does again.
+    pub(super) fn descends(&mut self, parent: &Past, kind: record::Kind) {
+        self.status.kind = kind;
+        self.status.parent = Some(format!("{}@{}", parent.folder.id(), parent.step()));
+        self.begun = self.status.begun();
+        parent
+            .checkpoint
+            .iter()
+            .for_each(|checkpoint| self.restore(checkpoint));
+        self.save_status();
+    }
+
+    /// Says what was set, and from which step on it holds.
+    pub(super) fn say_set(&mut self, rig: &Rig, set: &Params) -> String {
+        let values: Vec<_> = set
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
+        let text = format!("set {} from step {} on", values.join(", "), rig.step);
+        self.recorder.say(&text);
+        text
+    }
+
+    /// Leaves the time until now out of what a step took.
+    pub(super) fn reopen_window(&mut self) {
+        self.window = Window::open();
+    }
+
+    /// Goes on with what a checkpoint holds of the records.
+    fn restore(&mut self, checkpoint: &Checkpoint) {
+        let course = checkpoint.extra["course"].clone();
+        self.course = serde_json::from_value(course).unwrap_or_default();
+        let labels = checkpoint.files.get("records");
+        let labels = labels.and_then(|records| records.get("previous_labels"));
+        self.previous_labels = labels.map(|labels| labels.to_device(self.device));
+    }
+
+    /// Says that the run was asked to stop, after everything was saved.
+    pub(super) fn interrupt(mut self, rig: &Rig) {
+        self.status.steps = rig.step;
+        self.status.end(Status::Interrupted);
+        self.save_status();
+        self.recorder.finish(Status::Interrupted);
     }
 
     /// Says that the run ended before its time.
@@ -73,6 +168,14 @@ impl Records {
     }
 
     pub(super) fn after_step(&mut self, rig: &mut Rig, report: &Report) {
+        let ids = rig.loader.at(report.now.step).ids;
+        let chain = &mut self.course.chain;
+        if let Some(digest) = chain.take_in(report, ids, rig.step, &rig.parameters) {
+            self.recorder.digest(&digest);
+            if let Some(against) = &mut self.against {
+                against.compare(&digest);
+            }
+        }
         self.window.steps += 1;
         self.window.skipped += u64::from(report.skipped);
         self.window.policies.extend(rig.gate.take_costs());
@@ -141,7 +244,7 @@ impl Records {
             step: rig.step,
             steps: rig.steps,
             loss: scalars[0].1,
-            knn: self.knn.map(|percent| percent / 100.0),
+            knn: self.course.knn.map(|percent| percent / 100.0),
             images_per_s,
             generations: &generations,
         });
@@ -178,7 +281,8 @@ impl Records {
             self.recorder.say(&changes::sentence(&change));
             self.recorder.text(
                 &format!("swap/{}/policy", change.slot),
-                change.step,
+                // The first step that it decides.
+                change.step + 1,
                 &changes::markdown(&change),
             );
         }
@@ -194,7 +298,7 @@ impl Records {
         let subject = Subject::new(&rig.query, rig.into());
         let online = rig.plan.judging.online.iter();
         self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
-        self.knn = self.verdicts.knn();
+        self.course.knn = self.verdicts.knn();
         let mut scalars = self.verdicts.scalars();
         if let Some(bank) = &rig.bank {
             scalars.extend(measure::labels(
@@ -224,22 +328,34 @@ impl Records {
 
     /// Saves everything; a disk that refuses is a warning, and training goes on.
     pub(super) fn checkpoint(&mut self, rig: &mut Rig) {
-        let folder = self.recorder.folder().checkpoints();
-        let keep = rig.plan.config.checkpoint.keep;
-        let saved = rig.state().and_then(|(files, extra)| {
-            record::checkpoint::save(&folder, rig.step, files, extra)?;
-            record::checkpoint::prune(&folder, keep, rig.step)?;
-            Ok(())
-        });
-        if let Err(error) = saved {
+        if let Err(error) = self.save(rig) {
             self.recorder.say(&format!(
                 "warning: no checkpoint of step {}: {error:#}; training goes on",
                 rig.step
             ));
         }
+    }
+
+    /// Saves everything, and returns where.
+    ///
+    /// # Errors
+    /// State that cannot be saved, or a disk that refuses.
+    pub(super) fn save(&mut self, rig: &mut Rig) -> Result<PathBuf> {
+        let folder = self.recorder.folder().checkpoints();
+        let keep = rig.plan.config.checkpoint.keep;
+        let saved = rig.state().and_then(|(mut files, mut extra)| {
+            extra["course"] = serde_json::to_value(&self.course)?;
+            let labels = self.previous_labels.iter().map(Tensor::shallow_clone);
+            let labels = labels.map(|labels| ("previous_labels".to_owned(), labels));
+            files.push(("records", labels.collect()));
+            let path = record::checkpoint::save(&folder, rig.step, files, extra)?;
+            record::checkpoint::prune(&folder, keep, rig.step, self.begun)?;
+            Ok(path)
+        });
         self.status.steps = rig.step;
         self.save_status();
         self.recorder.flush();
+        saved
     }
 
     pub(super) fn save_status(&mut self) {
@@ -248,14 +364,14 @@ impl Records {
         }
     }
 
-    pub(super) fn finish(mut self, rig: &Rig, knn: [f64; 3], seconds: f64) -> Result<()> {
-        let [raw_pixels, initial, _] = knn;
+    pub(super) fn finish(mut self, rig: &Rig) -> Result<()> {
+        let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
         let mut summary = self.verdicts.summary();
-        if self.knn.is_some() {
+        if self.course.baselines.is_some() {
             measure::put(&mut summary, "knn_raw_pixels", raw_pixels);
             measure::put(&mut summary, "knn_initial", initial);
         }
-        measure::put(&mut summary, "seconds", seconds);
+        measure::put(&mut summary, "seconds", self.course.seconds);
         for (name, value) in summary {
             self.status.summary.insert(name, serde_json::json!(value));
         }

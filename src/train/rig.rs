@@ -13,7 +13,7 @@ use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::{Fault, Now, Policy, Slot};
-use crate::swap::Gate;
+use crate::swap::{Gate, Rehearsal};
 
 use super::frozen::Frozen;
 use super::inter::{apply, ask};
@@ -55,14 +55,29 @@ pub struct Rig {
     pub steps: u64,
     /// Steps in a row, up to the last one, whose gradient was not finite.
     pub astray: u64,
+    /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
+    pub(super) redoing: bool,
 }
 
 impl Rig {
-    /// Builds everything before the first step. `folder` is the run's.
+    /// Builds everything before the first step, with the policies that the plan names. `folder` is the run's.
     ///
     /// # Errors
     /// What does not fit together, and a script that cannot be used: at the start there is no last good one.
     pub fn build(
+        plan: Plan,
+        splits: Splits,
+        device: Device,
+        folder: &Path,
+        watch: bool,
+    ) -> Result<Self> {
+        let mut rig = Self::unseated(plan, splits, device, folder, watch)?;
+        rig.seat_policies()?;
+        Ok(rig)
+    }
+
+    /// Builds everything but the policies.
+    pub(super) fn unseated(
         plan: Plan,
         splits: Splits,
         device: Device,
@@ -82,16 +97,16 @@ impl Rig {
         let step = (config.train.batch * config.train.accumulate) as usize;
         let loader = Loader::new(config.seed, images, step)?;
         let per_epoch = loader.steps_per_epoch();
-        let total = config.train.epochs * per_epoch;
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
         let feeds = Feeds::new(splits, device);
-        let mut rig = Self {
+        Ok(Self {
             parameters,
             method,
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
+            steps: plan.steps(per_epoch),
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
             train: feeds.train,
@@ -100,18 +115,12 @@ impl Rig {
             frozen: None,
             step: 0,
             astray: 0,
-            steps: if config.train.steps > 0 {
-                config.train.steps.min(total)
-            } else {
-                total
-            },
+            redoing: false,
             query,
             init,
             loader,
             plan,
-        };
-        rig.seat_policies()?;
-        Ok(rig)
+        })
     }
 
     /// Where the run is.
@@ -214,13 +223,28 @@ impl Rig {
     /// Takes what was saved since the last step.
     pub fn swap(&mut self) {
         let now = self.now();
+        self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
+    }
+
+    /// Hands the gate to `act` with a rehearsal of this run: on its frozen batch, or on synthetic data before it has one. What a
+    /// ledger says done again was rehearsed when it was done first.
+    pub(super) fn rehearsing<T>(
+        &mut self,
+        act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
+    ) -> T {
         let Self {
-            gate, frozen, bank, ..
+            gate,
+            frozen,
+            bank,
+            redoing,
+            ..
         } = self;
-        gate.between_steps(now, &mut |slot, policy| match (&*frozen, &*bank) {
+        let again = *redoing;
+        act(gate, &mut |slot, policy| match (&*frozen, &*bank) {
+            _ if again => Ok(()),
             (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
             _ => super::rehearsal::synthetic(policy),
-        });
+        })
     }
 }
 

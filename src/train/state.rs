@@ -28,17 +28,18 @@ impl Rig {
             bank.extend(prefixed("bank", rows.state()));
         }
         let mut policies = Vec::new();
-        let mut trees = BTreeMap::new();
-        for (slot, generation) in self.gate.generations() {
-            let Saved { tree, tensors } = self.gate.live(slot).save_state()?;
+        let mut seats = BTreeMap::new();
+        for (slot, Saved { tree, tensors }) in self.gate.save()? {
             policies.extend(prefixed(slot.name(), tensors));
-            trees.insert(
-                slot.name(),
-                json!({ "generation": generation, "state": tree }),
-            );
+            seats.insert(slot.name(), tree);
         }
         let optim = self.optimizer.state();
-        let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
+        let extra = json!({
+            "seed": self.plan.config.seed,
+            "config": self.plan.config,
+            "seats": seats,
+            "astray": self.astray,
+        });
         Ok((
             vec![
                 ("model", model),
@@ -50,10 +51,11 @@ impl Rig {
         ))
     }
 
-    /// Puts the run back to a checkpoint; the policies that are seated keep their code and take the saved state.
+    /// Puts the run back to a checkpoint, its own or another run's: everything that [`Rig::state`] saved, the policies with their
+    /// code. The plan stays what it is.
     ///
     /// # Errors
-    /// A checkpoint of another model, bank or policy, with the names that differ.
+    /// A checkpoint of another model, bank or method, with the names that differ; a policy whose files are not there any more.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let file = |name: &str| {
             checkpoint
@@ -73,12 +75,15 @@ impl Rig {
             Some(features) => Some(self.bank_of(features, &rows)?),
             None => None,
         };
+        let policies = checkpoint.policies();
         for slot in Slot::ALL.into_iter().filter(|_| self.plan.inter()) {
-            let tree = checkpoint.extra["policies"][slot.name()]["state"].clone();
+            let tree = checkpoint.extra["seats"][slot.name()].clone();
             let tensors = part("policies", slot.name())?;
-            self.gate.live(slot).load_state(&Saved { tree, tensors })?;
+            let saved = Saved { tree, tensors };
+            self.gate.restore(slot, &saved, &policies)?;
         }
         self.step = checkpoint.step;
+        self.astray = checkpoint.extra["astray"].as_u64().unwrap_or(0);
         Ok(())
     }
 

@@ -7,12 +7,15 @@
 
 mod boundaries;
 mod cli;
+mod control;
 mod degenerate;
 mod eval;
 mod golden;
 mod header;
 mod labels;
 mod plugins;
+mod replay;
+mod resume;
 mod support;
 mod swap;
 mod sweep;

@@ -68,7 +68,8 @@ impl Engine {
 
     /// Starts the clock of a call.
     pub(super) fn arm(&self, budget: Budget) {
-        self.deadline.set(Some((Stopwatch::start(), budget.ms)));
+        self.deadline
+            .set(Some((Stopwatch::start(), budget.limit())));
     }
 
     /// Registers a function that no script should have.

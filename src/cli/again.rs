@@ -1,0 +1,85 @@
+//! What `run`, `resume`, `fork` and `replay` have in common: options of training, and what they say at the end.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::record::Status;
+use crate::train::past::Past;
+use crate::train::{Options, Summary, device};
+
+/// Options of a run that goes on from another one, or from itself.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Training {
+    /// cpu, cuda, cuda:N or auto, in the place of what the run was started with.
+    #[arg(long, value_name = "D")]
+    pub device: Option<String>,
+    /// The folder of the images, in the place of what the run was started with.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Record so many batches in the run's folder, for `test --on` and `check --on`: the next one, then the first of each epoch.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub record: usize,
+    /// Do not take saved scripts.
+    #[arg(long)]
+    pub no_watch: bool,
+    /// Plain lines instead of a progress bar.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+impl Training {
+    /// Options of training from a past, whose device and data are replaced where the person said so; new runs lie below `out`.
+    ///
+    /// # Errors
+    /// A device that is not there.
+    pub(super) fn options(&self, past: &mut Past, out: PathBuf) -> Result<Options> {
+        let config = &mut past.config;
+        config.device = self.device.clone().unwrap_or(config.device.clone());
+        config.data.dir = self.data.clone().unwrap_or(config.data.dir.clone());
+        Ok(Options {
+            out,
+            device: device::resolve(&config.device)?,
+            watch: !self.no_watch,
+            plain: self.plain,
+            record: self.record,
+        })
+    }
+}
+
+/// The folder that holds a run's folder.
+pub(super) fn beside(run: &Path) -> PathBuf {
+    match run.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Says what came out of a run.
+///
+/// # Errors
+/// A standard output that cannot be written.
+pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
+    let [raw, initial, trained] = summary.knn;
+    let folder = summary.folder.display();
+    let seconds = summary.seconds;
+    let knn = match trained.is_nan() {
+        true => String::new(),
+        false => format!(
+            "kNN  {trained:.2} % trained, {initial:.2} % before training, {raw:.2} % raw pixels\n"
+        ),
+    };
+    let text = match summary.status {
+        Status::Interrupted => format!(
+            "run  {folder}  (stopped after step {}, everything is saved)\ngo on  sandbox resume {folder}",
+            summary.steps
+        ),
+        _ => format!(
+            "{knn}run  {folder}  ({seconds:.0} s)\nsee  tensorboard --logdir {}",
+            out.display()
+        ),
+    };
+    writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
+}
