@@ -42,7 +42,7 @@ pub fn make_up_context(slot: Slot, given: &Map) -> Result<Fields, String> {
         .filter(|name| *name != "missing")
         .chain(common)
         .collect();
-    given.only("ctx_of", &known)?;
+    given.only("", &known)?;
     let now = moment(&given)?;
     seed_torch(now.seed, Purpose::Rehearsal, 0, 0);
     tch::no_grad(|| match slot {
@@ -141,17 +141,14 @@ fn bank(given: &Given<'_>, sizes: &mut Sizes, queried: Option<&Tensor>) -> Resul
     let empty = Map::new();
     let inside = given.map("bank")?;
     let part = Given(inside.as_ref().unwrap_or(&empty));
-    part.only("bank", &BANK.map(|field| field.name))?;
+    part.only(" in 'bank'", &BANK.map(|field| field.name))?;
     let features = part.rows("features", "ND", sizes)?;
     let labels = part.tensor("labels", Kind::Int64, "N", sizes)?;
     let centroids = part.tensor("centroids", Kind::Float, "CD", sizes)?;
     let (n, d) = (sizes.or('N', 32), sizes.or('D', 8));
-    let named = [labels.as_ref(), queried];
-    let named = named
-        .into_iter()
-        .flatten()
-        .map(|labels| labels.max().int64_value(&[]) + 1);
-    let c = sizes.or('C', named.max().unwrap_or(n.min(4)).max(1));
+    let end = |labels: &Tensor| labels.max().int64_value(&[]) + 1;
+    let own = labels.as_ref().map_or(n.min(4), end);
+    let c = sizes.or('C', queried.map_or(1, end).max(own).max(1));
 
     let (drawn, even) = clustered(n, d, c);
     let features = features.unwrap_or(drawn);
@@ -206,14 +203,14 @@ fn within(field: &str, values: &Tensor, end: i64) -> Result<(), String> {
 struct Given<'a>(&'a Map);
 
 impl Given<'_> {
-    fn only(&self, what: &str, known: &[&str]) -> Result<(), String> {
+    fn only(&self, place: &str, known: &[&str]) -> Result<(), String> {
         let Some(name) = self.0.keys().find(|name| !known.contains(&name.as_str())) else {
             return Ok(());
         };
         let meant = suggest::nearest(name, known.iter().copied());
         let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
         Err(format!(
-            "'{what}' has an unknown key '{name}', known are {}{meant}",
+            "unknown key '{name}'{place}, known are {}{meant}",
             known.join(", ")
         ))
     }

@@ -20,6 +20,7 @@ mod support;
 mod swap;
 mod sweep;
 mod tidy;
+mod tools;
 mod weights;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -138,7 +138,8 @@ pub(super) fn runtime(
     fault
 }
 
-fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
+/// The kind of an error that stopped a script, and its message without a place.
+pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
     match error {
         EvalAltResult::ErrorTooManyOperations(..) => (
             Kind::Budget,
