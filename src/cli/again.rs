@@ -10,6 +10,7 @@ use super::{Invalid, plugin};
 use crate::policy::Slot;
 use crate::policy::script::{Search, declared_slot};
 use crate::record::Status;
+use crate::registry;
 use crate::train::past::Past;
 use crate::train::{Options, Summary, device};
 
@@ -54,6 +55,14 @@ impl Training {
             shadows: policies(&Search::default(), &self.shadow)?,
         })
     }
+}
+
+/// The folder of the run that a person means: a path, or a part of the name of one in `runs/` that no other there has.
+///
+/// # Errors
+/// No such run, or several.
+pub(super) fn folder(run: &str) -> Result<PathBuf, registry::Error> {
+    registry::one(Path::new("runs"), run).map(|entry| entry.path)
 }
 
 /// The folder that holds a run's folder.

@@ -19,7 +19,7 @@ use crate::train::{self, Changes, sets};
 /// it has the parent's bits, on the CPU.
 #[derive(Debug, Args)]
 pub struct Fork {
-    /// The run's folder, and the step of a checkpoint; its newest one where no step is given.
+    /// The run's folder or a part of its name, and the step of a checkpoint; its newest one where no step is given.
     #[arg(value_name = "RUN[@STEP]")]
     pub run: String,
     /// A script in the place of the parent's; may be repeated.
@@ -79,15 +79,15 @@ impl Fork {
 }
 
 /// `RUN` or `RUN@STEP`; a folder of that very name comes first.
-pub(super) fn at(text: &str) -> Result<(PathBuf, Option<u64>)> {
+fn at(text: &str) -> Result<(PathBuf, Option<u64>)> {
     let split = text.rsplit_once('@').filter(|_| !Path::new(text).is_dir());
     let Some((run, step)) = split else {
-        return Ok((PathBuf::from(text), None));
+        return Ok((again::folder(text)?, None));
     };
     let step = step.parse().map_err(|_| {
         Invalid(format!(
             "'{text}': expected a step after '@', found '{step}'"
         ))
     })?;
-    Ok((PathBuf::from(run), Some(step)))
+    Ok((again::folder(run)?, Some(step)))
 }

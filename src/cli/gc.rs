@@ -37,16 +37,13 @@ impl Gc {
     pub fn execute(self) -> Result<()> {
         let all = registry::all(&self.out);
         let chosen = match self.runs.is_empty() {
-            true => None,
+            true => all.clone(),
             false => {
                 let runs = self.runs.iter().map(|run| find::one(&self.out, run));
-                Some(runs.collect::<Result<Vec<_>, _>>()?)
+                runs.collect::<Result<Vec<_>, _>>()?
             }
         };
-        let mut found = garbage::of(&all, self.keep);
-        if let Some(chosen) = chosen {
-            found.retain(|garbage| chosen.iter().any(|run| garbage.path.starts_with(&run.path)));
-        }
+        let found = garbage::of(&chosen, &all, self.keep);
         let mut out = std::io::stdout().lock();
         for garbage in &found {
             writeln!(

@@ -19,10 +19,10 @@ pub struct Garbage {
     pub why: &'static str,
 }
 
-/// What may go of these runs: what interrupted writes left, checkpoints beyond the newest `keep` of each, and policies that no line
+/// What may go of these runs, of which all others of the folder may descend: what interrupted writes left, checkpoints beyond the newest `keep` of each, and policies that no line
 /// of the ledger names. A live run is left alone, and so is each checkpoint that a descendant began with.
-pub fn of(entries: &[Entry], keep: usize) -> Vec<Garbage> {
-    let begun: BTreeSet<_> = entries.iter().filter_map(Entry::parent).collect();
+pub fn of(entries: &[Entry], all: &[Entry], keep: usize) -> Vec<Garbage> {
+    let begun: BTreeSet<_> = all.iter().filter_map(Entry::parent).collect();
     let dead = entries.iter().filter(|entry| entry.state != State::Live);
     dead.flat_map(|entry| of_run(entry, keep, &begun)).collect()
 }

@@ -14,6 +14,7 @@ mod golden;
 mod header;
 mod labels;
 mod plugins;
+mod registry;
 mod replay;
 mod resume;
 mod support;
