@@ -75,7 +75,7 @@ fn c_random(dir: &Dir) -> PathBuf {
 }
 
 /// The sampler of `rows.c`.
-fn rows(dir: &Dir, defines: &[&str]) -> PathBuf {
+pub(crate) fn rows(dir: &Dir, defines: &[&str]) -> PathBuf {
     let source = repo().join("tests/it/plugins/rows.c");
     compile(dir, &source, "rows", defines)
 }

@@ -73,6 +73,21 @@ fn recording_changes_no_loss_and_other_policies_are_asked_the_same() {
     );
 }
 
+#[test]
+fn a_policy_that_is_no_function_of_what_it_is_asked_is_found_out() {
+    let dir = Dir::new();
+    let run = dir.train(&["--steps", "5", "--record", "1"]);
+    let folder = run.folder.to_str().unwrap();
+    for (fault, passes) in [("-DFAULT=0", true), ("-DFAULT=21", false)] {
+        let library = crate::plugins::rows(&dir, &[fault]);
+        let (code, out, err) =
+            said(&dir.output(&["test", "--on", folder, library.to_str().unwrap()]));
+        assert_eq!(code == 0, passes, "{fault}: {out}{err}");
+        let found = out.contains("asked twice the same with the same seed it answers differently");
+        assert_eq!(found, !passes, "{fault}: {out}{err}");
+    }
+}
+
 /// A recorded batch is what the step was asked, so its own sampler answers what it answered then: also the last of several batches of
 /// a step.
 #[test]
