@@ -3,6 +3,7 @@
 mod build;
 pub mod changes;
 pub mod clock;
+mod costs;
 pub mod device;
 pub mod finetune;
 pub mod frozen;
@@ -22,6 +23,7 @@ pub mod shadow;
 pub mod state;
 pub mod step;
 pub mod verdict;
+mod watchdog;
 
 pub use run::{Options, Summary, run};
 pub use seats::policies;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use tch::{Device, Tensor};
 
 use super::clock::Stopwatch;
+use super::costs::{Costs, Thrift};
 use super::judge::Subject;
 use super::rig::Rig;
 use super::run::Options;
@@ -11,7 +12,6 @@ use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
-use crate::policy::Slot;
 use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
 
 /// The run's moving parts beside the rig.
@@ -25,23 +25,27 @@ pub(super) struct Records {
     /// What the last evaluation said.
     verdicts: Verdicts,
     window: Window,
+    thrift: Thrift,
 }
 
 /// What has been measured since the last line of metrics.
 struct Window {
     watch: Stopwatch,
+    /// Since the last step.
+    lap: Stopwatch,
     steps: u64,
     skipped: u64,
-    policies: Vec<(Slot, crate::policy::Cost)>,
+    costs: Costs,
 }
 
 impl Window {
     fn open() -> Self {
         Self {
             watch: Stopwatch::start(),
+            lap: Stopwatch::start(),
             steps: 0,
             skipped: 0,
-            policies: Vec::new(),
+            costs: Costs::default(),
         }
     }
 }
@@ -59,6 +63,7 @@ impl Records {
             knn: None,
             verdicts: Verdicts::default(),
             window: Window::open(),
+            thrift: Thrift::default(),
         }
     }
 
@@ -73,7 +78,12 @@ impl Records {
     pub(super) fn after_step(&mut self, rig: &mut Rig, report: &Report) {
         self.window.steps += 1;
         self.window.skipped += u64::from(report.skipped);
-        self.window.policies.extend(rig.gate.take_costs());
+        let lap = std::mem::replace(&mut self.window.lap, Stopwatch::start());
+        let costs = rig.gate.take_costs();
+        for text in self.thrift.after_step(&mut rig.gate, &costs, lap.ms()) {
+            self.recorder.say(&text);
+        }
+        self.window.costs.add(&costs);
         let config = &rig.plan.config;
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
             self.histograms(rig, report);
@@ -102,29 +112,7 @@ impl Records {
         if let Some(unreadable) = rig.train.unreadable() {
             measure::put(&mut scalars, "data/unreadable", unreadable as f64);
         }
-        for slot in Slot::ALL {
-            let mine = window
-                .policies
-                .iter()
-                .filter(|(of, _)| *of == slot)
-                .map(|(_, cost)| cost);
-            let (ms, own, calls) = mine.fold((0.0, 0.0, 0), |(ms, own, calls), cost| {
-                (ms + cost.ms, own + cost.own_ms, calls + cost.calls)
-            });
-            if calls > 0 {
-                measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_own_ms/{slot}"),
-                    own / steps,
-                );
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_calls/{slot}"),
-                    calls as f64 / steps,
-                );
-            }
-        }
+        scalars.extend(window.costs.scalars(steps));
         let generations = rig.gate.generations();
         for (slot, generation) in &generations {
             measure::put(

@@ -10,6 +10,7 @@ use super::judge;
 use super::records::Records;
 use super::rig::Rig;
 use super::step::step;
+use super::watchdog::Watchdog;
 use crate::config::{Evaluation, Plan};
 use crate::data;
 use crate::policy::Slot;
@@ -73,6 +74,7 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     let watch = Stopwatch::start();
     let [raw, initial] = baselines(&rig, &mut records);
 
+    let _watchdog = Watchdog::start(records.recorder.terminal().writer());
     if let Err(error) = train(&mut rig, &mut records) {
         records.fail(rig.step);
         return Err(error);
