@@ -7,6 +7,7 @@
 
 mod boundaries;
 mod cli;
+mod costs;
 mod degenerate;
 mod eval;
 mod golden;
