@@ -5,6 +5,7 @@ mod begin;
 mod build;
 pub mod changes;
 pub mod clock;
+mod costs;
 mod desk;
 pub mod device;
 pub mod digest;
@@ -29,6 +30,7 @@ pub mod shadow;
 pub mod state;
 pub mod step;
 pub mod verdict;
+mod watchdog;
 
 pub use against::Difference;
 pub use begin::{Again, Changes};

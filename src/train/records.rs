@@ -8,6 +8,7 @@ use tch::{Device, Tensor};
 
 use super::against::Against;
 use super::clock::Stopwatch;
+use super::costs::{Costs, Thrift};
 use super::digest::Chain;
 use super::judge::Subject;
 use super::past::Past;
@@ -18,7 +19,7 @@ use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
-use crate::policy::{Params, Slot};
+use crate::policy::Params;
 use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
 /// The run's moving parts beside the rig.
@@ -35,6 +36,7 @@ pub(super) struct Records {
     /// What the last evaluation said.
     verdicts: Verdicts,
     window: Window,
+    thrift: Thrift,
     /// What a checkpoint holds of the records.
     pub(super) course: Course,
     /// Another run, against which this one is held.
@@ -57,18 +59,21 @@ pub(super) struct Course {
 /// What has been measured since the last line of metrics.
 struct Window {
     watch: Stopwatch,
+    /// Since the last step.
+    lap: Stopwatch,
     steps: u64,
     skipped: u64,
-    policies: Vec<(Slot, crate::policy::Cost)>,
+    costs: Costs,
 }
 
 impl Window {
     fn open() -> Self {
         Self {
             watch: Stopwatch::start(),
+            lap: Stopwatch::start(),
             steps: 0,
             skipped: 0,
-            policies: Vec::new(),
+            costs: Costs::default(),
         }
     }
 }
@@ -90,6 +95,7 @@ impl Records {
             window: Window::open(),
             course: Course::default(),
             against: None,
+            thrift: Thrift::default(),
         }
     }
 
@@ -179,7 +185,12 @@ impl Records {
         }
         self.window.steps += 1;
         self.window.skipped += u64::from(report.skipped);
-        self.window.policies.extend(rig.gate.take_costs());
+        let lap = std::mem::replace(&mut self.window.lap, Stopwatch::start());
+        let costs = rig.gate.take_costs();
+        for text in self.thrift.after_step(&mut rig.gate, &costs, lap.ms()) {
+            self.recorder.say(&text);
+        }
+        self.window.costs.add(&costs);
         let config = &rig.plan.config;
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
             self.histograms(rig, report);
@@ -208,29 +219,7 @@ impl Records {
         if let Some(unreadable) = rig.train.unreadable() {
             measure::put(&mut scalars, "data/unreadable", unreadable as f64);
         }
-        for slot in Slot::ALL {
-            let mine = window
-                .policies
-                .iter()
-                .filter(|(of, _)| *of == slot)
-                .map(|(_, cost)| cost);
-            let (ms, own, calls) = mine.fold((0.0, 0.0, 0), |(ms, own, calls), cost| {
-                (ms + cost.ms, own + cost.own_ms, calls + cost.calls)
-            });
-            if calls > 0 {
-                measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_own_ms/{slot}"),
-                    own / steps,
-                );
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_calls/{slot}"),
-                    calls as f64 / steps,
-                );
-            }
-        }
+        scalars.extend(window.costs.scalars(steps));
         let generations = rig.gate.generations();
         for (slot, generation) in &generations {
             measure::put(

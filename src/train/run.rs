@@ -14,6 +14,7 @@ use super::past::Past;
 use super::records::Records;
 use super::rig::Rig;
 use super::step::step;
+use super::watchdog::Watchdog;
 use crate::config::{Evaluation, Plan};
 use crate::policy::{Params, Slot};
 use crate::record::Status;
@@ -119,6 +120,7 @@ fn whole(begun: Begun) -> Result<Summary> {
         records.course.baselines = baselines(&rig, &mut records);
     }
 
+    let _watchdog = Watchdog::start(records.recorder.terminal().writer());
     let trained = train(&mut rig, &mut records, &mut desk, until);
     records.course.seconds += watch.elapsed().as_secs_f64();
     let summary = |records: &Records, rig: &Rig, status| {

@@ -8,6 +8,7 @@
 mod boundaries;
 mod cli;
 mod control;
+mod costs;
 mod degenerate;
 mod eval;
 mod golden;
@@ -17,6 +18,7 @@ mod plugins;
 mod registry;
 mod replay;
 mod resume;
+mod shadow;
 mod support;
 mod swap;
 mod sweep;
