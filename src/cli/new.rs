@@ -91,8 +91,10 @@ struct Template {
 }
 
 impl Template {
-    fn of(slot: Slot) -> Self {
-        match slot {
+    /// None for a slot that plugins do not fill.
+    fn of(slot: Slot) -> Option<Self> {
+        Some(match slot {
+            Slot::Schedule => return None,
             Slot::Labels => Self {
                 name: "prototype_labels",
                 policy: "PrototypeLabels",
@@ -108,7 +110,7 @@ impl Template {
                 policy: "CosineMargin",
                 text: include_str!("../../plugins/cosine_margin/src/lib.rs"),
             },
-        }
+        })
     }
 }
 
@@ -136,7 +138,8 @@ impl NewPlugin {
     }
 
     fn rust(&self, folder: &Path) -> Result<()> {
-        let Template { name, policy, text } = Template::of(self.slot);
+        let Template { name, policy, text } =
+            Template::of(self.slot).context("slot 'schedule' is a script's only")?;
         let text = text
             .replace(policy, &camel(&self.name))
             .replace(name, &self.name);

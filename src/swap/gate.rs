@@ -32,6 +32,8 @@ struct Seat {
     /// The generations to roll back to, the last one on top, each with its state as it was when it left.
     before: Vec<Installed>,
     overrides: Params,
+    /// What the schedule gave the slot in this step.
+    given: Params,
     /// Generations that ever sat here.
     numbers: u32,
     /// Steps of the trial that are left.
@@ -47,7 +49,7 @@ struct Seat {
 pub enum Verdict {
     /// Decide the same step again: another generation is live now.
     Again,
-    /// Leave the inter-image branch out of this step.
+    /// Leave what the slot decides out of this step: the inter-image branch, or the schedule's numbers.
     Rest,
 }
 
@@ -113,6 +115,7 @@ impl Gate {
             live: Installed { policy, generation },
             before: Vec::new(),
             overrides,
+            given: Params::new(),
             numbers: 1,
             trial: 0,
             answered: false,
@@ -129,6 +132,31 @@ impl Gate {
         if let (Some(watch), Some(seat)) = (&self.watch, self.seats.get(&slot)) {
             watch.follow(slot, file, hash, &seat.overrides);
         }
+    }
+
+    /// Whether a slot has a policy; `schedule` need not have one, and the others have none where the inter-image branch is off.
+    pub fn seated(&self, slot: Slot) -> bool {
+        self.seats.contains_key(&slot)
+    }
+
+    /// Puts numbers in the place of a slot's parameters until the next call; empty ones end it. Whichever generation decides has
+    /// them, so that one that is rolled back is not followed by other numbers.
+    pub fn override_params(&mut self, slot: Slot, given: Params) {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return;
+        };
+        if seat.given == given {
+            return;
+        }
+        let all = seat.before.iter_mut().chain([&mut seat.live]);
+        all.for_each(|installed| installed.policy.override_params(&given));
+        seat.given = given;
+    }
+
+    /// What [`Gate::override_params`] has put there.
+    pub fn overridden(&self, slot: Slot) -> Params {
+        let seat = self.seats.get(&slot);
+        seat.map(|seat| seat.given.clone()).unwrap_or_default()
     }
 
     /// The live policy of a slot.

@@ -18,6 +18,7 @@ impl Records {
                 serde_json::json!(config.method.temperature),
             ),
             ("loss.inter", serde_json::json!(config.loss.inter)),
+            ("schedule.script", serde_json::json!(config.schedule.script)),
             ("labels.script", serde_json::json!(config.labels.script)),
             ("sampler.script", serde_json::json!(config.sampler.script)),
             ("boundary.script", serde_json::json!(config.boundary.script)),

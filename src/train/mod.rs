@@ -10,6 +10,7 @@ pub mod init;
 pub mod inter;
 mod introduction;
 pub mod judge;
+mod knobs;
 pub mod measure;
 pub mod memory;
 mod records;

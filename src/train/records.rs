@@ -10,6 +10,7 @@ use super::run::Options;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
+use crate::config::plan::MethodKind;
 use crate::policy::Slot;
 use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
 
@@ -84,7 +85,8 @@ impl Records {
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
     fn log(&mut self, rig: &Rig, report: &Report) {
-        let temperature = rig.method.temperature();
+        let has_one = rig.plan.method != MethodKind::Byol;
+        let temperature = has_one.then_some(report.knobs.method_temperature);
         let mut scalars = measure::step(report, self.truth.as_ref(), temperature);
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;

@@ -13,6 +13,7 @@ use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::{Fault, Now, Policy, Slot};
+use crate::schedule::{self, Last, Offer};
 use crate::swap::Gate;
 
 use super::frozen::Frozen;
@@ -39,7 +40,7 @@ pub struct Rig {
     pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
     pub bank: Option<Bank>,
-    /// The slots; none of them is asked where the inter-image branch is off.
+    /// The slots; those of the inter-image branch are empty where it is off, `schedule` where no script is named.
     pub gate: Gate,
     /// The optimiser.
     pub optimizer: Box<dyn Optimizer>,
@@ -49,6 +50,8 @@ pub struct Rig {
     pub parameters: Vec<(String, Tensor)>,
     /// The batch on which candidates are rehearsed.
     pub frozen: Option<Frozen>,
+    /// Numbers of the last step that was done.
+    pub last: Last,
     /// Optimiser steps done.
     pub step: u64,
     /// Steps of the whole run.
@@ -91,13 +94,14 @@ impl Rig {
             parameters,
             method,
             bank: None,
-            gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
+            gate: Gate::open(folder, watch).context("cannot open the ledger")?,
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
             train: feeds.train,
             memory: feeds.memory,
             eval: feeds.eval,
             frozen: None,
+            last: Last::default(),
             step: 0,
             astray: 0,
             steps: if config.train.steps > 0 {
@@ -214,11 +218,29 @@ impl Rig {
     /// Takes what was saved since the last step.
     pub fn swap(&mut self) {
         let now = self.now();
+        let offer = match self.gate.seated(Slot::Schedule) {
+            true => self.offer(now),
+            false => Offer::new(),
+        };
+        let rows = self.train.images().len() as i64;
         let Self {
-            gate, frozen, bank, ..
+            plan,
+            gate,
+            frozen,
+            bank,
+            last,
+            ..
         } = self;
-        gate.between_steps(now, &mut |slot, policy| match (&*frozen, &*bank) {
-            (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        let numbers = schedule::Context {
+            lr: plan.config.optim.lr,
+            offer: &offer,
+            last,
+            rows,
+            now,
+        };
+        gate.between_steps(now, &mut |slot, policy| match (slot, &*frozen, &*bank) {
+            (Slot::Schedule, ..) => schedule::run(policy, &numbers).map(drop),
+            (_, Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
             _ => super::rehearsal::synthetic(policy),
         });
     }

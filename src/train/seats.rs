@@ -6,7 +6,8 @@ use super::rehearsal;
 use super::rig::Rig;
 use crate::config::{Plan, SlotPlan};
 use crate::policy::plugin::Staging;
-use crate::policy::{Content, Fault, Policy, PolicyFile, Slot, Unknown};
+use crate::policy::{Content, Fault, Kind, Params, Policy, PolicyFile, Slot, Unknown};
+use crate::schedule;
 
 impl Rig {
     /// Seats the first generation of each slot and watches the slot's files.
@@ -34,6 +35,43 @@ impl Rig {
         }
         Ok(())
     }
+
+    /// Seats the first generation of slot `schedule` in a run that has none, between two steps, and watches its file: built with
+    /// these parameters and rehearsed on the numbers of the step that comes.
+    ///
+    /// # Errors
+    /// Why it cannot be used: nothing has changed then. So too where the slot has a policy: that one is swapped.
+    pub fn seat_schedule(&mut self, file: PolicyFile, params: Params) -> Result<(), Fault> {
+        let (slot, now) = (Slot::Schedule, self.now());
+        let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
+        if self.gate.seated(slot) {
+            let message = "the slot has a policy: expected none".to_owned();
+            return refused(Kind::Contract, message);
+        }
+        let mut policy = Policy::build(slot, file.read(slot)?, &params, Unknown::Refused)?;
+        let offer = self.offer(now);
+        let ctx = schedule::Context {
+            lr: self.plan.config.optim.lr,
+            offer: &offer,
+            last: &self.last,
+            rows: self.train.images().len() as i64,
+            now,
+        };
+        policy.without_trace(|policy| {
+            schedule::run(policy, &ctx)?;
+            policy.save_state().map(drop)
+        })?;
+        policy.take_cost();
+        let hash = policy.content().hash();
+        if let Err(error) = self.gate.seat(policy, params, now) {
+            let message = format!("the ledger cannot be written, so nothing is seated: {error}");
+            return refused(Kind::State, message);
+        }
+        if file.path().is_some() {
+            self.gate.follow(slot, file, &hash);
+        }
+        Ok(())
+    }
 }
 
 /// The policy of each slot that a run of this plan asks, built and rehearsed on synthetic data.
@@ -41,8 +79,18 @@ impl Rig {
 /// # Errors
 /// The fault of a policy that cannot be used.
 pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
-    let slots = Slot::ALL.into_iter().filter(|_| plan.inter());
-    slots.map(|slot| first(plan, slot, staging)).collect()
+    let slots = Slot::ALL.into_iter().filter(|slot| plan.asks(*slot));
+    let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();
+    let mut policies = policies?;
+    let offer = rehearsal::numbers(plan, &policies);
+    for schedule in policies
+        .iter_mut()
+        .filter(|one| one.slot() == Slot::Schedule)
+    {
+        schedule.without_trace(|policy| rehearsal::schedule(policy, &offer).map(drop))?;
+        schedule.take_cost();
+    }
+    Ok(policies)
 }
 
 fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {

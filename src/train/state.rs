@@ -8,7 +8,7 @@ use tch::Tensor;
 
 use super::rig::Rig;
 use crate::bank::Bank;
-use crate::policy::{Saved, Slot};
+use crate::policy::Saved;
 use crate::record::checkpoint::Checkpoint;
 
 /// Files of a checkpoint with their tensors.
@@ -37,6 +37,7 @@ impl Rig {
                 json!({ "generation": generation, "state": tree }),
             );
         }
+        policies.extend(prefixed("last", self.last.state()));
         let optim = self.optimizer.state();
         let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
         Ok((
@@ -73,7 +74,8 @@ impl Rig {
             Some(features) => Some(self.bank_of(features, &rows)?),
             None => None,
         };
-        for slot in Slot::ALL.into_iter().filter(|_| self.plan.inter()) {
+        self.last = part("policies", "last")?.into_iter().collect();
+        for (slot, _) in self.gate.generations() {
             let tree = checkpoint.extra["policies"][slot.name()]["state"].clone();
             let tensors = part("policies", slot.name())?;
             self.gate.live(slot).load_state(&Saved { tree, tensors })?;

@@ -56,6 +56,8 @@ pub struct Script {
     engine: engine::Engine,
     ast: AST,
     params: Params,
+    /// The parameters in their place until somebody ends it.
+    given: Option<Params>,
     /// The map that a script sees as `this`.
     state: Dynamic,
     /// What its calls cost since the host last asked.
@@ -85,6 +87,7 @@ impl Script {
             engine,
             ast,
             params: Params::new(),
+            given: None,
             state,
             cost: Cost::default(),
         };
@@ -107,6 +110,17 @@ impl Script {
         &self.params
     }
 
+    /// Puts numbers in the place of its parameters until the next call; empty ones end it. Those that it does not have are left out.
+    /// What it is, and what [`Script::params`] says, does not change.
+    pub fn override_params(&mut self, given: &Params) {
+        self.given = (!given.is_empty()).then(|| {
+            let own = |(name, value): (&String, &serde_json::Value)| {
+                (name.clone(), given.get(name).unwrap_or(value).clone())
+            };
+            self.params.iter().map(own).collect()
+        });
+    }
+
     /// Whether the script defines a function of that name with one parameter.
     pub fn has(&self, function: &str) -> bool {
         self.ast
@@ -126,9 +140,10 @@ impl Script {
     ) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
         vocabulary::set_device(fields.device());
+        let params = self.given.as_ref().unwrap_or(&self.params);
         let answer = self.call_raw(
             function,
-            vec![Dynamic::from(Context::new(fields, &self.params))],
+            vec![Dynamic::from(Context::new(fields, params))],
             budget,
         );
         if answer.is_err() {
