@@ -13,6 +13,7 @@ mod golden;
 mod header;
 mod labels;
 mod plugins;
+mod schedule;
 mod support;
 mod swap;
 mod sweep;
