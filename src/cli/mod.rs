@@ -52,7 +52,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train, watching the scripts of the three slots.
+    /// Train, watching the scripts of the slots.
     Run(run::Run),
     /// Compile scripts, check their contract, rehearse them on synthetic data and time them.
     Check(check::Check),

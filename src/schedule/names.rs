@@ -159,7 +159,9 @@ impl Offer {
     /// # Errors
     /// A text that says what was expected.
     pub fn check(&self, name: &str, number: Number) -> Result<(), String> {
-        if !self.numbers.contains_key(name) && !(self.unseen && of_slot(name).is_some()) {
+        let offered = self.numbers.contains_key(name);
+        let taken = self.unseen && of_slot(name).is_some();
+        if !(offered || taken) {
             return Err(self.no_such(name));
         }
         let known = NAMES.iter().find(|known| known.key == name);

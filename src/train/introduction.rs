@@ -18,7 +18,6 @@ impl Records {
                 serde_json::json!(config.method.temperature),
             ),
             ("loss.inter", serde_json::json!(config.loss.inter)),
-            ("schedule.script", serde_json::json!(config.schedule.script)),
             ("labels.script", serde_json::json!(config.labels.script)),
             ("sampler.script", serde_json::json!(config.sampler.script)),
             ("boundary.script", serde_json::json!(config.boundary.script)),
@@ -27,6 +26,10 @@ impl Records {
             ("train.epochs", serde_json::json!(config.train.epochs)),
         ] {
             hparams.insert(name.to_owned(), value);
+        }
+        if rig.plan.asks(Slot::Schedule) {
+            let script = serde_json::json!(config.schedule.script);
+            hparams.insert("schedule.script".to_owned(), script);
         }
         self.recorder.hparams(&hparams, &[]);
     }

@@ -456,7 +456,8 @@ fn restarts_come_when_their_cycles_are_over() {
             })
             .collect();
         assert_near(&found, |step| expected[step as usize]);
-        assert!(expected.iter().filter(|rate| **rate == 0.06).count() > 1);
+        let restarts = found.windows(2).filter(|pair| pair[1] > pair[0]).count();
+        assert!(restarts > 3, "{restarts}");
     }
 }
 
