@@ -26,8 +26,8 @@ pub struct Live {
 pub struct Swap {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// labels, sampler, boundary or schedule.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -51,8 +51,8 @@ pub struct Set {
 pub struct RollBack {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// labels, sampler, boundary or schedule.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
 }
 
@@ -61,8 +61,8 @@ pub struct RollBack {
 pub struct Shadow {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// labels, sampler, boundary or schedule.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -179,6 +179,11 @@ impl Unshadow {
     pub fn execute(self) -> Result<()> {
         self.live.tell(&Command::Unshadow { name: self.name })
     }
+}
+
+fn slot(name: &str) -> Result<Slot, String> {
+    let names = Slot::ALL.map(Slot::name).join(", ");
+    Slot::named(name).ok_or_else(|| format!("expected one of {names}"))
 }
 
 /// The path as the run can find it, whatever its working directory: that of a file here, or the name of a shipped script.

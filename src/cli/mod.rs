@@ -71,7 +71,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train, watching the scripts of the three slots.
+    /// Train, watching the scripts of the slots.
     Run(run::Run),
     /// Go on with a run that was stopped or killed.
     Resume(resume::Resume),

@@ -12,7 +12,7 @@ use crate::policy::script::Search;
 use crate::sweep;
 use crate::train::{self, Options, device};
 
-/// Train, watching the scripts of the three slots.
+/// Train, watching the scripts of the slots.
 ///
 /// Without a configuration the embedded example is trained: MoCo v2 with InterCLR on 8,000 images of Fashion-MNIST,
 /// in minutes on two CPU cores. A saved script is live from the next step on; one that is broken is refused, or rolled

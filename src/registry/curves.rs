@@ -36,7 +36,8 @@ pub fn all(run: &Path, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Curve>
 pub fn one(run: &Path, tag: &str) -> Curve {
     let key = format!("{}:", Value::from(tag));
     let mut curve = Curve::new();
-    for line in text(run).lines() {
+    // A torn line has no end.
+    for line in text(run).lines().filter(|line| line.ends_with('}')) {
         let number = |key: &str| {
             let (_, rest) = line.split_once(key)?;
             let end = rest.find([',', '}'])?;

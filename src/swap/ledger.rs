@@ -84,6 +84,23 @@ pub struct About {
     pub asked: Option<u32>,
 }
 
+impl About {
+    /// The content that it names, from the folder that its files are stored in.
+    ///
+    /// # Errors
+    /// A [`Fault`] when a file is missing, or does not have its hash any more.
+    pub fn content(&self, policies: &Path) -> Result<Content, Fault> {
+        let Self {
+            slot,
+            carrier,
+            policy,
+            files,
+            ..
+        } = self;
+        Content::stored(*slot, carrier, policy, files, policies)
+    }
+}
+
 /// A fault as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LedgerFault {

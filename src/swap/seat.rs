@@ -31,6 +31,8 @@ pub(super) struct Seat {
     /// The generations to roll back to, the last one on top, each with its state as it was when it left.
     pub(super) before: Vec<Installed>,
     pub(super) overrides: Params,
+    /// What the schedule gave the slot in this step.
+    pub(super) given: Params,
     /// Generations that ever sat here.
     pub(super) numbers: u32,
     /// Steps of the trial that are left.
@@ -69,6 +71,7 @@ impl Seat {
             live,
             before: Vec::new(),
             overrides,
+            given: Params::new(),
             numbers: 1,
             trial: 0,
             asked: 0,
@@ -193,6 +196,7 @@ impl Seat {
             before: before.collect::<Result<_, _>>()?,
             live: seat(kept.live, "live")?,
             overrides: kept.overrides,
+            given: Params::new(),
             numbers: kept.numbers,
             trial: kept.trial,
             asked: kept.asked,

@@ -2,6 +2,7 @@
 
 use similar::TextDiff;
 
+use crate::policy::Slot;
 use crate::swap::{Change, Event};
 
 /// One sentence, and below it the diagnostic where something was wrong.
@@ -24,6 +25,9 @@ pub fn sentence(change: &Change) -> String {
         Event::RolledBack => {
             format!("{slot}: rolled back at step {step}, {generation} decides the step again")
         }
+        Event::Rested if *slot == Slot::Schedule => format!(
+            "{slot}: {generation} failed at step {step} and there is none before it: the configured numbers hold until it is mended"
+        ),
         Event::Rested => {
             format!(
                 "{slot}: {generation} failed at step {step} and there is none before it: the inter-image branch rests until it is mended"

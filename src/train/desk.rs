@@ -238,8 +238,11 @@ fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {
 pub(super) fn swap(rig: &mut Rig, slot: Slot, file: &Path, origin: Origin) -> Result<()> {
     let now = rig.now();
     let (file, content) = read(rig, slot, file)?;
+    if slot == Slot::Schedule && !rig.gate.seated(slot) {
+        return Ok(rig.seat_schedule(file, origin)?);
+    }
     let hash = content.hash();
-    if !rig.gate.generations().iter().any(|(of, _)| *of == slot) {
+    if !rig.gate.seated(slot) {
         return Err(anyhow!(
             "slot '{slot}' has no policy in this run: the inter-image branch is off"
         ));

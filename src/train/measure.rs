@@ -27,10 +27,13 @@ pub fn step(report: &Report, truth: Option<&Tensor>, temperature: Option<f64>) -
     if let Some(relation) = &report.relation {
         put(&mut scalars, "loss/inter", number(&relation.loss));
     }
-    put(&mut scalars, "train/lr", report.lr);
+    put(&mut scalars, "train/lr", report.knobs.lr);
     put(&mut scalars, "train/grad_norm", number(&report.grad_norm));
     if let Some(temperature) = temperature {
         put(&mut scalars, "train/temperature", temperature);
+    }
+    for (name, number) in &report.knobs.given {
+        put(&mut scalars, format!("schedule/{name}"), number.value());
     }
     if let Some(relation) = &report.relation {
         similarity(&mut scalars, relation);

@@ -15,6 +15,7 @@ pub mod init;
 pub mod inter;
 mod introduction;
 pub mod judge;
+mod knobs;
 pub mod measure;
 pub mod memory;
 pub mod past;

@@ -19,6 +19,7 @@ use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
+use crate::config::plan::MethodKind;
 use crate::policy::Params;
 use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
@@ -203,7 +204,8 @@ impl Records {
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
     fn log(&mut self, rig: &Rig, report: &Report, sightings: &[Sighting]) {
-        let temperature = rig.method.temperature();
+        let has_one = rig.plan.method != MethodKind::Byol;
+        let temperature = has_one.then_some(report.knobs.method_temperature);
         let truth = self.truth.as_ref();
         let mut scalars = measure::step(report, truth, temperature);
         for sighting in sightings {

@@ -13,6 +13,7 @@ use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::{Fault, Now, Policy, Slot};
+use crate::schedule::{self, Last, Offer};
 use crate::swap::{Gate, Rehearsal};
 
 use super::frozen::Frozen;
@@ -40,7 +41,7 @@ pub struct Rig {
     pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
     pub bank: Option<Bank>,
-    /// The slots; none of them is asked where the inter-image branch is off.
+    /// The slots; those of the inter-image branch are empty where it is off, `schedule` where no script is named.
     pub gate: Gate,
     /// Policies that are tried beside the live ones.
     pub shadows: Shadows,
@@ -52,6 +53,8 @@ pub struct Rig {
     pub parameters: Vec<(String, Tensor)>,
     /// The batch on which candidates are rehearsed.
     pub frozen: Option<Frozen>,
+    /// Numbers of the last step that was done.
+    pub last: Last,
     /// Optimiser steps done.
     pub step: u64,
     /// Steps of the whole run.
@@ -108,7 +111,7 @@ impl Rig {
             parameters,
             method,
             bank: None,
-            gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
+            gate: Gate::open(folder, watch).context("cannot open the ledger")?,
             steps: plan.steps(per_epoch),
             shadows: Shadows::new(watch),
             optimizer: plan.optimizer()?,
@@ -117,6 +120,7 @@ impl Rig {
             memory: feeds.memory,
             eval: feeds.eval,
             frozen: None,
+            last: Last::default(),
             step: 0,
             astray: 0,
             redoing: false,
@@ -239,16 +243,32 @@ impl Rig {
         done.is_multiple_of(self.plan.config.log.every) || done == self.steps
     }
 
-    /// Hands the gate to `act` with a rehearsal of this run. What a ledger says done again was rehearsed when it was done first.
+    /// Hands the gate to `act` with a rehearsal of this run: a schedule on the numbers of the step that comes. What a ledger says
+    /// done again was rehearsed when it was done first.
     pub(super) fn rehearsing<T>(
         &mut self,
         act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
     ) -> T {
-        let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
-        match self.redoing {
-            true => act(&mut self.gate, &mut |_, _| Ok(())),
-            false => act(&mut self.gate, &mut rehearse),
+        if self.redoing {
+            return act(&mut self.gate, &mut |_, _| Ok(()));
         }
+        let now = self.now();
+        let offer = match self.gate.seated(Slot::Schedule) {
+            true => self.offer(now),
+            false => Offer::new(),
+        };
+        let numbers = schedule::Context {
+            lr: self.plan.config.optim.lr,
+            offer: &offer,
+            last: &self.last,
+            rows: self.train.images().len() as i64,
+            now,
+        };
+        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        act(&mut self.gate, &mut |slot, policy| match slot {
+            Slot::Schedule => schedule::run(policy, &numbers).map(drop),
+            slot => others(slot, policy),
+        })
     }
 }
 

@@ -18,6 +18,7 @@ mod plugins;
 mod registry;
 mod replay;
 mod resume;
+mod schedule;
 mod shadow;
 mod support;
 mod swap;

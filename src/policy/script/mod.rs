@@ -66,6 +66,8 @@ pub struct Script {
     engine: engine::Engine,
     ast: AST,
     params: Params,
+    /// The parameters in their place until somebody ends it.
+    given: Option<Params>,
     /// The map that a script sees as `this`.
     state: Dynamic,
     /// What its calls cost since the host last asked.
@@ -99,6 +101,7 @@ impl Script {
             engine,
             ast,
             params: Params::new(),
+            given: None,
             state,
             cost: Cost::default(),
             asker,
@@ -123,6 +126,17 @@ impl Script {
         &self.params
     }
 
+    /// Puts numbers in the place of its parameters until the next call; empty ones end it. Those that it does not have are left out.
+    /// What it is, and what [`Script::params`] says, does not change.
+    pub fn override_params(&mut self, given: &Params) {
+        self.given = (!given.is_empty()).then(|| {
+            let own = |(name, value): (&String, &serde_json::Value)| {
+                (name.clone(), given.get(name).unwrap_or(value).clone())
+            };
+            self.params.iter().map(own).collect()
+        });
+    }
+
     /// Whether the script defines a function of that name with one parameter.
     pub fn has(&self, function: &str) -> bool {
         self.ast
@@ -140,7 +154,7 @@ impl Script {
         fields: Fields,
         budget: Budget,
     ) -> Result<Dynamic, Fault> {
-        let ctx = Context::new(fields, &self.params);
+        let ctx = Context::new(fields, self.given.as_ref().unwrap_or(&self.params));
         self.call_with(function, ctx, budget)
     }
 
