@@ -27,6 +27,7 @@ pub mod swap;
 
 pub mod author;
 pub mod bench;
+pub mod registry;
 pub mod sweep;
 
 pub mod cli;

@@ -7,10 +7,9 @@ use clap::Args;
 
 use super::Invalid;
 use super::again::{self, Training};
-use super::plugin;
 use crate::config::live;
-use crate::policy::script::{Search, declared_slot};
-use crate::policy::{Params, Slot};
+use crate::policy::Params;
+use crate::policy::script::Search;
 use crate::train::past::Past;
 use crate::train::{self, Changes, sets};
 
@@ -68,24 +67,14 @@ impl Fork {
         let changes = Changes {
             name: self.name.clone().unwrap_or_default(),
             set,
-            policies: self.policies()?,
+            policies: again::policies(
+                &Search::default(),
+                &[&self.script[..], &self.plugin].concat(),
+            )?,
         };
         let options = self.training.options(&mut past, out.clone())?;
         let summary = train::fork(past, &changes, &options)?;
         again::say(&summary, &out)
-    }
-
-    fn policies(&self) -> Result<Vec<(Slot, PathBuf)>> {
-        let search = Search::default();
-        let mut policies = Vec::new();
-        for path in &self.script {
-            policies.push((declared_slot(&search, path).map_err(Invalid)?, path.clone()));
-        }
-        for path in &self.plugin {
-            let slot = plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?)?;
-            policies.push((slot, path.clone()));
-        }
-        Ok(policies)
     }
 }
 

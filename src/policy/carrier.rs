@@ -98,6 +98,18 @@ impl Policy {
         }
     }
 
+    /// Runs `act` so that what it asks of the policy is not among what its calls cost.
+    pub fn unbooked<T>(&mut self, act: impl FnOnce(&mut Policy) -> T) -> T {
+        let before = self.take_cost();
+        let answer = act(self);
+        self.take_cost();
+        match self {
+            Policy::Script(script) => script.book(before),
+            Policy::Plugin(plugin) => plugin.book(before),
+        }
+        answer
+    }
+
     /// A fault of what `function` answered.
     pub fn output_fault(&self, function: &str, message: impl Into<String>) -> Fault {
         match self {

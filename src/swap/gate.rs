@@ -212,12 +212,10 @@ impl Gate {
             ..
         } = about;
         let policies = self.rerun.policies().to_owned();
-        let mut content = Content::stored(*slot, carrier, policy, files, &policies)?;
-        if let Content::Plugin(library) = content {
-            let seat = self.seats.get(slot);
-            let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
-            content = Content::Plugin(library.tried(*slot, &overrides, &self.staging())?);
-        }
+        let content = Content::stored(*slot, carrier, policy, files, &policies)?;
+        let seat = self.seats.get(slot);
+        let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
+        let content = content.tried(*slot, &overrides, &self.staging())?;
         self.offer(*slot, content, origin, now, rehearse)
     }
 
@@ -231,6 +229,7 @@ impl Gate {
             slot,
             hash,
             content,
+            ..
         } in seen
         {
             let outcome =

@@ -246,7 +246,7 @@ mod tests {
         drop(ledger);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"v\":2,\"seq\":2,\"st").unwrap();
-        assert_eq!(read(&path).unwrap(), [first.clone()]);
+        assert_eq!(read(&path).unwrap(), std::slice::from_ref(&first));
 
         let mut ledger = Ledger::open(folder.path()).unwrap();
         let second = ledger.append(line("paused")).unwrap();

@@ -181,10 +181,8 @@ impl Seat {
                 params,
                 state,
             } = kept;
-            let mut content = Content::stored(slot, &carrier, &generation.name, &files, policies)?;
-            if let Content::Plugin(library) = content {
-                content = Content::Plugin(library.tried(slot, &params, staging)?);
-            }
+            let content = Content::stored(slot, &carrier, &generation.name, &files, policies)?;
+            let content = content.tried(slot, &params, staging)?;
             let mut policy = Policy::build(slot, content, &params, Unknown::Ignored)?;
             policy.load_state(&saved.part(prefix, state))?;
             Ok::<_, Fault>(Installed { policy, generation })

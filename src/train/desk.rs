@@ -132,8 +132,16 @@ impl Desk {
                     Ok(json!(said(rig, slot)))
                 }
             },
-            Command::Shadow { .. } | Command::Unshadow { .. } => {
-                bail!("this run takes no shadows")
+            Command::Shadow { slot, file } => {
+                let name = rig.add_shadow(slot, file)?;
+                Ok(json!(format!(
+                    "{slot}: '{name}' is tried from step {} on",
+                    rig.step
+                )))
+            }
+            Command::Unshadow { name } => {
+                rig.drop_shadow(&name).map_err(|message| anyhow!(message))?;
+                Ok(json!(format!("'{name}' is tried no longer")))
             }
             Command::Status => Ok(self.status(rig)),
         }
@@ -156,6 +164,7 @@ impl Desk {
             "reruns": rig.gate.reruns(),
             "generations": generations,
             "later": later,
+            "shadows": rig.shadows.names(),
             "pid": std::process::id(),
         })
     }
@@ -219,11 +228,9 @@ fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {
         true => PolicyFile::Plugin(rig.plan.search.find_plugin(slot, file)?),
         false => PolicyFile::Script(rig.plan.search.find(slot, file)?),
     };
-    let mut content = file.read(slot)?;
-    if let Content::Plugin(library) = content {
-        let params = rig.plan.slot(slot).params;
-        content = Content::Plugin(library.tried(slot, &params, &rig.gate.staging())?);
-    }
+    let content = file.read(slot)?;
+    let params = rig.plan.slot(slot).params;
+    let content = content.tried(slot, &params, &rig.gate.staging())?;
     Ok((file, content))
 }
 

@@ -25,6 +25,7 @@ pub mod rig;
 pub mod run;
 mod seats;
 pub mod seed;
+pub mod shadow;
 pub mod state;
 pub mod step;
 pub mod verdict;

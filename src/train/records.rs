@@ -14,6 +14,7 @@ use super::past::Past;
 use super::recorded::Tape;
 use super::rig::Rig;
 use super::run::Options;
+use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
@@ -183,15 +184,20 @@ impl Records {
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
             self.histograms(rig, report);
         }
-        if rig.step.is_multiple_of(config.log.every) || rig.step == rig.steps {
-            self.log(rig, report);
+        if rig.logs(rig.step) {
+            let sightings = rig.shadows.take_sightings();
+            self.log(rig, report, &sightings);
         }
     }
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
-    fn log(&mut self, rig: &Rig, report: &Report) {
+    fn log(&mut self, rig: &Rig, report: &Report, sightings: &[Sighting]) {
         let temperature = rig.method.temperature();
-        let mut scalars = measure::step(report, self.truth.as_ref(), temperature);
+        let truth = self.truth.as_ref();
+        let mut scalars = measure::step(report, truth, temperature);
+        for sighting in sightings {
+            scalars.extend(sighting.numbers(report.relation.as_ref(), &report.index, truth));
+        }
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;
@@ -234,6 +240,12 @@ impl Records {
             );
         }
         self.recorder.scalars(rig.step, report.now.epoch, &scalars);
+        self.progress(rig, report, scalars[0].1, images_per_s);
+    }
+
+    /// Shows on the terminal how far the run is.
+    fn progress(&mut self, rig: &Rig, report: &Report, loss: f64, images_per_s: f64) {
+        let generations = rig.gate.generations();
         let generations: Vec<_> = generations
             .iter()
             .map(|(slot, generation)| (slot.name(), u64::from(generation.number)))
@@ -243,7 +255,7 @@ impl Records {
             epochs: rig.plan.config.train.epochs,
             step: rig.step,
             steps: rig.steps,
-            loss: scalars[0].1,
+            loss,
             knn: self.course.knn.map(|percent| percent / 100.0),
             images_per_s,
             generations: &generations,
@@ -275,7 +287,7 @@ impl Records {
         }
     }
 
-    /// Shows every change of a live policy: on the terminal, in TensorBoard, in the log.
+    /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
     pub(super) fn changes(&mut self, rig: &mut Rig) {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
@@ -285,6 +297,12 @@ impl Records {
                 change.step + 1,
                 &changes::markdown(&change),
             );
+        }
+        for news in rig.shadows.take_news() {
+            self.recorder.say(&news.sentence());
+            if let Some((tag, text)) = news.markdown() {
+                self.recorder.text(&tag, news.step, &text);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::swap::{Gate, Rehearsal};
 
 use super::frozen::Frozen;
 use super::inter::{apply, ask};
+use super::shadow::Shadows;
 use super::{build, init};
 
 /// A run between two steps.
@@ -41,6 +42,8 @@ pub struct Rig {
     pub bank: Option<Bank>,
     /// The slots; none of them is asked where the inter-image branch is off.
     pub gate: Gate,
+    /// Policies that are tried beside the live ones.
+    pub shadows: Shadows,
     /// The optimiser.
     pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
@@ -107,6 +110,7 @@ impl Rig {
             bank: None,
             gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
             steps: plan.steps(per_epoch),
+            shadows: Shadows::new(watch),
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
             train: feeds.train,
@@ -224,27 +228,38 @@ impl Rig {
     pub fn swap(&mut self) {
         let now = self.now();
         self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
+        if !self.gate.reruns() {
+            let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+            self.shadows.between_steps(now, &mut rehearse);
+        }
     }
 
-    /// Hands the gate to `act` with a rehearsal of this run: on its frozen batch, or on synthetic data before it has one. What a
-    /// ledger says done again was rehearsed when it was done first.
+    /// Whether a line of metrics is written when so many steps are done.
+    pub fn logs(&self, done: u64) -> bool {
+        done.is_multiple_of(self.plan.config.log.every) || done == self.steps
+    }
+
+    /// Hands the gate to `act` with a rehearsal of this run. What a ledger says done again was rehearsed when it was done first.
     pub(super) fn rehearsing<T>(
         &mut self,
         act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
     ) -> T {
-        let Self {
-            gate,
-            frozen,
-            bank,
-            redoing,
-            ..
-        } = self;
-        let again = *redoing;
-        act(gate, &mut |slot, policy| match (&*frozen, &*bank) {
-            _ if again => Ok(()),
-            (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
-            _ => super::rehearsal::synthetic(policy),
-        })
+        let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        match self.redoing {
+            true => act(&mut self.gate, &mut |_, _| Ok(())),
+            false => act(&mut self.gate, &mut rehearse),
+        }
+    }
+}
+
+/// Runs a candidate on the run's own batch, or on synthetic data while there is none.
+pub(super) fn rehearsal<'a>(
+    frozen: Option<&'a Frozen>,
+    bank: Option<&'a Bank>,
+) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
+    move |slot, policy| match (frozen, bank) {
+        (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        _ => super::rehearsal::synthetic(policy),
     }
 }
 

@@ -15,7 +15,7 @@ use super::records::Records;
 use super::rig::Rig;
 use super::step::step;
 use crate::config::{Evaluation, Plan};
-use crate::policy::Params;
+use crate::policy::{Params, Slot};
 use crate::record::Status;
 use crate::swap::Line;
 
@@ -32,6 +32,8 @@ pub struct Options {
     pub plain: bool,
     /// How many batches are recorded.
     pub record: usize,
+    /// Policies that are tried beside the live ones of these slots.
+    pub shadows: Vec<(Slot, PathBuf)>,
 }
 
 /// What a run leaves.

@@ -96,11 +96,9 @@ fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
 }
 
 /// A policy of a content with the plan's parameters, rehearsed on synthetic data.
-fn made(plan: &Plan, slot: Slot, mut content: Content, staging: &Staging) -> Result<Policy, Fault> {
+fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<Policy, Fault> {
     let params = plan.slot(slot).params;
-    if let Content::Plugin(library) = content {
-        content = Content::Plugin(library.tried(slot, &params, staging)?);
-    }
+    let content = content.tried(slot, &params, staging)?;
     let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
     rehearsal::synthetic(&mut policy)?;
     Ok(policy)

@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::frozen::Frozen;
 use super::inter::{self, Batch, Decision, Relation};
 use super::rig::Rig;
+use super::shadow::Scene;
 use crate::labels;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
@@ -180,7 +181,19 @@ fn relate(rig: &mut Rig, contrast: &Contrast, index: &Tensor, now: Now) -> Optio
         index: index.shallow_clone(),
     };
     let temperature = rig.plan.config.inter.temperature;
-    Some(inter::decide(&mut rig.gate, bank, &batch, temperature, now))
+    let decision = inter::decide(&mut rig.gate, bank, &batch, temperature, now);
+    let last = now.part + 1 == rig.plan.config.train.accumulate as u64;
+    if last && rig.logs(now.step + 1) {
+        let scene = Scene {
+            bank,
+            batch: &batch,
+            decision: &decision,
+            temperature,
+            now,
+        };
+        rig.shadows.ask(&mut rig.gate, &scene);
+    }
+    Some(decision)
 }
 
 /// Writes what the batches left into the method's memory and the bank, and asks what else is to change there; returns the

@@ -264,6 +264,11 @@ impl Plugin {
         std::mem::take(&mut self.cost)
     }
 
+    /// Adds to what its calls cost.
+    pub(in crate::policy) fn book(&mut self, cost: Cost) {
+        self.cost += cost;
+    }
+
     /// What it says of itself.
     pub fn describe(&self) -> Description {
         describe(&self.table, &self.params)

@@ -223,6 +223,11 @@ impl Script {
         std::mem::take(&mut self.cost)
     }
 
+    /// Adds to what its calls cost.
+    pub(in crate::policy) fn book(&mut self, cost: Cost) {
+        self.cost += cost;
+    }
+
     fn ast(&self) -> &AST {
         &self.ast
     }
