@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use regex::Regex;
 use serde_json::Value;
@@ -10,17 +10,28 @@ use serde_json::Value;
 use super::said;
 use crate::support::{Dir, repo};
 
+/// A program that ends with the test, whatever comes of that.
+struct Watching(Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_watched_script_is_checked_at_each_save() {
     let dir = Dir::empty();
     let good = "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.index.unsqueeze(1), negatives: ctx.index.unsqueeze(1) } }\n";
     dir.write("mine.rhai", good);
-    let mut child = dir
+    let child = dir
         .sandbox(&["check", "--watch", "mine.rhai"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap())
+    let mut watching = Watching(child);
+    let mut out = BufReader::new(watching.0.stdout.take().unwrap())
         .lines()
         .map(Result::unwrap);
     let mut round = || -> Vec<String> {
@@ -51,8 +62,7 @@ fn a_watched_script_is_checked_at_each_save() {
     );
     dir.write("mine.rhai", good);
     assert!(round().join("\n").contains("all can be used"));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(watching);
 
     let (code, _, err) = said(&dir.output(&["check", "--watch", "samplers/hard.rhai"]));
     assert!(code == 2 && err.contains("it cannot be watched"), "{err}");

@@ -12,6 +12,22 @@ const FAILING: &[(&str, &str)] = &[
         "error: assert_eq failed at [1]: got 1, expected 2\n --> scripts/samplers/mine_test.rhai:2:19",
     ),
     (
+        "fn test_word() { asert(true); }",
+        "error: unknown function 'asert'\n --> scripts/samplers/mine_test.rhai:2:18",
+    ),
+    (
+        "fn test_word() { asert(true); }",
+        "note: did you mean 'assert'?",
+    ),
+    (
+        "const X = 1; X + 1;",
+        "only 'fn', 'const' and 'import' may stand at top level",
+    ),
+    (
+        "fn test_with(x) { }",
+        "a test has no parameters, 'test_with' has some",
+    ),
+    (
         "fn test_values() { assert_eq(tensor([[1, 2], [3, 4]]), tensor([[1, 2], [3, 5]])); }",
         "failed: 1 of 4 elements differ, the first at [1, 1]: got 4, expected 5",
     ),
