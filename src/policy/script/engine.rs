@@ -55,7 +55,7 @@ impl Engine {
         rhai.on_progress(move |_| {
             let operations = armed.operations.get() + 1;
             armed.operations.set(operations);
-            if operations % CLOCK_EVERY != 0 {
+            if !operations.is_multiple_of(CLOCK_EVERY) {
                 return None;
             }
             let (watch, ms) = armed.deadline.get()?;

@@ -31,32 +31,40 @@ pub struct Hottest {
     pub share: f64,
 }
 
-/// Own milliseconds by text and line.
+/// A line: the number of its text among the script's, and its own in the text.
+type Line = (usize, usize);
+
+/// Own milliseconds of each line.
 #[derive(Default)]
 struct Tally {
-    lines: RefCell<BTreeMap<(usize, usize), f64>>,
-    /// The line that runs, since when, and the host's work until then.
-    running: Cell<Option<((usize, usize), Stopwatch, f64)>>,
+    lines: RefCell<BTreeMap<Line, f64>>,
+    running: Cell<Option<Running>>,
+}
+
+/// The line that runs, since when, and the host's work until then.
+#[derive(Clone, Copy)]
+struct Running {
+    line: Line,
+    since: Stopwatch,
+    work_ms: f64,
 }
 
 impl Tally {
     /// Gives the time that has passed to the line that was running, and begins with the next one.
-    fn turn(&self, next: Option<(usize, usize)>) {
-        let Some((line, since, work)) = self.running.get() else {
-            self.begin(next);
-            return;
-        };
-        let own = since.ms() - (vocabulary::work_ms() - work);
-        *self.lines.borrow_mut().entry(line).or_default() += own;
-        self.begin(next);
+    fn turn(&self, next: Option<Line>) {
+        if let Some(running) = self.running.get() {
+            let work = vocabulary::work_ms() - running.work_ms;
+            let own = running.since.ms() - work;
+            *self.lines.borrow_mut().entry(running.line).or_default() += own;
+        }
+        self.running.set(next.map(|line| Running {
+            line,
+            since: Stopwatch::start(),
+            work_ms: vocabulary::work_ms(),
+        }));
     }
 
-    fn begin(&self, line: Option<(usize, usize)>) {
-        let begun = line.map(|line| (line, Stopwatch::start(), vocabulary::work_ms()));
-        self.running.set(begun);
-    }
-
-    fn hottest(&self) -> Option<((usize, usize), f64)> {
+    fn hottest(&self) -> Option<(Line, f64)> {
         let lines = self.lines.borrow();
         let all: f64 = lines.values().sum();
         let hottest = lines.iter().max_by(|a, b| a.1.total_cmp(b.1));

@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 
 use tch::{Device, Kind as Dtype, Tensor};
 
-use super::Shadows;
 use super::compare::{described, gradients, labels, overlap};
+use super::{News, Shadows};
+use crate::config::{Plan, Request, load};
+use crate::data::{Source, open};
+use crate::policy::Slot;
 use crate::train::measure::Scalars;
+use crate::train::rig::Rig;
+use crate::train::step::step;
 
 const INT: (Dtype, Device) = (Dtype::Int64, Device::Cpu);
 const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
@@ -150,6 +155,57 @@ fn labels_agree_where_they_are_equal() {
     near(&scalars, "agreement", 0.0);
     near(&scalars, "nmi", 1.0);
     near(&scalars, "change_ratio", 1.0);
+}
+
+/// Names are free again when their shadow is gone; on a step that is not logged nobody is asked.
+#[test]
+fn a_run_between_two_steps_takes_shadows_and_drops_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = [
+        "model.width=4",
+        "model.hidden=0",
+        "model.dim=8",
+        "method.queue=32",
+        "train.batch=8",
+        "inter.warmup_epochs=0",
+        "log.every=2",
+    ];
+    let set = set.map(str::to_owned).to_vec();
+    let plan = Plan::new(load::load(&Request { config: None, set }).unwrap()).unwrap();
+    let splits = open(&Source::Embedded).unwrap();
+    let mut rig = Rig::build(plan, splits, Device::Cpu, folder.path(), false).unwrap();
+    assert!(rig.start_inter().unwrap());
+    let seen = |rig: &mut Rig| -> Vec<String> {
+        let _ = step(rig);
+        let sightings = rig.shadows.take_sightings().into_iter();
+        sightings.map(|sighting| sighting.name).collect()
+    };
+    let hard = || ("samplers/hard.rhai".into(), Slot::Sampler);
+    let add = |rig: &mut Rig, (file, slot)| rig.add_shadow(slot, file);
+    assert_eq!(add(&mut rig, hard()).unwrap(), "hard");
+    assert_eq!(add(&mut rig, hard()).unwrap(), "hard-2");
+    let plain = ("boundaries/plain.rhai".into(), Slot::Boundary);
+    assert_eq!(add(&mut rig, plain).unwrap(), "plain");
+    let wrong = ("boundaries/plain.rhai".into(), Slot::Sampler);
+    let fault = add(&mut rig, wrong).unwrap_err();
+    assert!(
+        fault.message.contains("found one for 'boundary'"),
+        "{fault}"
+    );
+    assert!(seen(&mut rig).is_empty(), "step 1 is not logged");
+    assert_eq!(seen(&mut rig), ["hard", "hard-2", "plain"]);
+    rig.drop_shadow("hard").unwrap();
+    rig.drop_shadow("plain").unwrap();
+    assert!(rig.drop_shadow("plain").is_err());
+    assert!(seen(&mut rig).is_empty());
+    assert_eq!(seen(&mut rig), ["hard-2"]);
+    assert_eq!(add(&mut rig, hard()).unwrap(), "hard");
+    assert_eq!(
+        rig.shadows.names(),
+        [("hard-2", Slot::Sampler), ("hard", Slot::Sampler)]
+    );
+    let told: Vec<_> = rig.shadows.take_news().iter().map(News::sentence).collect();
+    assert_eq!(told.len(), 6, "four came and two went: {told:?}");
 }
 
 #[test]
