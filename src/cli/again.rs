@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use super::look::Looks;
 use crate::record::Status;
 use crate::train::past::Past;
 use crate::train::{Options, Summary, device};
@@ -25,9 +26,9 @@ pub(super) struct Training {
     /// Do not take saved scripts.
     #[arg(long)]
     pub no_watch: bool,
-    /// Plain lines instead of a progress bar.
-    #[arg(long)]
-    pub plain: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub looks: Looks,
 }
 
 impl Training {
@@ -43,7 +44,7 @@ impl Training {
             out,
             device: device::resolve(&config.device)?,
             watch: !self.no_watch,
-            plain: self.plain,
+            look: self.looks.look()?,
             record: self.record,
         })
     }

@@ -11,6 +11,7 @@ mod eval;
 mod export;
 mod fork;
 mod live;
+mod look;
 mod new;
 mod plot;
 mod plugin;
@@ -22,13 +23,13 @@ mod test;
 mod trained;
 
 use std::fmt::Write as _;
-use std::io;
 
 use anyhow::Error;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::policy::Fault;
+use crate::record::Writer;
 use crate::{config, data, model, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
@@ -123,7 +124,7 @@ pub fn log(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(Writer::current)
         .without_time()
         .try_init();
 }

@@ -93,10 +93,12 @@ impl Desk {
         match command {
             Command::Pause => {
                 self.paused = true;
+                records.recorder.terminal().paused(true);
                 act(rig, records, "paused")
             }
             Command::Continue => {
                 self.paused = false;
+                records.recorder.terminal().paused(false);
                 act(rig, records, "continued")
             }
             Command::Checkpoint => {

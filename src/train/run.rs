@@ -16,7 +16,7 @@ use super::rig::Rig;
 use super::step::step;
 use crate::config::{Evaluation, Plan};
 use crate::policy::Params;
-use crate::record::Status;
+use crate::record::{Look, Status};
 use crate::swap::Line;
 
 /// What a run is told beside its plan.
@@ -28,8 +28,8 @@ pub struct Options {
     pub device: Device,
     /// Whether saved scripts are taken.
     pub watch: bool,
-    /// Plain lines instead of a progress bar.
-    pub plain: bool,
+    /// How it is shown.
+    pub look: Look,
     /// How many batches are recorded.
     pub record: usize,
 }
@@ -117,6 +117,7 @@ fn whole(begun: Begun) -> Result<Summary> {
         records.course.baselines = baselines(&rig, &mut records);
     }
 
+    records.begins(&rig);
     let trained = train(&mut rig, &mut records, &mut desk, until);
     records.course.seconds += watch.elapsed().as_secs_f64();
     let summary = |records: &Records, rig: &Rig, status| {
