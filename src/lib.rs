@@ -23,6 +23,7 @@ pub mod train;
 pub mod views;
 
 pub mod control;
+pub mod dashboard;
 pub mod policy;
 pub mod swap;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use super::look::Looks;
 use super::{Invalid, plugin};
 use crate::policy::Slot;
 use crate::policy::script::{Search, declared_slot};
@@ -32,9 +33,9 @@ pub(super) struct Training {
     /// Do not take saved scripts.
     #[arg(long)]
     pub no_watch: bool,
-    /// Plain lines instead of a progress bar.
-    #[arg(long)]
-    pub plain: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub looks: Looks,
 }
 
 impl Training {
@@ -50,7 +51,7 @@ impl Training {
             out,
             device: device::resolve(&config.device)?,
             watch: !self.no_watch,
-            plain: self.plain,
+            look: self.looks.look()?,
             record: self.record,
             shadows: policies(&Search::default(), &self.shadow)?,
         })

@@ -112,7 +112,7 @@ impl Best {
         let curve = curves::one(&entry.path, &self.metric);
         let finite = curve.iter().filter(|(_, value)| value.is_finite());
         let chosen = match (self.last, down) {
-            (true, _) => finite.last(),
+            (true, _) => finite.clone().next_back(),
             (false, true) => finite.min_by(|a, b| a.1.total_cmp(b.1)),
             // Of equal ones the first is reached earlier.
             (false, false) => finite.rev().max_by(|a, b| a.1.total_cmp(b.1)),

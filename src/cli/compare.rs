@@ -99,86 +99,94 @@ fn letter(at: usize) -> String {
 fn text(entries: &[Entry], metrics: &[Metric]) -> Result<String> {
     let mut text = String::new();
     for (at, entry) in entries.iter().enumerate() {
+        let (path, state) = (entry.path.display(), entry.state.name());
         let origin = match entry.origin() {
             origin if origin.is_empty() => origin,
             origin => format!("  ({origin})"),
         };
+        writeln!(text, "{}  {path}  {state}{origin}", letter(at))?;
+    }
+    text.push_str("\nsteps\n");
+    for (at, entry) in entries.iter().enumerate().skip(1) {
         writeln!(
             text,
-            "{}  {}  {}{origin}",
-            letter(at),
-            entry.path.display(),
-            entry.state.name()
+            "   {}",
+            parted(&letter(at), &parting(&entries[0], entry))
         )?;
     }
-    text += "\nsteps\n";
-    for (at, entry) in entries.iter().enumerate().skip(1) {
-        let said = match parting(&entries[0], entry) {
-            Parting::Same(step) => format!(
-                "A and {} are the same, bit for bit, up to step {step}",
-                letter(at)
-            ),
-            Parting::At(step, losses) => {
-                let [one, other] =
-                    losses.map(|loss| loss.map_or("not finite".into(), |loss| loss.to_string()));
-                format!(
-                    "A and {} part at step {step}: loss {one} and {other}",
-                    letter(at)
-                )
-            }
-            Parting::Apart => format!("A and {} have no step in common", letter(at)),
-        };
-        writeln!(text, "   {said}")?;
+    text.push_str("\nvalues that differ\n");
+    text.push_str(&values(entries)?);
+    text.push_str("\npolicies that differ at the end\n");
+    text.push_str(&policies(entries)?);
+    for metric in metrics {
+        writeln!(text, "\n{}", metric.tag)?;
+        text.push_str(&numbers(metric, entries.len())?);
     }
+    Ok(text)
+}
+
+/// How far A and another run are the same.
+fn parted(other: &str, parting: &Parting) -> String {
+    match parting {
+        Parting::Same(step) => {
+            format!("A and {other} are the same, bit for bit, up to step {step}")
+        }
+        Parting::At(step, losses) => {
+            let [one, two] =
+                losses.map(|loss| loss.map_or("not finite".into(), |loss| loss.to_string()));
+            format!("A and {other} part at step {step}: loss {one} and {two}")
+        }
+        Parting::Apart => format!("A and {other} have no step in common"),
+    }
+}
+
+fn values(entries: &[Entry]) -> Result<String> {
     let parameters = differ::parameters(entries);
-    text += "\nvalues that differ\n";
+    if parameters.is_empty() {
+        return Ok("   none\n".to_owned());
+    }
     let shown = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
     let mut table = vec![header(entries.len(), "")];
     for (key, values) in &parameters {
-        table.push(
-            [
-                vec![format!("   {key}")],
-                values.iter().map(shown).collect(),
-            ]
-            .concat(),
-        );
+        let row = values.iter().map(shown).collect();
+        table.push([vec![format!("   {key}")], row].concat());
     }
-    text += &match parameters.is_empty() {
-        true => "   none\n".to_owned(),
-        false => rendered(&table, &[])?,
-    };
-    let policies = differ::policies(entries);
-    text += "\npolicies that differ at the end\n";
-    if policies.is_empty() {
-        text += "   none\n";
-    }
-    for policy in policies {
-        writeln!(
-            text,
-            "   {}: {} in A, {} in {}",
-            policy.slot, policy.first, policy.other, policy.run
-        )?;
-        policy
-            .diff
-            .lines()
+    rendered(&table, &[])
+}
+
+fn policies(entries: &[Entry]) -> Result<String> {
+    let mut text = String::new();
+    for policy in differ::policies(entries) {
+        let differ::OtherPolicy {
+            slot,
+            first,
+            run,
+            other,
+            diff,
+        } = policy;
+        writeln!(text, "   {slot}: {first} in A, {other} in {run}")?;
+        diff.lines()
             .try_for_each(|line| writeln!(text, "      {line}"))?;
     }
-    for metric in metrics {
-        writeln!(text, "\n{}", metric.tag)?;
-        let mut table = vec![header(entries.len(), "step")];
-        for (step, values) in metric.rows() {
-            let number =
-                |value: &Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.5}"));
-            let mut row = vec![format!("   {step}")];
-            row.extend(values.iter().map(number));
-            if let [Some(one), Some(other)] = values[..] {
-                row.push(format!("{:+.5}", other - one));
-            }
-            table.push(row);
+    Ok(match text.is_empty() {
+        true => "   none\n".to_owned(),
+        false => text,
+    })
+}
+
+/// Some steps with each run's value, and of two runs the difference.
+fn numbers(metric: &Metric, runs: usize) -> Result<String> {
+    let number = |value: &Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.5}"));
+    let mut table = vec![header(runs, "step")];
+    for (step, values) in metric.rows() {
+        let mut row = vec![format!("   {step}")];
+        row.extend(values.iter().map(number));
+        if let [Some(one), Some(other)] = values[..] {
+            row.push(format!("{:+.5}", other - one));
         }
-        text += &rendered(&table, &(0..=entries.len() + 1).collect::<Vec<_>>())?;
+        table.push(row);
     }
-    Ok(text)
+    rendered(&table, &(0..=runs + 1).collect::<Vec<_>>())
 }
 
 fn header(count: usize, first: &str) -> Vec<String> {

@@ -14,6 +14,7 @@ mod export;
 mod fork;
 mod gc;
 mod live;
+mod look;
 mod ls;
 mod new;
 mod plot;
@@ -30,13 +31,13 @@ mod trained;
 mod tree;
 
 use std::fmt::Write as _;
-use std::io;
 
 use anyhow::Error;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::policy::Fault;
+use crate::record::Writer;
 use crate::{config, data, model, registry, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
@@ -145,7 +146,7 @@ pub fn log(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(Writer::current)
         .without_time()
         .try_init();
 }

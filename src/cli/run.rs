@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::look::Looks;
 use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
 use crate::policy::Slot;
@@ -61,9 +62,9 @@ pub struct Run {
     /// Do not take saved scripts.
     #[arg(long)]
     pub no_watch: bool,
-    /// Plain lines instead of a progress bar.
-    #[arg(long)]
-    pub plain: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub looks: Looks,
     /// Record N batches in the run's folder, of each epoch the first step in which the slots are asked: what they are asked and
     /// the bank as it stood then. `sandbox test --on RUN` asks other policies the same.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with_all = ["multirun", "resume"])]
@@ -149,7 +150,7 @@ impl Run {
             out: self.out,
             device,
             watch: !self.no_watch,
-            plain: self.plain,
+            look: self.looks.look()?,
             record: self.record,
             shadows,
         };

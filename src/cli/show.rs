@@ -59,32 +59,7 @@ fn steps(entry: &Entry) -> Vec<u64> {
 
 fn text(entry: &Entry) -> String {
     let ledger = entry.ledger();
-    let mut text = format!("{}  {}\n", entry.path.display(), entry.state.name());
-    match &entry.status {
-        Err(problem) => text += &format!("       {problem}\n"),
-        Ok(status) => {
-            let origin = entry.origin();
-            if !origin.is_empty() {
-                text += &format!("       {origin}\n");
-            }
-            let ended = status
-                .ended
-                .as_ref()
-                .map(|ended| format!(", ended {ended}"));
-            text += &format!(
-                "       started {}{}, on {} ({}), seed {}\n       sandbox {} ({}), libtorch {}\n       {}\n",
-                status.started,
-                ended.unwrap_or_default(),
-                status.host,
-                status.device,
-                status.seed,
-                status.sandbox,
-                status.git,
-                status.libtorch,
-                status.command
-            );
-        }
-    }
+    let mut text = head(entry);
     if let Some(config) = entry.config() {
         text += "\ntold beside the defaults\n";
         for (key, value) in told(&config) {
@@ -118,6 +93,37 @@ fn text(entry: &Entry) -> String {
         readable(size(&entry.path))
     );
     text.push_str(&next(entry));
+    text
+}
+
+/// What the run is, where it ran and by which command.
+fn head(entry: &Entry) -> String {
+    let mut text = format!("{}  {}\n", entry.path.display(), entry.state.name());
+    let status = match &entry.status {
+        Err(problem) => {
+            text += &format!("       {problem}\n");
+            return text;
+        }
+        Ok(status) => status,
+    };
+    let origin = entry.origin();
+    if !origin.is_empty() {
+        text += &format!("       {origin}\n");
+    }
+    let ended = status.ended.as_ref();
+    let ended = ended.map(|ended| format!(", ended {ended}"));
+    text += &format!(
+        "       started {}{}, on {} ({}), seed {}\n       sandbox {} ({}), libtorch {}\n       {}\n",
+        status.started,
+        ended.unwrap_or_default(),
+        status.host,
+        status.device,
+        status.seed,
+        status.sandbox,
+        status.git,
+        status.libtorch,
+        status.command
+    );
     text
 }
 

@@ -19,6 +19,7 @@ pub fn listen(remote: Remote, said: impl Fn() + Send + 'static) -> io::Result<()
         for signal in signals.forever() {
             if !std::mem::take(&mut first) {
                 // As a shell says of a process that a signal ended.
+                crate::dashboard::restore();
                 std::process::exit(128 + signal);
             }
             said();

@@ -21,6 +21,7 @@ mod run_json;
 mod sink;
 mod tensorboard;
 mod terminal;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -39,7 +40,8 @@ pub use metrics::Metrics;
 pub(crate) use metrics::{number, value};
 pub use run_json::{Kind, LIBTORCH, RunStatus, Status, host};
 pub use tensorboard::Events;
-pub use terminal::{Progress, Terminal, Writer};
+pub use terminal::{Look, Progress, Terminal};
+pub use writer::Writer;
 
 use sink::Sink;
 
@@ -165,9 +167,10 @@ impl Recorder {
         &mut self.terminal
     }
 
-    /// Records the numbers of a step, in the given order, in `metrics.jsonl` and TensorBoard.
+    /// Records the numbers of a step, in the given order, in `metrics.jsonl` and TensorBoard, and shows them.
     pub fn scalars(&mut self, step: u64, epoch: u64, scalars: &[(String, f64)]) {
         self.metrics.line(step, epoch, scalars);
+        self.terminal.scalars(step, scalars);
         for (tag, value) in scalars {
             self.events.scalar(tag, step, *value as f32);
         }
@@ -230,7 +233,7 @@ mod tests {
     #[test]
     fn a_recorder_writes_metrics_events_and_log() {
         let out = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::create(out.path(), "tiny", 0, Terminal::new(true)).unwrap();
+        let mut recorder = Recorder::create(out.path(), "tiny", 0, Terminal::plain()).unwrap();
         recorder.scalars(
             1,
             0,
@@ -251,7 +254,7 @@ mod tests {
         );
         drop(recorder);
 
-        let mut resumed = Recorder::resume(folder.clone(), 1, Terminal::new(true)).unwrap();
+        let mut resumed = Recorder::resume(folder.clone(), 1, Terminal::plain()).unwrap();
         resumed.scalars(1, 0, &[("loss/total".into(), 2.25)]);
         let metrics = std::fs::read_to_string(folder.file("metrics.jsonl")).unwrap();
         assert_eq!(metrics.lines().count(), 2);

@@ -61,7 +61,7 @@ pub fn page(entry: &Entry) -> String {
 
 fn section(body: &mut String, title: &str, content: &str) {
     if !content.is_empty() {
-        let _ = write!(body, "<section><h2>{title}</h2>{content}</section>\n");
+        let _ = writeln!(body, "<section><h2>{title}</h2>{content}</section>");
     }
 }
 
@@ -108,9 +108,9 @@ fn head(body: &mut String, entry: &Entry) {
         Err(problem) => problem.clone(),
     };
     let state = entry.state.name();
-    let _ = write!(
+    let _ = writeln!(
         body,
-        "<header><h1>{} <em class=\"{state}\">{state}</em></h1><p>{}</p><div class=\"tiles\">{tiles}</div></header>\n",
+        "<header><h1>{} <em class=\"{state}\">{state}</em></h1><p>{}</p><div class=\"tiles\">{tiles}</div></header>",
         escape(&entry.id()),
         escape(&about)
     );

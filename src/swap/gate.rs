@@ -176,6 +176,13 @@ impl Gate {
             .collect()
     }
 
+    /// Which step of its trial each live generation is in, and of how many; none when it is on no trial.
+    pub fn trials(&self) -> impl Iterator<Item = (Slot, Option<(u32, u32)>)> {
+        self.seats
+            .iter()
+            .map(|(slot, seat)| (*slot, seat.on_trial()))
+    }
+
     /// What the live policies cost since this was last asked.
     pub fn take_costs(&mut self) -> Vec<(Slot, Cost)> {
         self.seats

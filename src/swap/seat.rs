@@ -108,6 +108,11 @@ impl Seat {
         self.resting = false;
     }
 
+    /// Which step of its trial the live generation is in, and of how many; none when it is on no trial.
+    pub(super) fn on_trial(&self) -> Option<(u32, u32)> {
+        (self.trial > 0).then(|| (TRIAL + 1 - self.trial, TRIAL))
+    }
+
     /// Puts the generation before in the place of the live one; says whether there was one.
     pub(super) fn step_back(&mut self) -> bool {
         let Some(before) = self.before.pop() else {

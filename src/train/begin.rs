@@ -172,9 +172,9 @@ impl Entrance {
             tracing::warn!("signals end the run as they always do: {error}");
         }
         Self {
+            terminal: Terminal::open(options.look, &remote),
             remote,
             inbox,
-            terminal: Terminal::new(options.plain),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use similar::TextDiff;
 
+use crate::dashboard::Turn;
 use crate::policy::Slot;
 use crate::swap::{Change, Event};
 
@@ -38,6 +39,17 @@ pub fn sentence(change: &Change) -> String {
         (Some(fault), _) => format!("{what}\n{}", fault.report),
         (None, Some(state)) => format!("{what}\nnote: {state}"),
         (None, None) => what,
+    }
+}
+
+/// The same for a screen on which each slot has its place.
+pub fn turn(change: &Change) -> Turn {
+    Turn {
+        slot: change.slot,
+        event: change.event,
+        generation: change.generation.clone(),
+        step: change.step,
+        report: change.fault.as_ref().map(|fault| fault.report.clone()),
     }
 }
 

@@ -93,10 +93,12 @@ impl Desk {
         match command {
             Command::Pause => {
                 self.paused = true;
+                records.recorder.terminal().paused(true);
                 act(rig, records, "paused")
             }
             Command::Continue => {
                 self.paused = false;
+                records.recorder.terminal().paused(false);
                 act(rig, records, "continued")
             }
             Command::Checkpoint => {
@@ -119,19 +121,14 @@ impl Desk {
                 let text = records.say_set(rig, &set);
                 Ok(json!(text))
             }
-            Command::Swap { slot, file, at } => match at {
-                Some(at) if at > rig.step => {
-                    let text = format!("{slot}: '{}' waits for step {at}", file.display());
-                    // Read now, so that a slip of the pen is told now.
-                    read(rig, slot, &file)?;
-                    self.later.push(Later { at, slot, file });
-                    Ok(json!(text))
-                }
-                _ => {
-                    swap(rig, slot, &file, Origin::Control)?;
-                    Ok(json!(said(rig, slot)))
-                }
-            },
+            Command::Swap { slot, file, at } => self.swap(
+                rig,
+                Later {
+                    at: at.unwrap_or(0),
+                    slot,
+                    file,
+                },
+            ),
             Command::Shadow { slot, file } => {
                 let name = rig.add_shadow(slot, file)?;
                 Ok(json!(format!(
@@ -145,6 +142,20 @@ impl Desk {
             }
             Command::Status => Ok(self.status(rig)),
         }
+    }
+
+    /// Swaps now, or when its step has come.
+    fn swap(&mut self, rig: &mut Rig, later: Later) -> Result<Value> {
+        let Later { at, slot, file } = &later;
+        if *at <= rig.step {
+            swap(rig, *slot, file, Origin::Control)?;
+            return Ok(json!(said(rig, *slot)));
+        }
+        // Read now, so that a slip of the pen is told now.
+        read(rig, *slot, file)?;
+        let text = format!("{slot}: '{}' waits for step {at}", file.display());
+        self.later.push(later);
+        Ok(json!(text))
     }
 
     fn status(&self, rig: &Rig) -> Value {

@@ -159,6 +159,14 @@ impl Records {
         self.previous_labels = labels.map(|labels| labels.to_device(self.device));
     }
 
+    /// Says that the first step comes now, which is when a dashboard comes up.
+    pub(super) fn begins(&mut self, rig: &Rig) {
+        let run = self.recorder.folder().id();
+        let seats = rig.gate.generations();
+        let terminal = self.recorder.terminal();
+        terminal.begins(&run, &self.status.device, seats);
+    }
+
     /// Says that the run was asked to stop, after everything was saved.
     pub(super) fn interrupt(mut self, rig: &Rig) {
         self.status.steps = rig.step;
@@ -282,6 +290,7 @@ impl Records {
     pub(super) fn changes(&mut self, rig: &mut Rig) {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
+            self.recorder.terminal().turn(changes::turn(&change));
             self.recorder.text(
                 &format!("swap/{}/policy", change.slot),
                 // The first step that it decides.
@@ -294,6 +303,9 @@ impl Records {
             if let Some((tag, text)) = news.markdown() {
                 self.recorder.text(&tag, news.step, &text);
             }
+        }
+        for (slot, trial) in rig.gate.trials() {
+            self.recorder.terminal().trial(slot, trial);
         }
     }
 

@@ -17,7 +17,7 @@ use super::step::step;
 use super::watchdog::Watchdog;
 use crate::config::{Evaluation, Plan};
 use crate::policy::{Params, Slot};
-use crate::record::Status;
+use crate::record::{Look, Status, Writer};
 use crate::swap::Line;
 
 /// What a run is told beside its plan.
@@ -29,8 +29,8 @@ pub struct Options {
     pub device: Device,
     /// Whether saved scripts are taken.
     pub watch: bool,
-    /// Plain lines instead of a progress bar.
-    pub plain: bool,
+    /// How it is shown.
+    pub look: Look,
     /// How many batches are recorded.
     pub record: usize,
     /// Policies that are tried beside the live ones of these slots.
@@ -120,7 +120,8 @@ fn whole(begun: Begun) -> Result<Summary> {
         records.course.baselines = baselines(&rig, &mut records);
     }
 
-    let _watchdog = Watchdog::start(records.recorder.terminal().writer());
+    records.begins(&rig);
+    let _watchdog = Watchdog::start(Writer::say);
     let trained = train(&mut rig, &mut records, &mut desk, until);
     records.course.seconds += watch.elapsed().as_secs_f64();
     let summary = |records: &Records, rig: &Rig, status| {

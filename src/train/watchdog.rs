@@ -2,7 +2,6 @@
 //!
 //! A thread looks now and then at what the training thread left in [`asked`]; it touches nothing else.
 
-use std::io::Write;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -19,16 +18,15 @@ const LEAST: Duration = Duration::from_secs(10);
 pub(super) struct Watchdog(#[expect(dead_code, reason = "dropping it ends the thread")] Sender<()>);
 
 impl Watchdog {
-    /// Starts the thread, which speaks through `terminal`.
-    pub(super) fn start(mut terminal: impl Write + Send + 'static) -> Self {
+    /// Starts the thread, which says what it sees by `say`.
+    pub(super) fn start(say: impl Fn(&str) + Send + 'static) -> Self {
         let (alive, inbox) = channel::<()>();
         let run = move || {
             let watch = Stopwatch::start();
             let mut observer = Observer::default();
             while inbox.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 if let Some(text) = observer.look(asked::question(), watch.elapsed()) {
-                    // A reader that went away does not stop training.
-                    let _ = writeln!(terminal, "{text}");
+                    say(&text);
                 }
             }
         };

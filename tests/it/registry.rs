@@ -94,12 +94,17 @@ fn runs_in_every_state_are_told_apart() {
         "{first}"
     );
 
-    let shown = said(&dir, &["show", "dead"]);
+    drop(live);
+    shows_what_a_run_is(&dir, id(&killed));
+}
+
+fn shows_what_a_run_is(dir: &Dir, killed: &str) {
+    let shown = said(dir, &["show", "dead"]);
     assert!(
-        shown.contains(&format!("sandbox resume runs/{}", id(&killed))),
+        shown.contains(&format!("sandbox resume runs/{}", killed)),
         "{shown}"
     );
-    let shown = said(&dir, &["show", "whole"]);
+    let shown = said(dir, &["show", "whole"]);
     for part in [
         "optim.lr = 0.05",
         "sampler   semi_hard gen 1",
@@ -108,10 +113,9 @@ fn runs_in_every_state_are_told_apart() {
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    let shown: Value = serde_json::from_str(&said(&dir, &["show", "whole", "--json"])).unwrap();
+    let shown: Value = serde_json::from_str(&said(dir, &["show", "whole", "--json"])).unwrap();
     assert_eq!(shown["told"]["sampler.pool"], 64);
     assert_eq!(shown["numbers"]["step"], 40.0);
-    drop(live);
 }
 
 #[test]
@@ -185,7 +189,11 @@ fn runs_side_by_side_say_what_differs_and_where_they_part() {
             .contains("did you mean 'loss/total'")
     );
 
-    let tree = said(&dir, &["tree"]);
+    tree_of_one_fork(&dir);
+}
+
+fn tree_of_one_fork(dir: &Dir) {
+    let tree = said(dir, &["tree"]);
     let lines: Vec<_> = tree.lines().collect();
     assert_eq!(lines.len(), 2, "{tree}");
     assert!(

@@ -48,27 +48,7 @@ impl Plot<'_> {
             TOP + (top - value) / (top - bottom).max(f64::MIN_POSITIVE) * (HEIGHT - TOP - BOTTOM)
         };
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
-        for tick in &ticks {
-            let at = y(*tick);
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                at + 4.0,
-                short(*tick)
-            );
-        }
-        for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            let step = (last * part).round();
-            let _ = write!(
-                svg,
-                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{step}</text>",
-                x(step),
-                HEIGHT - 8.0
-            );
-        }
+        draw_axes(&mut svg, &ticks, last, (&x, &y));
         self.draw_swaps(&mut svg, &x);
         for (at, (name, curve)) in self.series.iter().enumerate() {
             let points: String = thinned(curve)
@@ -109,6 +89,36 @@ impl Plot<'_> {
                 swap.generation
             );
         }
+    }
+}
+
+/// Lines at the ticks with their numbers, and some steps below.
+fn draw_axes(
+    svg: &mut String,
+    ticks: &[f64],
+    last: f64,
+    (x, y): (&impl Fn(f64) -> f64, &impl Fn(f64) -> f64),
+) {
+    for tick in ticks {
+        let at = y(*tick);
+        let _ = write!(
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
+                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            at + 4.0,
+            short(*tick)
+        );
+    }
+    for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
+        let step = (last * part).round();
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{step}</text>",
+            x(step),
+            HEIGHT - 8.0
+        );
     }
 }
 

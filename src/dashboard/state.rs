@@ -1,0 +1,334 @@
+//! What the dashboard knows: plain data of its own, changed by messages from the run and by keys. Nothing here draws or waits.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::curve::Curve;
+use super::fit::clean;
+use super::look::Style;
+use crate::policy::{Generation, Slot};
+use crate::swap::Event;
+
+/// Numbers that are kept as curves; of all others the last value is enough.
+pub(super) const CURVES: [&str; 4] = ["loss/total", "loss/intra", "loss/inter", "eval/knn_top1"];
+
+/// Lines of messages that can be scrolled back to.
+const LINES: usize = 2000;
+
+/// Times of a step of which the mean says how long the rest will take.
+const PACE: usize = 32;
+
+/// What a run tells its dashboard.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// Who it is: before its first step.
+    Begins {
+        /// The run's folder's name.
+        run: String,
+        /// Where the model lives.
+        device: String,
+        /// The live generations.
+        seats: Vec<(Slot, Generation)>,
+    },
+    /// Numbers of a step.
+    Scalars {
+        /// Steps done.
+        step: u64,
+        /// Tags and values.
+        scalars: Vec<(String, f64)>,
+    },
+    /// How far it is.
+    Place(Place),
+    /// Something that a person is to read; may have many lines.
+    Said(String),
+    /// What became of a slot.
+    Change(Turn),
+    /// Which step of its trial a slot's live generation is in, and of how many; none when it is on no trial.
+    Trial(Slot, Option<(u32, u32)>),
+    /// Whether it waits to be told to go on.
+    Paused(bool),
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// The epoch that is under way, from 0.
+    pub epoch: u64,
+    /// How many epochs there will be.
+    pub epochs: u64,
+    /// Steps done.
+    pub step: u64,
+    /// How many steps there will be.
+    pub steps: u64,
+}
+
+/// What became of a slot.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The slot.
+    pub slot: Slot,
+    /// What happened.
+    pub event: Event,
+    /// The generation that is live after it.
+    pub generation: Generation,
+    /// Steps done.
+    pub step: u64,
+    /// The whole diagnostic, where something was wrong.
+    pub report: Option<String>,
+}
+
+/// A slot as it is shown.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    /// The slot.
+    pub(super) slot: Slot,
+    /// The key that names it.
+    pub(super) key: char,
+    /// Its live generation.
+    pub(super) generation: Generation,
+    /// What happened to it last, and after how many steps.
+    pub(super) event: Option<(Event, u64)>,
+    /// Which step of its trial it is in, and of how many.
+    pub(super) trial: Option<(u32, u32)>,
+    /// The diagnostic of the last generation that was refused or failed, until another one is live.
+    pub(super) error: Option<String>,
+}
+
+/// What the keys mean just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// What the footer says.
+    #[default]
+    Watch,
+    /// A slot is to be named.
+    RollBack,
+    /// The help is shown.
+    Help,
+}
+
+/// Everything that is on the screen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// The run's folder's name.
+    pub(super) run: String,
+    /// Where the model lives.
+    pub(super) device: String,
+    /// How far the run is.
+    pub(super) place: Place,
+    /// The last value of each number, by its tag.
+    pub(super) numbers: BTreeMap<String, f64>,
+    /// The slots.
+    pub(super) seats: Vec<Seat>,
+    /// The slot whose error is shown, by its place in `seats`.
+    pub(super) chosen: usize,
+    /// What was said, line by line.
+    pub(super) lines: VecDeque<String>,
+    /// By how many lines the messages are scrolled back.
+    pub(super) scroll: usize,
+    /// What the keys mean.
+    pub(super) mode: Mode,
+    /// Whether the run waits to be told to go on.
+    pub(super) paused: bool,
+    /// Whether it was last asked to pause, rather than to go on.
+    pub(super) asked_to_pause: bool,
+    /// Whether it was asked to stop.
+    pub(super) stopping: bool,
+    /// The last answer to a key.
+    pub(super) notice: String,
+    /// What the process holds in memory, in bytes.
+    pub(super) memory: Option<u64>,
+    /// Messages that came faster than they could be shown.
+    pub(super) missed: u64,
+    /// How it looks.
+    pub(super) style: Style,
+    curves: BTreeMap<&'static str, Curve>,
+    pace: VecDeque<f64>,
+}
+
+impl State {
+    /// Takes in what the run tells.
+    pub(super) fn hear(&mut self, message: Message) {
+        match message {
+            Message::Begins { run, device, seats } => {
+                (self.run, self.device) = (run, device);
+                for (slot, generation) in seats {
+                    self.seat(slot, generation);
+                }
+            }
+            Message::Scalars { step, scalars } => self.count(step, scalars),
+            Message::Place(place) => self.place = place,
+            Message::Said(text) => self.say(&text),
+            Message::Change(turn) => self.change(turn),
+            Message::Trial(slot, trial) => {
+                if let Some(seat) = self.seats.iter_mut().find(|seat| seat.slot == slot) {
+                    seat.trial = trial;
+                }
+            }
+            Message::Paused(paused) => {
+                self.paused = paused;
+                self.asked_to_pause = paused;
+            }
+        }
+    }
+
+    /// Adds lines to the messages; who has scrolled back stays where he is.
+    pub(super) fn say(&mut self, text: &str) {
+        for line in clean(text).trim_end().lines() {
+            self.lines.push_back(line.to_owned());
+            self.scroll += usize::from(self.scroll > 0);
+        }
+        let over = self.lines.len().saturating_sub(LINES);
+        self.lines.drain(..over);
+    }
+
+    /// A curve, if it has begun.
+    pub(super) fn curve(&self, tag: &str) -> Option<&Curve> {
+        self.curves.get(tag)
+    }
+
+    /// The slot whose error is shown.
+    pub(super) fn chosen(&self) -> Option<&Seat> {
+        self.seats.get(self.chosen)
+    }
+
+    /// Seconds that are left at the pace of the last reports.
+    pub(super) fn seconds_left(&self) -> Option<f64> {
+        let mean = self.pace.iter().sum::<f64>() / self.pace.len() as f64;
+        let left = self.place.steps.saturating_sub(self.place.step) as f64;
+        Some(mean * left / 1e3).filter(|seconds| seconds.is_finite())
+    }
+
+    fn count(&mut self, step: u64, scalars: Vec<(String, f64)>) {
+        for (tag, value) in scalars {
+            if let Some(tag) = CURVES.into_iter().find(|curve| *curve == tag) {
+                self.curves.entry(tag).or_default().push(step as f64, value);
+            }
+            if tag == "perf/step_ms" && value.is_finite() {
+                self.pace.push_back(value);
+                self.pace.drain(..self.pace.len().saturating_sub(PACE));
+            }
+            self.numbers.insert(tag, value);
+        }
+    }
+
+    fn change(&mut self, turn: Turn) {
+        let at = self.seat(turn.slot, turn.generation);
+        let seat = &mut self.seats[at];
+        seat.event = Some((turn.event, turn.step));
+        match (turn.report, turn.event) {
+            (Some(report), _) => {
+                seat.error = Some(clean(&report));
+                self.chosen = at;
+            }
+            (None, Event::Live) => seat.error = None,
+            (None, _) => {}
+        }
+    }
+
+    /// Gives a slot its live generation, and returns its place.
+    fn seat(&mut self, slot: Slot, generation: Generation) -> usize {
+        if let Some(at) = self.seats.iter().position(|seat| seat.slot == slot) {
+            self.seats[at].generation = generation;
+            return at;
+        }
+        // The first letter of its name that no other slot has.
+        let taken = |letter: &char| self.seats.iter().any(|seat| seat.key == *letter);
+        let key = slot.name().chars().find(|letter| !taken(letter));
+        self.seats.push(Seat {
+            slot,
+            key: key.unwrap_or('?'),
+            generation,
+            event: None,
+            trial: None,
+            error: None,
+        });
+        self.seats.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::samples::{generation, turn};
+
+    #[test]
+    fn an_error_is_shown_until_another_generation_is_live() {
+        let mut state = State::default();
+        state.hear(Message::Change(turn(Slot::Labels, Event::Started, 1, None)));
+        state.hear(Message::Change(turn(
+            Slot::Sampler,
+            Event::Started,
+            1,
+            None,
+        )));
+        assert_eq!(state.chosen, 0);
+        let refused = turn(Slot::Sampler, Event::Refused, 1, Some("error: \x1b[31mno"));
+        state.hear(Message::Change(refused));
+        assert_eq!(state.chosen, 1);
+        assert_eq!(state.seats[1].error.as_deref(), Some("error: no"));
+        state.hear(Message::Change(turn(
+            Slot::Sampler,
+            Event::Confirmed,
+            1,
+            None,
+        )));
+        assert!(state.seats[1].error.is_some());
+        state.hear(Message::Change(turn(Slot::Sampler, Event::Live, 2, None)));
+        assert!(state.seats[1].error.is_none());
+        assert_eq!(state.seats[1].generation.number, 2);
+        state.hear(Message::Trial(Slot::Sampler, Some((3, 10))));
+        assert_eq!(state.seats[1].trial, Some((3, 10)));
+        assert_eq!(
+            state.seats.iter().map(|seat| seat.key).collect::<String>(),
+            "ls"
+        );
+    }
+
+    #[test]
+    fn a_resumed_run_has_its_slots_at_once() {
+        let mut state = State::default();
+        state.hear(Message::Begins {
+            run: "a-run".into(),
+            device: "cpu".into(),
+            seats: vec![(Slot::Boundary, generation("plain", 4))],
+        });
+        assert_eq!(state.chosen().unwrap().generation.number, 4);
+        assert!(state.chosen().unwrap().event.is_none());
+    }
+
+    #[test]
+    fn messages_are_bounded_and_a_reader_stays_where_he_is() {
+        let mut state = State::default();
+        state.say("one\ntwo\n");
+        assert_eq!((state.lines.len(), state.scroll), (2, 0));
+        state.scroll = 1;
+        state.say("three");
+        assert_eq!(state.scroll, 2);
+        for line in 0..3000 {
+            state.say(&line.to_string());
+        }
+        assert_eq!(state.lines.len(), LINES);
+        assert_eq!(state.lines.back().unwrap(), "2999");
+    }
+
+    #[test]
+    fn the_rest_takes_as_long_as_the_last_reports_say() {
+        let mut state = State::default();
+        assert_eq!(state.seconds_left(), None);
+        state.hear(Message::Place(Place {
+            step: 100,
+            steps: 1100,
+            ..Place::default()
+        }));
+        for ms in [f64::NAN, 100.0, 300.0] {
+            let scalars = vec![
+                ("perf/step_ms".to_owned(), ms),
+                ("loss/total".to_owned(), ms),
+            ];
+            state.hear(Message::Scalars { step: 1, scalars });
+        }
+        assert_eq!(state.seconds_left(), Some(200.0));
+        assert_eq!(state.curve("loss/total").unwrap().last(), Some(300.0));
+        assert!(state.curve("loss/inter").is_none());
+        assert_eq!(state.numbers["perf/step_ms"], 300.0);
+    }
+}
