@@ -184,6 +184,7 @@ fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
         Ok(passed) => json!({
             "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
             "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
+            "operations": passed.cost.operations,
         }),
         Err(Outcome::Unusable(message)) => {
             json!({"file": file, "ok": false, "kind": "missing", "message": message})
