@@ -244,7 +244,7 @@ fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
             json!({
                 "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
                 "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
-                "recorded": recorded,
+                "operations": passed.cost.operations, "recorded": recorded,
             })
         }
         Err(Outcome::Unusable(message)) => {

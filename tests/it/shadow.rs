@@ -28,8 +28,15 @@ fn number(said: &[(String, f64)], name: &str) -> f64 {
     found.unwrap_or_else(|| panic!("no '{name}' in {said:?}")).1
 }
 
-/// The samplers of a run with everything else as it is; two of three parts of a step are not looked at.
-const PARTS: [&str; 4] = ["--steps", "40", "--set", "train.accumulate=3"];
+/// A run whose steps have three parts, of which one is looked at, and whose boundary keeps a state that changes its loss.
+const RUN: [&str; 6] = [
+    "--steps",
+    "40",
+    "--set",
+    "train.accumulate=3",
+    "--script",
+    "boundaries/counting.rhai",
+];
 
 /// Each kind of shadow, alone and all at once, in scripts and a plugin; one that draws random numbers, one that keeps a state.
 #[test]
@@ -42,7 +49,7 @@ fn a_run_with_shadows_is_bit_for_bit_the_run_without() {
         "//! slot: boundary\nfn decide(ctx) { this.n = if \"n\" in this { this.n + 1 } else { 1 };\n\
          cat([ctx.positives, ctx.negatives], 1) / (0.2 + 0.01 * this.n) }",
     );
-    let without = dir.train(&PARTS);
+    let without = dir.train(&RUN);
     let kinds = [
         "samplers/random.rhai",
         "samplers/hard.rhai",
@@ -54,14 +61,23 @@ fn a_run_with_shadows_is_bit_for_bit_the_run_without() {
     ];
     let shadows = |kinds: &[&str]| -> Finished {
         let named = kinds.iter().flat_map(|kind| ["--shadow", kind]);
-        let args: Vec<_> = PARTS.into_iter().chain(named).collect();
+        let args: Vec<_> = RUN.into_iter().chain(named).collect();
         dir.train(&args)
+    };
+    // A question that was put for a shadow's sake is not among the live policy's calls.
+    let calls = |run: &Finished| -> Vec<Value> {
+        let lines = run.lines("metrics.jsonl");
+        let calls = lines
+            .iter()
+            .map(|line| line["perf/policy_calls/boundary"].clone());
+        calls.collect()
     };
     for kind in kinds {
         let with = shadows(&[kind]);
         assert!(with.text.contains("tried beside"), "{}", with.text);
         assert!(!with.text.contains("failed"), "{}", with.text);
         assert_eq!(with.losses(), without.losses(), "{kind}");
+        assert_eq!(calls(&with), calls(&without), "{kind}");
     }
     let with = shadows(&kinds);
     assert_eq!(with.losses(), without.losses());

@@ -6,7 +6,7 @@
 //! state; from then on its state is its own. Of `labels` only `decide` is asked. Checkpoints do not hold shadows.
 //!
 //! What a shadow cannot show is what its choices would lead to: other features, another bank, other labels. It is asked about what the
-//! live policies have made of these, and each time anew. For that there must be a run with the other policy in the slot.
+//! live policies have made of these, and each time anew. For that there must be a run with the other policy in the slot (`sandbox fork`).
 
 mod ask;
 mod compare;
