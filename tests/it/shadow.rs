@@ -38,6 +38,15 @@ const RUN: [&str; 6] = [
     "boundaries/counting.rhai",
 ];
 
+/// How often the live boundary was called: what is asked for a shadow's sake is not among it.
+fn calls(run: &Finished) -> Vec<Value> {
+    let lines = run.lines("metrics.jsonl");
+    let calls = lines
+        .iter()
+        .map(|line| line["perf/policy_calls/boundary"].clone());
+    calls.collect()
+}
+
 /// Each kind of shadow, alone and all at once, in scripts and a plugin; one that draws random numbers, one that keeps a state.
 #[test]
 fn a_run_with_shadows_is_bit_for_bit_the_run_without() {
@@ -63,14 +72,6 @@ fn a_run_with_shadows_is_bit_for_bit_the_run_without() {
         let named = kinds.iter().flat_map(|kind| ["--shadow", kind]);
         let args: Vec<_> = RUN.into_iter().chain(named).collect();
         dir.train(&args)
-    };
-    // A question that was put for a shadow's sake is not among the live policy's calls.
-    let calls = |run: &Finished| -> Vec<Value> {
-        let lines = run.lines("metrics.jsonl");
-        let calls = lines
-            .iter()
-            .map(|line| line["perf/policy_calls/boundary"].clone());
-        calls.collect()
     };
     for kind in kinds {
         let with = shadows(&[kind]);
