@@ -8,6 +8,7 @@
 mod boundaries;
 mod cli;
 mod control;
+mod dashboard;
 mod degenerate;
 mod eval;
 mod golden;
