@@ -92,6 +92,31 @@ const AFTER: &str =
 /// All functions that the host asks, in the order of a step.
 pub const FUNCTIONS: &[Function] = &[
     Function {
+        slot: Slot::Schedule,
+        name: "decide",
+        fields: &[
+            field(
+                "base",
+                "",
+                "map",
+                "each name that the run has, with the number that holds in this step without the schedule",
+            ),
+            field(
+                "lr",
+                "",
+                "float",
+                "optim.lr as the configuration has it, before warm-up and optim.schedule",
+            ),
+            field(
+                "last",
+                "",
+                "map",
+                "loss.total, loss.intra, loss.inter and grad_norm of the step before this one; empty before the first",
+            ),
+        ],
+        answers: "a map from names to numbers, as in #{ \"optim.lr\": 0.01 }; what it does not name holds as it is",
+    },
+    Function {
         slot: Slot::Labels,
         name: "start",
         fields: &[field(

@@ -84,7 +84,7 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         // A run's folder holds the texts of its policies, which are not edited there.
-        let aside = name.starts_with('.') || ["target", "runs", "policies"].contains(&&*name);
+        let aside = name.starts_with('.') || name == "target" || path.join("run.json").is_file();
         if entry.file_type()?.is_dir() {
             if !aside {
                 below(&path, files)?;

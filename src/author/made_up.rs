@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::Map;
+use rhai::{Dynamic, Map};
 use tch::{Device, Kind, Tensor};
 
 use super::contexts::{self, BANK, MOMENT};
@@ -13,7 +13,7 @@ use crate::policy::script::{Fields, vocabulary};
 use crate::policy::{Now, Slot};
 use crate::sampler::Similarity;
 use crate::train::seed::{Purpose, seed_torch};
-use crate::{boundary, config::suggest, labels, sampler};
+use crate::{boundary, config::suggest, labels, sampler, schedule};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 const INT: (Kind, Device) = (Kind::Int64, Device::Cpu);
@@ -42,13 +42,14 @@ pub fn make_up_context(slot: Slot, given: &Map) -> Result<Fields, String> {
         .filter(|name| *name != "missing")
         .chain(common)
         .collect();
-    given.only("ctx_of", &known)?;
+    given.only("", &known)?;
     let now = moment(&given)?;
     seed_torch(now.seed, Purpose::Rehearsal, 0, 0);
     tch::no_grad(|| match slot {
         Slot::Labels => of_labels(&given, function, now),
         Slot::Sampler => of_sampler(&given, now),
         Slot::Boundary => of_boundary(&given, now),
+        Slot::Schedule => of_schedule(&given, now),
     })
 }
 
@@ -136,22 +137,45 @@ fn of_boundary(given: &Given<'_>, now: Now) -> Result<Fields, String> {
     }))
 }
 
+/// Numbers as the shipped configurations have them, unless they are given; nothing was done before.
+fn of_schedule(given: &Given<'_>, now: Now) -> Result<Fields, String> {
+    let lr = given.number("lr", 0.03)?;
+    let base = given.map("base")?.unwrap_or_else(|| {
+        let base = [
+            ("optim.lr", lr),
+            ("loss.intra", 0.75),
+            ("loss.inter", 0.25),
+            ("inter.temperature", 0.2),
+            ("method.temperature", 0.2),
+            ("method.momentum", 0.999),
+            ("bank.momentum", 1.0),
+            ("sampler.pool", 0.1),
+            ("boundary.margin", -0.5),
+        ];
+        let base = base.into_iter();
+        base.map(|(name, number)| (name.into(), number.into()))
+            .collect()
+    });
+    let last = Dynamic::from_map(given.map("last")?.unwrap_or_default());
+    let base = Dynamic::from_map(base);
+    Ok(schedule::script::fields((1000, now), lr, base, move || {
+        Ok(last.clone())
+    }))
+}
+
 /// The bank of which some parts may be given; `queried` are labels that must be clusters of it.
 fn bank(given: &Given<'_>, sizes: &mut Sizes, queried: Option<&Tensor>) -> Result<Bank, String> {
     let empty = Map::new();
     let inside = given.map("bank")?;
     let part = Given(inside.as_ref().unwrap_or(&empty));
-    part.only("bank", &BANK.map(|field| field.name))?;
+    part.only(" in 'bank'", &BANK.map(|field| field.name))?;
     let features = part.rows("features", "ND", sizes)?;
     let labels = part.tensor("labels", Kind::Int64, "N", sizes)?;
     let centroids = part.tensor("centroids", Kind::Float, "CD", sizes)?;
     let (n, d) = (sizes.or('N', 32), sizes.or('D', 8));
-    let named = [labels.as_ref(), queried];
-    let named = named
-        .into_iter()
-        .flatten()
-        .map(|labels| labels.max().int64_value(&[]) + 1);
-    let c = sizes.or('C', named.max().unwrap_or(n.min(4)).max(1));
+    let end = |labels: &Tensor| labels.max().int64_value(&[]) + 1;
+    let own = labels.as_ref().map_or(n.min(4), end);
+    let c = sizes.or('C', queried.map_or(1, end).max(own).max(1));
 
     let (drawn, even) = clustered(n, d, c);
     let features = features.unwrap_or(drawn);
@@ -206,14 +230,14 @@ fn within(field: &str, values: &Tensor, end: i64) -> Result<(), String> {
 struct Given<'a>(&'a Map);
 
 impl Given<'_> {
-    fn only(&self, what: &str, known: &[&str]) -> Result<(), String> {
+    fn only(&self, place: &str, known: &[&str]) -> Result<(), String> {
         let Some(name) = self.0.keys().find(|name| !known.contains(&name.as_str())) else {
             return Ok(());
         };
         let meant = suggest::nearest(name, known.iter().copied());
         let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
         Err(format!(
-            "'{what}' has an unknown key '{name}', known are {}{meant}",
+            "unknown key '{name}'{place}, known are {}{meant}",
             known.join(", ")
         ))
     }

@@ -77,13 +77,8 @@ impl Recording {
         })
     }
 
-    /// How many batches there are.
-    pub fn len(&self) -> usize {
-        self.batches.len()
-    }
-
-    /// Whether there is none; [`Recording::open`] refuses that.
-    pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+    /// The batches, in the order of their steps; there is at least one.
+    pub fn batches(&self) -> &[Recorded] {
+        &self.batches
     }
 }

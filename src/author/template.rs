@@ -29,6 +29,10 @@ pub fn of(slot: Slot, name: &str) -> Template {
             include_str!("templates/boundary.rhai"),
             include_str!("templates/boundary_test.rhai"),
         ),
+        Slot::Schedule => (
+            include_str!("templates/schedule.rhai"),
+            include_str!("templates/schedule_test.rhai"),
+        ),
     };
     Template {
         script: script.replace(NAME, name),

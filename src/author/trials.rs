@@ -22,6 +22,8 @@ pub struct Trial {
     pub outcome: Result<(), Fault>,
     /// Milliseconds that it took.
     pub ms: f64,
+    /// What else is worth knowing of one that passed.
+    pub note: Option<String>,
 }
 
 /// Which tests are run: those whose `script: name` contains a text.
@@ -61,6 +63,7 @@ pub fn run<E>(
         name: name.to_owned(),
         outcome,
         ms,
+        note: None,
     };
     let suite = match (&found.origin, found.tests) {
         (Origin::File(path), true) => Suite::of_tests(Path::new(path), &make_up()),

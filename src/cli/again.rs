@@ -7,7 +7,11 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::look::Looks;
+use super::{Invalid, plugin};
+use crate::policy::Slot;
+use crate::policy::script::{Search, declared_slot};
 use crate::record::Status;
+use crate::registry;
 use crate::train::past::Past;
 use crate::train::{Options, Summary, device};
 
@@ -23,6 +27,9 @@ pub(super) struct Training {
     /// Record so many batches in the run's folder, for `test --on` and `check --on`: the next one, then the first of each epoch.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub record: usize,
+    /// A script or a plugin (FILE.so) that is tried beside the live policy of its slot, without effect; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Vec<PathBuf>,
     /// Do not take saved scripts.
     #[arg(long)]
     pub no_watch: bool,
@@ -46,8 +53,17 @@ impl Training {
             watch: !self.no_watch,
             look: self.looks.look()?,
             record: self.record,
+            shadows: policies(&Search::default(), &self.shadow)?,
         })
     }
+}
+
+/// The folder of the run that a person means: a path, or a part of the name of one in `runs/` that no other there has.
+///
+/// # Errors
+/// No such run, or several.
+pub(super) fn folder(run: &str) -> Result<PathBuf, registry::Error> {
+    registry::one(Path::new("runs"), run).map(|entry| entry.path)
 }
 
 /// The folder that holds a run's folder.
@@ -83,4 +99,23 @@ pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
         ),
     };
     writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
+}
+
+/// Policies with the slots that they fill.
+///
+/// # Errors
+/// A file that is none.
+pub(super) fn policies(search: &Search, files: &[PathBuf]) -> Result<Vec<(Slot, PathBuf)>> {
+    let files = files.iter();
+    files
+        .map(|path| Ok((slot_of(search, path)?, path.clone())))
+        .collect()
+}
+
+/// The slot that a script's header declares, or a library (FILE.so) when it is asked.
+pub(super) fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
+    if path.extension().is_some_and(|ending| ending == "so") {
+        return plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?);
+    }
+    declared_slot(search, path).map_err(|message| Invalid(message).into())
 }

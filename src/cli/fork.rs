@@ -7,10 +7,9 @@ use clap::Args;
 
 use super::Invalid;
 use super::again::{self, Training};
-use super::plugin;
 use crate::config::live;
-use crate::policy::script::{Search, declared_slot};
-use crate::policy::{Params, Slot};
+use crate::policy::Params;
+use crate::policy::script::Search;
 use crate::train::past::Past;
 use crate::train::{self, Changes, sets};
 
@@ -20,7 +19,7 @@ use crate::train::{self, Changes, sets};
 /// it has the parent's bits, on the CPU.
 #[derive(Debug, Args)]
 pub struct Fork {
-    /// The run's folder, and the step of a checkpoint; its newest one where no step is given.
+    /// The run's folder or a part of its name, and the step of a checkpoint; its newest one where no step is given.
     #[arg(value_name = "RUN[@STEP]")]
     pub run: String,
     /// A script in the place of the parent's; may be repeated.
@@ -68,37 +67,27 @@ impl Fork {
         let changes = Changes {
             name: self.name.clone().unwrap_or_default(),
             set,
-            policies: self.policies()?,
+            policies: again::policies(
+                &Search::default(),
+                &[&self.script[..], &self.plugin].concat(),
+            )?,
         };
         let options = self.training.options(&mut past, out.clone())?;
         let summary = train::fork(past, &changes, &options)?;
         again::say(&summary, &out)
     }
-
-    fn policies(&self) -> Result<Vec<(Slot, PathBuf)>> {
-        let search = Search::default();
-        let mut policies = Vec::new();
-        for path in &self.script {
-            policies.push((declared_slot(&search, path).map_err(Invalid)?, path.clone()));
-        }
-        for path in &self.plugin {
-            let slot = plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?)?;
-            policies.push((slot, path.clone()));
-        }
-        Ok(policies)
-    }
 }
 
 /// `RUN` or `RUN@STEP`; a folder of that very name comes first.
-pub(super) fn at(text: &str) -> Result<(PathBuf, Option<u64>)> {
+fn at(text: &str) -> Result<(PathBuf, Option<u64>)> {
     let split = text.rsplit_once('@').filter(|_| !Path::new(text).is_dir());
     let Some((run, step)) = split else {
-        return Ok((PathBuf::from(text), None));
+        return Ok((again::folder(text)?, None));
     };
     let step = step.parse().map_err(|_| {
         Invalid(format!(
             "'{text}': expected a step after '@', found '{step}'"
         ))
     })?;
-    Ok((PathBuf::from(run), Some(step)))
+    Ok((again::folder(run)?, Some(step)))
 }

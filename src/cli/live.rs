@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use serde_json::Value;
 
-use super::Invalid;
+use super::{Invalid, again};
 use crate::config::live;
 use crate::control::{Command, socket};
 use crate::policy::Slot;
@@ -16,9 +16,9 @@ use crate::record::RunLock;
 /// A live run.
 #[derive(Debug, Args)]
 pub struct Live {
-    /// The run's folder.
+    /// The run's folder, or a part of the name of one in runs/ that no other there has.
     #[arg(value_name = "RUN")]
-    pub run: PathBuf,
+    pub run: String,
 }
 
 /// Fill a slot of a live run from a file, which is watched from then on.
@@ -26,8 +26,8 @@ pub struct Live {
 pub struct Swap {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// labels, sampler, boundary or schedule.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -51,8 +51,8 @@ pub struct Set {
 pub struct RollBack {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// labels, sampler, boundary or schedule.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
 }
 
@@ -61,8 +61,8 @@ pub struct RollBack {
 pub struct Shadow {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// labels, sampler, boundary or schedule.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -93,13 +93,14 @@ impl Live {
     }
 
     fn ask(&self, command: &Command) -> Result<Value> {
-        let run = self.run.display();
-        if !self.run.join("config.yaml").is_file() {
+        let folder = again::folder(&self.run)?;
+        let run = folder.display();
+        if !folder.join("config.yaml").is_file() {
             return Err(Invalid(format!("'{run}' is no run: it has no config.yaml")).into());
         }
-        let reply = match socket::ask(&self.run, command) {
+        let reply = match socket::ask(&folder, command) {
             Ok(reply) => reply,
-            Err(_) if !RunLock::is_held(&self.run) => {
+            Err(_) if !RunLock::is_held(&folder) => {
                 let message = format!("'{run}' is not live: sandbox resume {run} goes on with it");
                 return Err(Invalid(message).into());
             }
@@ -178,6 +179,11 @@ impl Unshadow {
     pub fn execute(self) -> Result<()> {
         self.live.tell(&Command::Unshadow { name: self.name })
     }
+}
+
+fn slot(name: &str) -> Result<Slot, String> {
+    let names = Slot::ALL.map(Slot::name).join(", ");
+    Slot::named(name).ok_or_else(|| format!("expected one of {names}"))
 }
 
 /// The path as the run can find it, whatever its working directory: that of a file here, or the name of a shipped script.

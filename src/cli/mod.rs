@@ -3,24 +3,32 @@
 mod again;
 mod api;
 mod bench;
+mod best;
 mod check;
+mod compare;
 mod completions;
 mod doctor;
 mod embed;
 mod eval;
 mod export;
 mod fork;
+mod gc;
 mod live;
 mod look;
+mod ls;
 mod new;
 mod plot;
 mod plugin;
 mod replay;
+mod report;
 mod resume;
 mod run;
 mod sarif;
+mod show;
+mod table;
 mod test;
 mod trained;
+mod tree;
 
 use std::fmt::Write as _;
 
@@ -30,7 +38,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::policy::Fault;
 use crate::record::Writer;
-use crate::{config, data, model, sweep, train};
+use crate::{config, data, model, registry, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
 #[derive(Debug, Parser)]
@@ -64,7 +72,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train, watching the scripts of the three slots.
+    /// Train, watching the scripts of the slots.
     Run(run::Run),
     /// Go on with a run that was stopped or killed.
     Resume(resume::Resume),
@@ -92,6 +100,20 @@ pub enum Command {
     Stop(live::Live),
     /// Say where a live run is, as JSON.
     Status(live::Live),
+    /// The runs of a folder, a line each.
+    Ls(ls::Ls),
+    /// Everything about one run.
+    Show(show::Show),
+    /// Runs in the order of a number.
+    Best(best::Best),
+    /// Runs side by side: values, code, numbers, and where they part.
+    Compare(compare::Compare),
+    /// A run as one page of HTML.
+    Report(report::Report),
+    /// Which run goes on from which.
+    Tree(tree::Tree),
+    /// Say what may go from runs' folders, and remove it.
+    Gc(gc::Gc),
     /// Compile scripts, check their contract, rehearse them on synthetic data and time them.
     Check(check::Check),
     /// Run the tests of scripts: files NAME_test.rhai beside them, and the examples in their heads.
@@ -154,6 +176,7 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<train::device::Error>()
             || cause.is::<train::init::Error>()
             || cause.is::<train::past::Error>()
+            || cause.is::<registry::Error>()
             || cause.is::<live::Refused>()
             || cause.is::<sweep::Error>()
             || cause.is::<Invalid>()

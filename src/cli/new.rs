@@ -35,6 +35,8 @@ pub enum What {
     Labels(script::NewScript),
     /// A script that draws the decision boundary.
     Boundary(script::NewScript),
+    /// A script that gives numbers a step: learning rate, weights, temperatures, other scripts' parameters.
+    Schedule(script::NewScript),
     /// A policy in a shared library.
     Plugin(NewPlugin),
 }
@@ -89,6 +91,7 @@ impl New {
             What::Sampler(script) => script.execute(Slot::Sampler),
             What::Labels(script) => script.execute(Slot::Labels),
             What::Boundary(script) => script.execute(Slot::Boundary),
+            What::Schedule(script) => script.execute(Slot::Schedule),
             What::Plugin(plugin) => plugin.execute(),
         }
     }
@@ -102,8 +105,10 @@ struct Template {
 }
 
 impl Template {
-    fn of(slot: Slot) -> Self {
-        match slot {
+    /// None for a slot that plugins do not fill.
+    fn of(slot: Slot) -> Option<Self> {
+        Some(match slot {
+            Slot::Schedule => return None,
             Slot::Labels => Self {
                 name: "prototype_labels",
                 policy: "PrototypeLabels",
@@ -119,7 +124,7 @@ impl Template {
                 policy: "CosineMargin",
                 text: include_str!("../../plugins/cosine_margin/src/lib.rs"),
             },
-        }
+        })
     }
 }
 
@@ -147,7 +152,8 @@ impl NewPlugin {
     }
 
     fn rust(&self, folder: &Path) -> Result<()> {
-        let Template { name, policy, text } = Template::of(self.slot);
+        let Template { name, policy, text } =
+            Template::of(self.slot).context("slot 'schedule' is a script's only")?;
         let text = text
             .replace(policy, &camel(&self.name))
             .replace(name, &self.name);

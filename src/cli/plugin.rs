@@ -48,7 +48,12 @@ pub struct Probe {
 }
 
 pub(super) fn slot(name: &str) -> Result<Slot, String> {
-    Slot::named(name).ok_or_else(|| "expected labels, sampler or boundary".to_owned())
+    const EXPECTED: &str = "expected labels, sampler or boundary";
+    match Slot::named(name) {
+        Some(Slot::Schedule) => Err(format!("this slot is a script's only: {EXPECTED}")),
+        Some(slot) => Ok(slot),
+        None => Err(EXPECTED.to_owned()),
+    }
 }
 
 fn params(text: &str) -> Result<Params, String> {

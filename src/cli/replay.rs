@@ -21,9 +21,9 @@ use crate::train::{self, Again, Comparison};
 /// With --without or --shift it is the run that would have been: `sandbox compare` shows both.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The run's folder.
+    /// The run's folder, or a part of the name of one in runs/ that no other there has.
     #[arg(value_name = "RUN")]
-    pub run: PathBuf,
+    pub run: String,
     /// Stop after so many steps, with a checkpoint; where the run has got to, unless given.
     #[arg(long, value_name = "STEP")]
     pub until: Option<u64>,
@@ -61,13 +61,14 @@ impl Replay {
     /// # Errors
     /// A run that cannot be done again, and with `--verify` one that is another.
     pub fn execute(self) -> Result<()> {
-        let mut past = Past::beginning(&self.run)?;
+        let run = again::folder(&self.run)?;
+        let mut past = Past::beginning(&run)?;
         let until = match self.until {
             Some(until) => until,
             None => past.reached()?,
         };
         let (lines, first_change) = self.changed(&past.ledger, past.step())?;
-        let out = self.out.clone().unwrap_or_else(|| again::beside(&self.run));
+        let out = self.out.clone().unwrap_or_else(|| again::beside(&run));
         let options = self.training.options(&mut past, out.clone())?;
         let exact = options.device == tch::Device::Cpu;
         let again = Again {

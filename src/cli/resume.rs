@@ -1,7 +1,5 @@
 //! `sandbox resume`: go on with a run that was cut.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 
@@ -19,9 +17,9 @@ use crate::train::{self, sets};
 /// as one that was never cut. A policy's file that changed in the meantime is taken as if it were saved now.
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// The run's folder.
+    /// The run's folder, or a part of the name of one in runs/ that no other there has.
     #[arg(value_name = "RUN")]
-    pub run: PathBuf,
+    pub run: String,
     /// A value in the place of the run's, from here on, as in optim.lr=0.01; may be repeated. The ledger keeps it.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -35,13 +33,14 @@ impl Resume {
     /// # Errors
     /// A run that cannot be gone on with, and what fails.
     pub fn execute(self) -> Result<()> {
-        let mut past = Past::newest(&self.run)?;
+        let run = again::folder(&self.run)?;
+        let mut past = Past::newest(&run)?;
         let set = sets(&self.set)?;
         let goes_further = set.contains_key("train.epochs") || set.contains_key("train.steps");
         if past.status.status == Status::Finished && !goes_further {
             let message = format!(
                 "'{}' has done all its {} steps: to go further, --set train.epochs=N (it has {})",
-                self.run.display(),
+                run.display(),
                 past.status.steps,
                 past.config.train.epochs
             );
@@ -50,13 +49,13 @@ impl Resume {
         if past.status.kind == crate::record::Kind::Replay {
             let message = format!(
                 "'{}' is a replay: do it again with sandbox replay {}",
-                self.run.display(),
+                run.display(),
                 past.status.parent.as_deref().unwrap_or("RUN")
             );
             return Err(Invalid(message).into());
         }
         live::with(&past.config, &set)?;
-        let out = again::beside(&self.run);
+        let out = again::beside(&run);
         let options = self.training.options(&mut past, out.clone())?;
         let summary = train::resume(past, &set, &options)?;
         again::say(&summary, &out)

@@ -1,6 +1,6 @@
 //! `sandbox run`: train.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
@@ -9,11 +9,11 @@ use super::look::Looks;
 use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
 use crate::policy::Slot;
-use crate::policy::script::{Search, declared_slot};
+use crate::policy::script::Search;
 use crate::sweep;
 use crate::train::{self, Options, device};
 
-/// Train, watching the scripts of the three slots.
+/// Train, watching the scripts of the slots.
 ///
 /// Without a configuration the embedded example is trained: MoCo v2 with InterCLR on 8,000 images of Fashion-MNIST,
 /// in minutes on two CPU cores. A saved script is live from the next step on; one that is broken is refused, or rolled
@@ -34,6 +34,10 @@ pub struct Run {
     /// named for the same slot, it is watched too, and takes the slot when it is saved.
     #[arg(long, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// A script or a library (FILE.so) that is tried beside the live policy of the slot that it declares; may be repeated. It is
+    /// asked on the logged steps and compared (shadow/NAME/... in the metrics), and has no effect on the run.
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Vec<PathBuf>,
     /// A value in the place of the configuration's, as in optim.lr=0.1; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -78,7 +82,7 @@ pub struct Run {
     pub jobs: Option<u16>,
     /// Go on with a sweep: run what is not done of it, as it was frozen.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
-        "multirun", "vary", "config", "script", "plugin", "set", "name", "out", "seed", "steps", "device",
+        "multirun", "vary", "config", "script", "plugin", "shadow", "set", "name", "out", "seed", "steps", "device",
     ])]
     pub resume: Option<PathBuf>,
     /// Scripts that a sweep varies.
@@ -107,6 +111,7 @@ impl Run {
                 let message = "--record is for one run, the configuration says 'sweep'";
                 return Err(Invalid(message.into()).into());
             }
+            self.refuse_shadows()?;
             return self.sweep(&sweep::Request::parse(varied.as_ref(), &self.vary)?);
         }
         if self.jobs.is_some() {
@@ -139,6 +144,7 @@ impl Run {
 
     fn train(self) -> Result<()> {
         let plan = self.plan()?;
+        let shadows = again::policies(&plan.search, &self.shadow)?;
         let device = device::resolve(&plan.config.device)?;
         let options = Options {
             out: self.out,
@@ -146,6 +152,7 @@ impl Run {
             watch: !self.no_watch,
             look: self.looks.look()?,
             record: self.record,
+            shadows,
         };
         let summary = train::run(plan, &options)?;
         again::say(&summary, &options.out)
@@ -166,7 +173,7 @@ impl Run {
             config: loaded.folder.clone(),
         };
         for path in &self.script {
-            let slot = slot_of(&search, path)?;
+            let slot = again::slot_of(&search, path)?;
             let planned = config.slot_mut(slot);
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
             // Where scripts are compared none of them keeps parameters that the others do not get.
@@ -189,16 +196,20 @@ impl Run {
 }
 
 impl Run {
+    fn refuse_shadows(&self) -> Result<(), Invalid> {
+        match self.shadow.is_empty() {
+            true => Ok(()),
+            false => Err(Invalid(
+                "--shadow is for a single run: the runs of a sweep are compared by what they become".into(),
+            )),
+        }
+    }
+
     /// Whether --set gives this parameter of a slot's policy.
     fn says(&self, slot: Slot, name: &str) -> bool {
         let key = format!("{slot}.{name}=");
         self.set.iter().any(|set| set.starts_with(&key))
     }
-}
-
-/// The slot that a script's header declares.
-fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
-    declared_slot(search, path).map_err(|message| Invalid(message).into())
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) ->
         name,
         outcome,
         ms,
+        note: None,
     };
     let mut policy = match recording.build(slot, content) {
         Ok(policy) => policy,
@@ -97,8 +98,12 @@ fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) ->
             tally.left_out += 1;
             continue;
         }
-        let ms = asked.outcome.as_ref().map_or(0.0, |cost| cost.ms);
-        tally.trials.add(trial(name, ms, asked.outcome.map(drop)))?;
+        let cost = asked.outcome.as_ref().ok().copied().unwrap_or_default();
+        let note = format!("{:.3} ms of its own, {:.3} ms in all", cost.own_ms, cost.ms);
+        tally.trials.add(Trial {
+            note: Some(note),
+            ..trial(name, cost.ms, asked.outcome.map(drop))
+        })?;
     }
     Ok(())
 }
@@ -123,15 +128,16 @@ impl Trials {
             script,
             name,
             outcome,
+            note,
             ..
         } = &trial;
         let line = match self.format {
             Format::Human => {
                 let mark = if outcome.is_ok() { "ok" } else { "FAILED" };
-                format!(
-                    "test {script}: {name} ... {}",
-                    coloured(mark, outcome.is_ok())
-                )
+                let note = note.iter().filter(|_| outcome.is_ok());
+                let note: String = note.map(|note| format!(" ({note})")).collect();
+                let mark = coloured(mark, outcome.is_ok());
+                format!("test {script}: {name} ... {mark}{note}")
             }
             Format::Json => said(&trial).to_string(),
         };

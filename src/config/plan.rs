@@ -18,7 +18,7 @@ use crate::views::{Blur, Jitter, Recipe};
 /// A slot's script and the parameters in the place of its defaults.
 #[derive(Clone, Debug)]
 pub struct SlotPlan {
-    /// The script as it was named.
+    /// The script as it was named; of slot `schedule` it may be empty: there is none.
     pub script: PathBuf,
     /// The plugin in its place.
     pub plugin: Option<PathBuf>,
@@ -159,6 +159,7 @@ impl Plan {
             plugin,
             params,
         } = match slot {
+            Slot::Schedule => &self.config.schedule,
             Slot::Labels => &self.config.labels,
             Slot::Sampler => &self.config.sampler,
             Slot::Boundary => &self.config.boundary,
@@ -168,6 +169,14 @@ impl Plan {
             script,
             plugin: Some(plugin).filter(|path| !path.as_os_str().is_empty()),
             params,
+        }
+    }
+
+    /// Whether a run of this plan asks a slot: `schedule` where a script is named, the others where the inter-image branch is on.
+    pub fn asks(&self, slot: Slot) -> bool {
+        match slot {
+            Slot::Schedule => !self.config.schedule.script.as_os_str().is_empty(),
+            Slot::Labels | Slot::Sampler | Slot::Boundary => self.inter(),
         }
     }
 
@@ -249,11 +258,32 @@ fn check(config: &Config) -> Result<(), Error> {
     at_least("log.every", log.every as f64, 1.0)?;
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
     optim::check(config)?;
+    check_schedule(&config.schedule)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),
         message: error.to_string(),
     })
+}
+
+/// A schedule is a script, and parameters are one's.
+fn check_schedule(schedule: &SlotConfig) -> Result<(), Error> {
+    let bad = |key: &str, message: String| Error::Value {
+        key: format!("schedule.{key}"),
+        message,
+    };
+    if !schedule.plugin.as_os_str().is_empty() {
+        let found = schedule.plugin.display();
+        let message = format!("expected none, found '{found}': this slot is a script's only");
+        return Err(bad("plugin", message));
+    }
+    match schedule.params.keys().next() {
+        Some(param) if schedule.script.as_os_str().is_empty() => {
+            let message = format!("expected a script that has the parameter '{param}', found none");
+            Err(bad("script", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The ranges of the two branches' numbers.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-use super::{Batch, Contrast, Error, Method, prefixed, progress, under};
+use super::{Batch, Contrast, Error, Method, Tuning, prefixed, under};
 use crate::model::{MomentumEncoder, Network, Predictor};
-use crate::policy::Now;
 
 /// Grill et al. 2020 (arXiv 2006.07733). What keeps it from collapsing is the predictor together with the momentum encoder.
 pub struct Byol {
@@ -32,6 +31,10 @@ impl Byol {
 }
 
 impl Method for Byol {
+    fn tune(&mut self, tuning: &Tuning) {
+        self.target.momentum = tuning.momentum;
+    }
+
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast {
         let (first, second) = ((batch.view)(0), (batch.view)(1));
         let online = query.embed(&first, true);
@@ -52,8 +55,8 @@ impl Method for Byol {
 
     fn remember(&mut self, _index: &Tensor, _contrast: &Contrast) {}
 
-    fn follow(&mut self, query: &Network, now: Now) {
-        self.target.follow(query, progress(now));
+    fn follow(&mut self, query: &Network) {
+        self.target.follow(query);
     }
 
     fn teacher<'a>(&'a self, _query: &'a Network) -> &'a Network {
@@ -62,10 +65,6 @@ impl Method for Byol {
 
     fn parameters(&self) -> Vec<(String, Tensor)> {
         self.predictor.parameters()
-    }
-
-    fn temperature(&self) -> Option<f64> {
-        None
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

@@ -21,6 +21,24 @@ pub enum Margin {
 }
 
 impl Margin {
+    /// m, where there is a margin.
+    pub fn value(&self) -> Option<f64> {
+        match *self {
+            Margin::None => None,
+            Margin::Cosine(margin) | Margin::Arc(margin) => Some(margin),
+        }
+    }
+
+    /// The same kind of margin with another m.
+    #[must_use]
+    pub fn with(self, margin: f64) -> Self {
+        match self {
+            Margin::None => Margin::None,
+            Margin::Cosine(_) => Margin::Cosine(margin),
+            Margin::Arc(_) => Margin::Arc(margin),
+        }
+    }
+
     /// The changed cosines, of any shape, tracked as `cosine` is.
     pub fn apply(&self, cosine: &Tensor) -> Tensor {
         match *self {

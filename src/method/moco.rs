@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 
-use super::{Batch, Contrast, Error, Margin, Method, prefixed, progress, under};
+use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::Queue;
 use crate::model::{Embedding, MomentumEncoder, Network};
 use crate::policy::Now;
@@ -91,6 +91,11 @@ impl Moco {
 }
 
 impl Method for Moco {
+    fn tune(&mut self, tuning: &Tuning) {
+        self.key.momentum = tuning.momentum;
+        (self.temperature, self.margin) = (tuning.temperature, tuning.margin);
+    }
+
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast {
         let (first, second) = ((batch.view)(0), (batch.view)(1));
         let own = query.embed(&first, true);
@@ -114,16 +119,12 @@ impl Method for Moco {
         self.queue.enqueue(&contrast.remembered);
     }
 
-    fn follow(&mut self, query: &Network, now: Now) {
-        self.key.follow(query, progress(now));
+    fn follow(&mut self, query: &Network) {
+        self.key.follow(query);
     }
 
     fn teacher<'a>(&'a self, _query: &'a Network) -> &'a Network {
         &self.key.network
-    }
-
-    fn temperature(&self) -> Option<f64> {
-        Some(self.temperature)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

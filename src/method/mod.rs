@@ -62,8 +62,24 @@ impl Contrast {
     }
 }
 
+/// The numbers of a step that a method reads; each takes those that it has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuning {
+    /// Divides the cosines.
+    pub temperature: f64,
+    /// m of the momentum encoder.
+    pub momentum: f64,
+    /// On the positive cosine.
+    pub margin: Margin,
+    /// Weight of the new feature in a memory of all images.
+    pub memory: f64,
+}
+
 /// An intra-image branch.
 pub trait Method {
+    /// Hears the numbers of the step that begins; they hold until the next step's.
+    fn tune(&mut self, tuning: &Tuning);
+
     /// Embeds the views that it needs and contrasts them. Changes nothing but statistics of batch normalisation.
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast;
 
@@ -71,7 +87,7 @@ pub trait Method {
     fn remember(&mut self, index: &Tensor, contrast: &Contrast);
 
     /// Lets the momentum encoder follow, once a step.
-    fn follow(&mut self, _query: &Network, _now: Now) {}
+    fn follow(&mut self, _query: &Network) {}
 
     /// The network whose embeddings fill the bank.
     fn teacher<'a>(&'a self, query: &'a Network) -> &'a Network {
@@ -82,9 +98,6 @@ pub trait Method {
     fn parameters(&self) -> Vec<(String, Tensor)> {
         Vec::new()
     }
-
-    /// The temperature of its softmax, where it has one.
-    fn temperature(&self) -> Option<f64>;
 
     /// The tensors of a checkpoint; they may share storage with the method, so they are written out before the next step.
     fn state(&self) -> Vec<(String, Tensor)>;
@@ -124,9 +137,4 @@ fn under(prefix: &str, state: &BTreeMap<String, Tensor>) -> BTreeMap<String, Ten
         Some((name.to_owned(), tensor.shallow_clone()))
     });
     own.collect()
-}
-
-/// The part of the run that is done, 0 to 1.
-fn progress(now: Now) -> f64 {
-    now.step as f64 / now.steps.max(1) as f64
 }

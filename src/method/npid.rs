@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{Batch, Contrast, Error, Margin, Method, prefixed, under};
+use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::{self, Bank};
 use crate::model::Network;
 use crate::train::seed::{Purpose, seed_torch};
@@ -61,6 +61,11 @@ impl Npid {
 }
 
 impl Method for Npid {
+    fn tune(&mut self, tuning: &Tuning) {
+        self.memory.momentum = tuning.memory;
+        (self.temperature, self.margin) = (tuning.temperature, tuning.margin);
+    }
+
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast {
         let own = query.embed(&(batch.view)(0), true);
         Contrast {
@@ -73,10 +78,6 @@ impl Method for Npid {
 
     fn remember(&mut self, index: &Tensor, contrast: &Contrast) {
         let _ = self.memory.admit(index, &contrast.remembered, None);
-    }
-
-    fn temperature(&self) -> Option<f64> {
-        Some(self.temperature)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

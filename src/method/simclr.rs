@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-use super::{Batch, Contrast, Error, Margin, Method};
+use super::{Batch, Contrast, Error, Margin, Method, Tuning};
 use crate::model::Network;
 
 /// NT-Xent `[]` f32, the mean over the 2 B views (Chen et al. 2020, arXiv 2002.05709, equation 1), with a margin on the
@@ -32,6 +32,10 @@ pub struct SimClr {
 }
 
 impl Method for SimClr {
+    fn tune(&mut self, tuning: &Tuning) {
+        (self.temperature, self.margin) = (tuning.temperature, tuning.margin);
+    }
+
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast {
         // One pass over both views: batch normalisation sees all 2 B of them, as in the paper.
         let views = Tensor::cat(&[(batch.view)(0), (batch.view)(1)], 0);
@@ -48,10 +52,6 @@ impl Method for SimClr {
     }
 
     fn remember(&mut self, _index: &Tensor, _contrast: &Contrast) {}
-
-    fn temperature(&self) -> Option<f64> {
-        Some(self.temperature)
-    }
 
     fn state(&self) -> Vec<(String, Tensor)> {
         Vec::new()

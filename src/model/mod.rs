@@ -9,7 +9,7 @@ mod resnet;
 mod small;
 mod weights;
 
-pub use momentum::{MomentumEncoder, key_of, momentum_update};
+pub use momentum::{MomentumEncoder, key_of, momentum_update, rising_momentum};
 pub use network::{Embedding, Network};
 pub use predictor::Predictor;
 

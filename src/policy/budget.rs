@@ -34,6 +34,15 @@ impl Budget {
     /// For what is called once in a run or an epoch and may cluster the whole bank.
     pub const UPKEEP: Budget = Budget { ms: 600_000.0 };
 
+    /// What a call of that function may take.
+    pub fn of(function: &str) -> Budget {
+        match function {
+            "start" | "after_epoch" => Self::UPKEEP,
+            "after_step" => Self::STEP,
+            _ => Self::DECIDE,
+        }
+    }
+
     /// A text that says so where a call of `function` has taken more. What is native cannot be interrupted, so this is asked
     /// after the call.
     ///
@@ -61,6 +70,8 @@ pub struct Cost {
     pub calls: u64,
     /// Waits for the device that it asked for.
     pub syncs: u64,
+    /// Rhai's operations; a plugin has none that could be counted.
+    pub operations: u64,
 }
 
 impl std::ops::AddAssign for Cost {
@@ -69,5 +80,6 @@ impl std::ops::AddAssign for Cost {
         self.own_ms += other.own_ms;
         self.calls += other.calls;
         self.syncs += other.syncs;
+        self.operations += other.operations;
     }
 }

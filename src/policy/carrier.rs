@@ -90,12 +90,31 @@ impl Policy {
         Err(Fault::new(self.slot(), Kind::Contract, message))
     }
 
+    /// Puts numbers in the place of its parameters until the next call; empty ones end it. A plugin's are fixed when it is made.
+    pub fn override_params(&mut self, given: &Params) {
+        if let Policy::Script(script) = self {
+            script.override_params(given);
+        }
+    }
+
     /// What its calls cost since this was last asked.
     pub fn take_cost(&mut self) -> Cost {
         match self {
             Policy::Script(script) => script.take_cost(),
             Policy::Plugin(plugin) => plugin.take_cost(),
         }
+    }
+
+    /// Runs `act` so that what it asks of the policy is not among what its calls cost.
+    pub fn unbooked<T>(&mut self, act: impl FnOnce(&mut Policy) -> T) -> T {
+        let before = self.take_cost();
+        let answer = act(self);
+        self.take_cost();
+        match self {
+            Policy::Script(script) => script.book(before),
+            Policy::Plugin(plugin) => plugin.book(before),
+        }
+        answer
     }
 
     /// A fault of what `function` answered.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::plugin::Library;
+use super::plugin::{Library, Staging};
 use super::script::Source;
-use super::{Fault, Kind, Slot};
+use super::{Fault, Kind, Params, Slot};
 
 /// The content of a policy's file; its hash is the identity of a generation.
 #[derive(Clone, Debug)]
@@ -98,6 +98,17 @@ impl Content {
         match self {
             Content::Script(source) => source.hash(),
             Content::Plugin(library) => library.hash().to_owned(),
+        }
+    }
+
+    /// A script as it is; a library that has survived its trial as a policy for `slot` with these parameters.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind load or contract.
+    pub fn tried(self, slot: Slot, params: &Params, staging: &Staging) -> Result<Self, Fault> {
+        match self {
+            Content::Plugin(library) => library.tried(slot, params, staging).map(Self::Plugin),
+            script => Ok(script),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What fills a slot: its words, and nothing that knows a tensor's shape.
 
+pub mod asked;
 mod budget;
 mod carrier;
 mod content;
@@ -26,6 +27,8 @@ pub use saved::{Handover, PluginState, Saved};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
+    /// Which learning rate, temperatures, weights and other numbers hold in the step.
+    Schedule,
     /// How pseudo-labels are made and kept.
     Labels,
     /// Which rows of the bank are a query's positives and negatives.
@@ -36,11 +39,15 @@ pub enum Slot {
 
 impl Slot {
     /// All slots, in the order in which a step asks them.
-    pub const ALL: [Slot; 3] = [Slot::Labels, Slot::Sampler, Slot::Boundary];
+    pub const ALL: [Slot; 4] = [Slot::Schedule, Slot::Labels, Slot::Sampler, Slot::Boundary];
+
+    /// The slots of the inter-image branch, in that order.
+    pub const INTER: [Slot; 3] = [Slot::Labels, Slot::Sampler, Slot::Boundary];
 
     /// The slot's name, as in a script's header, a configuration and a tag.
     pub fn name(self) -> &'static str {
         match self {
+            Slot::Schedule => "schedule",
             Slot::Labels => "labels",
             Slot::Sampler => "sampler",
             Slot::Boundary => "boundary",
@@ -50,6 +57,7 @@ impl Slot {
     /// The folder of `scripts/` that holds this slot's policies.
     pub fn folder(self) -> &'static str {
         match self {
+            Slot::Schedule => "schedules",
             Slot::Labels => "labels",
             Slot::Sampler => "samplers",
             Slot::Boundary => "boundaries",

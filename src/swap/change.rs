@@ -15,7 +15,8 @@ pub enum Event {
     Refused,
     /// The live generation failed and the last good one decides the same step again.
     RolledBack,
-    /// The live generation failed and there is none before it: the inter-image branch rests for this step.
+    /// The live generation failed and there is none before it: the inter-image branch rests for this step;
+    /// of slot `schedule`, the configured numbers hold in it.
     Rested,
 }
 

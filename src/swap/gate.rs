@@ -33,7 +33,7 @@ impl Tuned {
 pub enum Verdict {
     /// Decide the same step again: another generation is live now.
     Again,
-    /// Leave the inter-image branch out of this step.
+    /// Leave what the slot decides out of this step: the inter-image branch, or the schedule's numbers.
     Rest,
 }
 
@@ -84,7 +84,19 @@ impl Gate {
         overrides: Params,
         now: Now,
     ) -> io::Result<()> {
-        let policy = policy.into();
+        self.seat_later(policy.into(), overrides, (now, Origin::Run))
+    }
+
+    /// Seats the first generation of a slot that had none when the run began.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn seat_later(
+        &mut self,
+        policy: Policy,
+        overrides: Params,
+        (now, origin): (Now, Origin),
+    ) -> io::Result<()> {
         let (slot, content) = (policy.slot(), policy.content());
         let change = Change {
             slot,
@@ -98,7 +110,7 @@ impl Gate {
         };
         let files = self.ledger.store(&content)?;
         let subject = Subject::of(&content, policy.params(), files);
-        self.write(&change, subject, (now, Origin::Run))?;
+        self.write(&change, subject, (now, origin))?;
         let generation = change.generation.clone();
         let seat = Seat::first(Installed { policy, generation }, overrides);
         self.seats.insert(slot, seat);
@@ -112,6 +124,31 @@ impl Gate {
         if let (Some(watch), Some(seat)) = (&self.watch, self.seats.get(&slot)) {
             watch.follow(slot, file, hash, &seat.overrides);
         }
+    }
+
+    /// Whether a slot has a policy; `schedule` need not have one, and the others have none where the inter-image branch is off.
+    pub fn seated(&self, slot: Slot) -> bool {
+        self.seats.contains_key(&slot)
+    }
+
+    /// Puts numbers in the place of a slot's parameters until the next call; empty ones end it. Whichever generation decides has
+    /// them, so that one that is rolled back is not followed by other numbers.
+    pub fn override_params(&mut self, slot: Slot, given: Params) {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return;
+        };
+        if seat.given == given {
+            return;
+        }
+        let all = seat.before.iter_mut().chain([&mut seat.live]);
+        all.for_each(|installed| installed.policy.override_params(&given));
+        seat.given = given;
+    }
+
+    /// What [`Gate::override_params`] has put there.
+    pub fn overridden(&self, slot: Slot) -> Params {
+        let seat = self.seats.get(&slot);
+        seat.map(|seat| seat.given.clone()).unwrap_or_default()
     }
 
     /// The live policy of a slot.
@@ -211,21 +248,17 @@ impl Gate {
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
-        let About {
-            slot,
-            carrier,
-            policy,
-            files,
-            ..
-        } = about;
-        let policies = self.rerun.policies().to_owned();
-        let mut content = Content::stored(*slot, carrier, policy, files, &policies)?;
-        if let Content::Plugin(library) = content {
-            let seat = self.seats.get(slot);
-            let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
-            content = Content::Plugin(library.tried(*slot, &overrides, &self.staging())?);
-        }
-        self.offer(*slot, content, origin, now, rehearse)
+        let slot = about.slot;
+        let content = about.content(self.rerun.policies())?;
+        let seat = self.seats.get(&slot);
+        let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
+        let content = content.tried(slot, &overrides, &self.staging())?;
+        self.offer(slot, content, origin, now, rehearse)
+    }
+
+    /// Where the files of the policies lie that a ledger says done again.
+    pub fn stored(&self) -> &Path {
+        self.rerun.policies()
     }
 
     /// Takes what was saved: builds and rehearses it, and makes it live or refuses it. Called between two steps.
@@ -238,6 +271,7 @@ impl Gate {
             slot,
             hash,
             content,
+            ..
         } in seen
         {
             let outcome =

@@ -84,6 +84,23 @@ pub struct About {
     pub asked: Option<u32>,
 }
 
+impl About {
+    /// The content that it names, from the folder that its files are stored in.
+    ///
+    /// # Errors
+    /// A [`Fault`] when a file is missing, or does not have its hash any more.
+    pub fn content(&self, policies: &Path) -> Result<Content, Fault> {
+        let Self {
+            slot,
+            carrier,
+            policy,
+            files,
+            ..
+        } = self;
+        Content::stored(*slot, carrier, policy, files, policies)
+    }
+}
+
 /// A fault as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LedgerFault {
@@ -246,7 +263,7 @@ mod tests {
         drop(ledger);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"v\":2,\"seq\":2,\"st").unwrap();
-        assert_eq!(read(&path).unwrap(), [first.clone()]);
+        assert_eq!(read(&path).unwrap(), std::slice::from_ref(&first));
 
         let mut ledger = Ledger::open(folder.path()).unwrap();
         let second = ledger.append(line("paused")).unwrap();

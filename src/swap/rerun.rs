@@ -116,6 +116,12 @@ impl Line {
         (self.about.is_some() || self.event == SET) && !self.is_first() && !refused
     }
 
+    /// Whether another generation of a slot is live after it than before.
+    pub fn makes_live(&self) -> bool {
+        let events = [Event::Started, Event::Live, Event::RolledBack];
+        events.iter().any(|event| event.name() == self.event)
+    }
+
     /// Whether it names a policy with which the run began.
     pub fn is_first(&self) -> bool {
         self.event == Event::Started.name() && self.origin == Origin::Run

@@ -31,6 +31,8 @@ pub(super) struct Seat {
     /// The generations to roll back to, the last one on top, each with its state as it was when it left.
     pub(super) before: Vec<Installed>,
     pub(super) overrides: Params,
+    /// What the schedule gave the slot in this step.
+    pub(super) given: Params,
     /// Generations that ever sat here.
     pub(super) numbers: u32,
     /// Steps of the trial that are left.
@@ -69,6 +71,7 @@ impl Seat {
             live,
             before: Vec::new(),
             overrides,
+            given: Params::new(),
             numbers: 1,
             trial: 0,
             asked: 0,
@@ -186,10 +189,8 @@ impl Seat {
                 params,
                 state,
             } = kept;
-            let mut content = Content::stored(slot, &carrier, &generation.name, &files, policies)?;
-            if let Content::Plugin(library) = content {
-                content = Content::Plugin(library.tried(slot, &params, staging)?);
-            }
+            let content = Content::stored(slot, &carrier, &generation.name, &files, policies)?;
+            let content = content.tried(slot, &params, staging)?;
             let mut policy = Policy::build(slot, content, &params, Unknown::Ignored)?;
             policy.load_state(&saved.part(prefix, state))?;
             Ok::<_, Fault>(Installed { policy, generation })
@@ -200,6 +201,7 @@ impl Seat {
             before: before.collect::<Result<_, _>>()?,
             live: seat(kept.live, "live")?,
             overrides: kept.overrides,
+            given: Params::new(),
             numbers: kept.numbers,
             trial: kept.trial,
             asked: kept.asked,

@@ -29,6 +29,8 @@ const SWEEP_NETWORK: Duration = Duration::from_millis(250);
 pub struct Seen {
     /// The slot that it fills.
     pub slot: Slot,
+    /// Its file, as it was given to [`Watch::follow`].
+    pub file: PolicyFile,
     /// The hash of the content, or "" where it cannot be read.
     pub hash: String,
     /// The content, read once, or why it cannot be used.
@@ -219,10 +221,13 @@ impl Thread {
                 continue;
             }
             followed.reported = seen;
-            let Follow { slot, params, .. } = &followed.follow;
-            let content = content.and_then(|content| tried(content, *slot, params, &self.staging));
+            let Follow {
+                slot, params, file, ..
+            } = &followed.follow;
+            let content = content.and_then(|content| content.tried(*slot, params, &self.staging));
             let _ = self.outbox.send(Seen {
                 slot: *slot,
+                file: file.clone(),
                 hash,
                 content,
             });
@@ -252,19 +257,6 @@ impl Thread {
             let _ = self.watcher.as_mut().map(|w| w.unwatch(folder));
         }
         self.folders = wanted;
-    }
-}
-
-/// A script as it is; a library that has survived its trial.
-fn tried(
-    content: Content,
-    slot: Slot,
-    params: &Params,
-    staging: &Staging,
-) -> Result<Content, Fault> {
-    match content {
-        Content::Plugin(library) => library.tried(slot, params, staging).map(Content::Plugin),
-        script => Ok(script),
     }
 }
 

@@ -52,6 +52,7 @@ pub(super) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies());
     rig.gate.follow_ledger(rest);
     past.put_back(&mut rig)?;
+    let mut rig = with_shadows(rig, options)?;
     if options.watch {
         rig.follow_files(|slot, content| seen_last(&past.ledger, slot, content));
     }
@@ -189,7 +190,8 @@ impl Entrance {
             .context("cannot make the run's folder")?;
         let folder = recorder.folder().clone();
         let lock = RunLock::take(folder.path())?;
-        let rig = build(&folder, &recorder).inspect_err(|_| {
+        let rig = build(&folder, &recorder).and_then(|rig| with_shadows(rig, options));
+        let rig = rig.inspect_err(|_| {
             let _ = std::fs::remove_dir_all(folder.path());
         })?;
         let mut records = Records::open(recorder, &rig, options);
@@ -204,6 +206,13 @@ impl Entrance {
             _lock: lock,
         })
     }
+}
+
+fn with_shadows(mut rig: Rig, options: &Options) -> Result<Rig> {
+    for (slot, file) in &options.shadows {
+        rig.add_shadow(*slot, file.clone())?;
+    }
+    Ok(rig)
 }
 
 /// A run without a socket is a run: only commands from other processes do not reach it.

@@ -16,10 +16,7 @@ pub(super) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn M
     let config = &plan.config.method;
     let (dim, seed, device) = (plan.config.model.dim, plan.config.seed, query.device());
     let (temperature, margin) = (config.temperature, plan.margin);
-    let follower = || {
-        let rises = config.momentum_schedule == "cosine";
-        MomentumEncoder::of(query, config.momentum, rises)
-    };
+    let follower = || MomentumEncoder::of(query, config.momentum);
     Ok(match plan.method {
         MethodKind::Moco => Box::new(Moco {
             key: follower(),

@@ -121,24 +121,41 @@ impl Desk {
                 let text = records.say_set(rig, &set);
                 Ok(json!(text))
             }
-            Command::Swap { slot, file, at } => match at {
-                Some(at) if at > rig.step => {
-                    let text = format!("{slot}: '{}' waits for step {at}", file.display());
-                    // Read now, so that a slip of the pen is told now.
-                    read(rig, slot, &file)?;
-                    self.later.push(Later { at, slot, file });
-                    Ok(json!(text))
-                }
-                _ => {
-                    swap(rig, slot, &file, Origin::Control)?;
-                    Ok(json!(said(rig, slot)))
-                }
-            },
-            Command::Shadow { .. } | Command::Unshadow { .. } => {
-                bail!("this run takes no shadows")
+            Command::Swap { slot, file, at } => self.swap(
+                rig,
+                Later {
+                    at: at.unwrap_or(0),
+                    slot,
+                    file,
+                },
+            ),
+            Command::Shadow { slot, file } => {
+                let name = rig.add_shadow(slot, file)?;
+                Ok(json!(format!(
+                    "{slot}: '{name}' is tried from step {} on",
+                    rig.step
+                )))
+            }
+            Command::Unshadow { name } => {
+                rig.drop_shadow(&name).map_err(|message| anyhow!(message))?;
+                Ok(json!(format!("'{name}' is tried no longer")))
             }
             Command::Status => Ok(self.status(rig)),
         }
+    }
+
+    /// Swaps now, or when its step has come.
+    fn swap(&mut self, rig: &mut Rig, later: Later) -> Result<Value> {
+        let Later { at, slot, file } = &later;
+        if *at <= rig.step {
+            swap(rig, *slot, file, Origin::Control)?;
+            return Ok(json!(said(rig, *slot)));
+        }
+        // Read now, so that a slip of the pen is told now.
+        read(rig, *slot, file)?;
+        let text = format!("{slot}: '{}' waits for step {at}", file.display());
+        self.later.push(later);
+        Ok(json!(text))
     }
 
     fn status(&self, rig: &Rig) -> Value {
@@ -158,6 +175,7 @@ impl Desk {
             "reruns": rig.gate.reruns(),
             "generations": generations,
             "later": later,
+            "shadows": rig.shadows.names(),
             "pid": std::process::id(),
         })
     }
@@ -221,11 +239,9 @@ fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {
         true => PolicyFile::Plugin(rig.plan.search.find_plugin(slot, file)?),
         false => PolicyFile::Script(rig.plan.search.find(slot, file)?),
     };
-    let mut content = file.read(slot)?;
-    if let Content::Plugin(library) = content {
-        let params = rig.plan.slot(slot).params;
-        content = Content::Plugin(library.tried(slot, &params, &rig.gate.staging())?);
-    }
+    let content = file.read(slot)?;
+    let params = rig.plan.slot(slot).params;
+    let content = content.tried(slot, &params, &rig.gate.staging())?;
     Ok((file, content))
 }
 
@@ -233,8 +249,11 @@ fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {
 pub(super) fn swap(rig: &mut Rig, slot: Slot, file: &Path, origin: Origin) -> Result<()> {
     let now = rig.now();
     let (file, content) = read(rig, slot, file)?;
+    if slot == Slot::Schedule && !rig.gate.seated(slot) {
+        return Ok(rig.seat_schedule(file, origin)?);
+    }
     let hash = content.hash();
-    if !rig.gate.generations().iter().any(|(of, _)| *of == slot) {
+    if !rig.gate.seated(slot) {
         return Err(anyhow!(
             "slot '{slot}' has no policy in this run: the inter-image branch is off"
         ));

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tch::{Kind as Dtype, Tensor};
 
 use super::inter::{Batch, Cosines, draw};
+use super::rehearsal;
 use crate::bank::Bank;
 use crate::labels;
 use crate::policy::{Fault, Now, Policy, Slot};
@@ -59,6 +60,7 @@ impl Frozen {
     ) -> Result<Vec<Tensor>, Fault> {
         let Self { batch, now, .. } = self;
         Ok(match slot {
+            Slot::Schedule => vec![rehearsal::schedule(policy, rehearsal::any_numbers())?],
             Slot::Labels => {
                 let ctx = labels::Context {
                     keys: &batch.keys,

@@ -7,7 +7,7 @@ use tch::{Kind as Dtype, Tensor};
 use crate::bank::Bank;
 use crate::boundary::{self, MISSING, Outcome};
 use crate::labels::{self, Upkeep};
-use crate::policy::{Fault, Now, Policy, Slot};
+use crate::policy::{Fault, Kind, Now, Params, Policy, Slot};
 use crate::sampler::{self, Pairs, Similarity};
 use crate::swap::{Gate, Verdict};
 
@@ -208,12 +208,48 @@ pub fn ask<T>(
         let outcome = question(gate.live(slot));
         match outcome.and_then(|answer| gate.answered(slot, now).map(|()| answer)) {
             Ok(answer) => return Some(answer),
-            Err(fault) => match gate.fault(fault, now) {
-                Verdict::Again => {}
-                Verdict::Rest => return None,
-            },
+            Err(fault) => {
+                if let Some(answer) = excused(gate, slot, now, &fault, &mut question) {
+                    return Some(answer);
+                }
+                match gate.fault(fault, now) {
+                    Verdict::Again => {}
+                    Verdict::Rest => return None,
+                }
+            }
         }
     }
+}
+
+/// The answer of a policy that fails with the numbers that the schedule gave it, but not with its own: the schedule is to blame
+/// then, and is rolled back. What else it gave holds to the end of this step.
+fn excused<T>(
+    gate: &mut Gate,
+    slot: Slot,
+    now: Now,
+    fault: &Fault,
+    question: &mut impl FnMut(&mut Policy) -> Result<T, Fault>,
+) -> Option<T> {
+    let given = gate.overridden(slot);
+    if given.is_empty() {
+        return None;
+    }
+    gate.override_params(slot, Params::new());
+    let Ok(answer) = question(gate.live(slot)) else {
+        gate.override_params(slot, given);
+        return None;
+    };
+    gate.answered(slot, now).ok()?;
+    let given: Vec<_> = given
+        .iter()
+        .map(|(name, value)| format!("{slot}.{name} = {value}"))
+        .collect();
+    let message = format!(
+        "slot '{slot}' failed with {}, not with its own parameters; what else was given holds to the end of the step: {fault}",
+        given.join(", ")
+    );
+    gate.fault(Fault::new(Slot::Schedule, Kind::Output, message), now);
+    Some(answer)
 }
 
 /// Changes the bank as a labels policy wants it.

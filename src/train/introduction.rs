@@ -27,6 +27,10 @@ impl Records {
         ] {
             hparams.insert(name.to_owned(), value);
         }
+        if rig.plan.asks(Slot::Schedule) {
+            let script = serde_json::json!(config.schedule.script);
+            hparams.insert("schedule.script".to_owned(), script);
+        }
         self.recorder.hparams(&hparams, &[]);
     }
 

@@ -221,6 +221,14 @@ impl Recorded {
         })
     }
 
+    /// What a policy answers this step; nothing of it stays in its state.
+    ///
+    /// # Errors
+    /// The policy's fault.
+    pub fn answers(&self, policy: &mut Policy) -> Result<Vec<Tensor>, Fault> {
+        self.answer(policy, &self.bank).map(|(answers, _)| answers)
+    }
+
     fn answer(&self, policy: &mut Policy, bank: &Bank) -> Result<(Vec<Tensor>, Cost), Fault> {
         policy.without_trace(|policy| {
             policy.take_cost();

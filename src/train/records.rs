@@ -8,16 +8,19 @@ use tch::{Device, Tensor};
 
 use super::against::Against;
 use super::clock::Stopwatch;
+use super::costs::{Costs, Thrift};
 use super::digest::Chain;
 use super::judge::Subject;
 use super::past::Past;
 use super::recorded::Tape;
 use super::rig::Rig;
 use super::run::Options;
+use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
-use crate::policy::{Params, Slot};
+use crate::config::plan::MethodKind;
+use crate::policy::Params;
 use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
 /// The run's moving parts beside the rig.
@@ -34,6 +37,7 @@ pub(super) struct Records {
     /// What the last evaluation said.
     verdicts: Verdicts,
     window: Window,
+    thrift: Thrift,
     /// What a checkpoint holds of the records.
     pub(super) course: Course,
     /// Another run, against which this one is held.
@@ -56,18 +60,21 @@ pub(super) struct Course {
 /// What has been measured since the last line of metrics.
 struct Window {
     watch: Stopwatch,
+    /// Since the last step.
+    lap: Stopwatch,
     steps: u64,
     skipped: u64,
-    policies: Vec<(Slot, crate::policy::Cost)>,
+    costs: Costs,
 }
 
 impl Window {
     fn open() -> Self {
         Self {
             watch: Stopwatch::start(),
+            lap: Stopwatch::start(),
             steps: 0,
             skipped: 0,
-            policies: Vec::new(),
+            costs: Costs::default(),
         }
     }
 }
@@ -89,6 +96,7 @@ impl Records {
             window: Window::open(),
             course: Course::default(),
             against: None,
+            thrift: Thrift::default(),
         }
     }
 
@@ -186,20 +194,31 @@ impl Records {
         }
         self.window.steps += 1;
         self.window.skipped += u64::from(report.skipped);
-        self.window.policies.extend(rig.gate.take_costs());
+        let lap = std::mem::replace(&mut self.window.lap, Stopwatch::start());
+        let costs = rig.gate.take_costs();
+        for text in self.thrift.after_step(&mut rig.gate, &costs, lap.ms()) {
+            self.recorder.say(&text);
+        }
+        self.window.costs.add(&costs);
         let config = &rig.plan.config;
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
             self.histograms(rig, report);
         }
-        if rig.step.is_multiple_of(config.log.every) || rig.step == rig.steps {
-            self.log(rig, report);
+        if rig.logs(rig.step) {
+            let sightings = rig.shadows.take_sightings();
+            self.log(rig, report, &sightings);
         }
     }
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
-    fn log(&mut self, rig: &Rig, report: &Report) {
-        let temperature = rig.method.temperature();
-        let mut scalars = measure::step(report, self.truth.as_ref(), temperature);
+    fn log(&mut self, rig: &Rig, report: &Report, sightings: &[Sighting]) {
+        let has_one = rig.plan.method != MethodKind::Byol;
+        let temperature = has_one.then_some(report.knobs.method_temperature);
+        let truth = self.truth.as_ref();
+        let mut scalars = measure::step(report, truth, temperature);
+        for sighting in sightings {
+            scalars.extend(sighting.numbers(report.relation.as_ref(), &report.index, truth));
+        }
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;
@@ -210,29 +229,7 @@ impl Records {
         if let Some(unreadable) = rig.train.unreadable() {
             measure::put(&mut scalars, "data/unreadable", unreadable as f64);
         }
-        for slot in Slot::ALL {
-            let mine = window
-                .policies
-                .iter()
-                .filter(|(of, _)| *of == slot)
-                .map(|(_, cost)| cost);
-            let (ms, own, calls) = mine.fold((0.0, 0.0, 0), |(ms, own, calls), cost| {
-                (ms + cost.ms, own + cost.own_ms, calls + cost.calls)
-            });
-            if calls > 0 {
-                measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_own_ms/{slot}"),
-                    own / steps,
-                );
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_calls/{slot}"),
-                    calls as f64 / steps,
-                );
-            }
-        }
+        scalars.extend(window.costs.scalars(steps));
         let generations = rig.gate.generations();
         for (slot, generation) in &generations {
             measure::put(
@@ -242,6 +239,12 @@ impl Records {
             );
         }
         self.recorder.scalars(rig.step, report.now.epoch, &scalars);
+        self.progress(rig, report, scalars[0].1, images_per_s);
+    }
+
+    /// Shows on the terminal how far the run is.
+    fn progress(&mut self, rig: &Rig, report: &Report, loss: f64, images_per_s: f64) {
+        let generations = rig.gate.generations();
         let generations: Vec<_> = generations
             .iter()
             .map(|(slot, generation)| (slot.name(), u64::from(generation.number)))
@@ -251,7 +254,7 @@ impl Records {
             epochs: rig.plan.config.train.epochs,
             step: rig.step,
             steps: rig.steps,
-            loss: scalars[0].1,
+            loss,
             knn: self.course.knn.map(|percent| percent / 100.0),
             images_per_s,
             generations: &generations,
@@ -283,7 +286,7 @@ impl Records {
         }
     }
 
-    /// Shows every change of a live policy: on the terminal, in TensorBoard, in the log.
+    /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
     pub(super) fn changes(&mut self, rig: &mut Rig) {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
@@ -294,6 +297,12 @@ impl Records {
                 change.step + 1,
                 &changes::markdown(&change),
             );
+        }
+        for news in rig.shadows.take_news() {
+            self.recorder.say(&news.sentence());
+            if let Some((tag, text)) = news.markdown() {
+                self.recorder.text(&tag, news.step, &text);
+            }
         }
         for (slot, trial) in rig.gate.trials() {
             self.recorder.terminal().trial(slot, trial);

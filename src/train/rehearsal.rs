@@ -1,12 +1,18 @@
 //! A rehearsal on synthetic data: before a run has any of its own, and for `sandbox check`.
 
+use std::sync::OnceLock;
+
 use tch::{Device, Kind as Dtype, Tensor};
 
 use super::frozen::Frozen;
+use super::knobs::{self, Knobs};
 use super::seed::{Purpose, seed_torch};
 use crate::bank::Bank;
+use crate::config::{Config, Loaded, Plan};
 use crate::labels::{self, Clusters};
-use crate::policy::{Cost, Fault, Kind, Now, Policy, Slot};
+use crate::policy::script::{Origin, Script, Source};
+use crate::policy::{Cost, Fault, Kind, Now, Params, Policy, Slot, Unknown};
+use crate::schedule::{self, Last, Number, Offer};
 
 /// The moment in which the synthetic run stands.
 const NOW: Now = Now {
@@ -105,6 +111,64 @@ fn rows(policy: &Policy) -> i64 {
         .filter(|count| *count > 0)
         .sum();
     (4 * clusters).max(2 * counts).clamp(256, 65_536)
+}
+
+/// Asks a schedule about the first step of a run, which has none before it, and about a later one; returns the numbers that it gave.
+///
+/// # Errors
+/// The policy's fault.
+pub(super) fn schedule(policy: &mut Policy, offer: &Offer) -> Result<Tensor, Fault> {
+    let number = |value: f64| Tensor::from(value);
+    let (loss, norm) = (number(5.0), number(1.0));
+    let moments = [
+        (Now { step: 0, ..NOW }, Last::default()),
+        (NOW, Last::new(&loss, &loss, &norm, Some(&loss))),
+    ];
+    let mut all = Vec::new();
+    for (now, last) in &moments {
+        let ctx = schedule::Context {
+            lr: 0.03,
+            offer,
+            last,
+            rows: 256,
+            now: *now,
+        };
+        let numbers = schedule::run(policy, &ctx)?;
+        all.extend(numbers.values().map(|number| number.value()));
+    }
+    Ok(Tensor::from_slice(&all))
+}
+
+/// What a schedule may give at the beginning of a run of this plan, which asks these policies.
+pub(super) fn numbers(plan: &Plan, policies: &[Policy]) -> Offer {
+    let rate = plan.rate(NOW.steps_per_epoch);
+    let rate = rate.expect("a plan's schedule of the learning rate was looked up");
+    knobs::offer(plan, Knobs::of(plan, &rate, NOW), policies.iter())
+}
+
+/// What a schedule may give in some run: every name, with the numbers of the configuration and the scripts that hold unless
+/// others are named.
+pub(super) fn any_numbers() -> &'static Offer {
+    static OFFER: OnceLock<Offer> = OnceLock::new();
+    OFFER.get_or_init(make_any_numbers)
+}
+
+fn make_any_numbers() -> Offer {
+    const FINE: &str = "the defaults are whole";
+    let (config, folder) = (Config::default(), None);
+    let plan = Plan::new(Loaded { config, folder }).expect(FINE);
+    let scripts = Slot::INTER.map(|slot| {
+        let script = plan.slot(slot).script.display().to_string();
+        let source = Source::read(slot, &Origin::Shipped(script)).expect(FINE);
+        let script = Script::build(slot, source, &Params::new(), Unknown::Refused);
+        Policy::from(script.expect(FINE))
+    });
+    let mut offer = numbers(&plan, &scripts);
+    for name in schedule::NAMES {
+        offer.put_unless_there(name.key, Number::Real(0.0));
+    }
+    offer.take_unseen();
+    offer
 }
 
 fn bank(rows: i64) -> Bank {

@@ -97,6 +97,10 @@ impl Rig {
         if line.event == Event::RolledBack.name() {
             return Ok(self.gate.roll_back(about.slot, line.origin, now)?);
         }
+        if line.event == Event::Started.name() {
+            let content = about.content(self.gate.stored())?;
+            return Ok(self.seat_schedule_of(content, line.origin)?);
+        }
         self.rehearsing(|gate, rehearse| gate.redo(about, line.origin, now, rehearse))?;
         Ok(())
     }

@@ -13,10 +13,12 @@ use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::{Fault, Now, Policy, Slot};
+use crate::schedule::{self, Last, Offer};
 use crate::swap::{Gate, Rehearsal};
 
 use super::frozen::Frozen;
 use super::inter::{apply, ask};
+use super::shadow::Shadows;
 use super::{build, init};
 
 /// A run between two steps.
@@ -39,8 +41,10 @@ pub struct Rig {
     pub method: Box<dyn Method>,
     /// The bank, once the inter-image branch has begun.
     pub bank: Option<Bank>,
-    /// The slots; none of them is asked where the inter-image branch is off.
+    /// The slots; those of the inter-image branch are empty where it is off, `schedule` where no script is named.
     pub gate: Gate,
+    /// Policies that are tried beside the live ones.
+    pub shadows: Shadows,
     /// The optimiser.
     pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
@@ -49,6 +53,8 @@ pub struct Rig {
     pub parameters: Vec<(String, Tensor)>,
     /// The batch on which candidates are rehearsed.
     pub frozen: Option<Frozen>,
+    /// Numbers of the last step that was done.
+    pub last: Last,
     /// Optimiser steps done.
     pub step: u64,
     /// Steps of the whole run.
@@ -105,14 +111,16 @@ impl Rig {
             parameters,
             method,
             bank: None,
-            gate: Gate::open(folder, watch && plan.inter()).context("cannot open the ledger")?,
+            gate: Gate::open(folder, watch).context("cannot open the ledger")?,
             steps: plan.steps(per_epoch),
+            shadows: Shadows::new(watch),
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
             train: feeds.train,
             memory: feeds.memory,
             eval: feeds.eval,
             frozen: None,
+            last: Last::default(),
             step: 0,
             astray: 0,
             redoing: false,
@@ -224,27 +232,54 @@ impl Rig {
     pub fn swap(&mut self) {
         let now = self.now();
         self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
+        if !self.gate.reruns() {
+            let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+            self.shadows.between_steps(now, &mut rehearse);
+        }
     }
 
-    /// Hands the gate to `act` with a rehearsal of this run: on its frozen batch, or on synthetic data before it has one. What a
-    /// ledger says done again was rehearsed when it was done first.
+    /// Whether a line of metrics is written when so many steps are done.
+    pub fn logs(&self, done: u64) -> bool {
+        done.is_multiple_of(self.plan.config.log.every) || done == self.steps
+    }
+
+    /// Hands the gate to `act` with a rehearsal of this run: a schedule on the numbers of the step that comes. What a ledger says
+    /// done again was rehearsed when it was done first.
     pub(super) fn rehearsing<T>(
         &mut self,
         act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
     ) -> T {
-        let Self {
-            gate,
-            frozen,
-            bank,
-            redoing,
-            ..
-        } = self;
-        let again = *redoing;
-        act(gate, &mut |slot, policy| match (&*frozen, &*bank) {
-            _ if again => Ok(()),
-            (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
-            _ => super::rehearsal::synthetic(policy),
+        if self.redoing {
+            return act(&mut self.gate, &mut |_, _| Ok(()));
+        }
+        let now = self.now();
+        let offer = match self.gate.seated(Slot::Schedule) {
+            true => self.offer(now),
+            false => Offer::new(),
+        };
+        let numbers = schedule::Context {
+            lr: self.plan.config.optim.lr,
+            offer: &offer,
+            last: &self.last,
+            rows: self.train.images().len() as i64,
+            now,
+        };
+        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        act(&mut self.gate, &mut |slot, policy| match slot {
+            Slot::Schedule => schedule::run(policy, &numbers).map(drop),
+            slot => others(slot, policy),
         })
+    }
+}
+
+/// Runs a candidate on the run's own batch, or on synthetic data while there is none.
+pub(super) fn rehearsal<'a>(
+    frozen: Option<&'a Frozen>,
+    bank: Option<&'a Bank>,
+) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
+    move |slot, policy| match (frozen, bank) {
+        (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        _ => super::rehearsal::synthetic(policy),
     }
 }
 

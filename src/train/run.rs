@@ -14,9 +14,10 @@ use super::past::Past;
 use super::records::Records;
 use super::rig::Rig;
 use super::step::step;
+use super::watchdog::Watchdog;
 use crate::config::{Evaluation, Plan};
-use crate::policy::Params;
-use crate::record::{Look, Status};
+use crate::policy::{Params, Slot};
+use crate::record::{Look, Status, Writer};
 use crate::swap::Line;
 
 /// What a run is told beside its plan.
@@ -32,6 +33,8 @@ pub struct Options {
     pub look: Look,
     /// How many batches are recorded.
     pub record: usize,
+    /// Policies that are tried beside the live ones of these slots.
+    pub shadows: Vec<(Slot, PathBuf)>,
 }
 
 /// What a run leaves.
@@ -118,6 +121,7 @@ fn whole(begun: Begun) -> Result<Summary> {
     }
 
     records.begins(&rig);
+    let _watchdog = Watchdog::start(Writer::say);
     let trained = train(&mut rig, &mut records, &mut desk, until);
     records.course.seconds += watch.elapsed().as_secs_f64();
     let summary = |records: &Records, rig: &Rig, status| {

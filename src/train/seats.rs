@@ -8,8 +8,9 @@ use super::rehearsal;
 use super::rig::Rig;
 use crate::config::{Plan, SlotPlan};
 use crate::policy::plugin::Staging;
-use crate::policy::{Content, Fault, Policy, PolicyFile, Slot, Unknown};
-use crate::swap::{About, Line, Origin};
+use crate::policy::{Content, Fault, Kind, Policy, PolicyFile, Slot, Unknown};
+use crate::schedule;
+use crate::swap::{Line, Origin};
 
 impl Rig {
     /// Seats the first generation of each slot, as the plan names it, and watches the slot's files.
@@ -29,15 +30,8 @@ impl Rig {
     pub(super) fn seat_started(&mut self, lines: &[Line], folder: &Path) -> Result<()> {
         let lines = lines.iter().filter(|line| line.is_first());
         for about in lines.filter_map(|line| line.about.as_ref()) {
-            let About {
-                slot,
-                carrier,
-                policy,
-                files,
-                ..
-            } = about;
-            let content = Content::stored(*slot, carrier, policy, files, folder)?;
-            let policy = made(&self.plan, *slot, content, &self.gate.staging())?;
+            let content = about.content(folder)?;
+            let policy = made(&self.plan, about.slot, content, &self.gate.staging())?;
             self.seat(policy)?;
         }
         Ok(())
@@ -68,6 +62,55 @@ impl Rig {
             }
         }
     }
+
+    /// Seats the first generation of slot `schedule` in a run that has none, between two steps, and watches its file: built with
+    /// the plan's parameters and rehearsed on the numbers of the step that comes.
+    ///
+    /// # Errors
+    /// Why it cannot be used: nothing has changed then. So too where the slot has a policy: that one is swapped.
+    pub fn seat_schedule(&mut self, file: PolicyFile, origin: Origin) -> Result<(), Fault> {
+        let content = file.read(Slot::Schedule)?;
+        let hash = content.hash();
+        self.seat_schedule_of(content, origin)?;
+        if file.path().is_some() {
+            self.gate.follow(Slot::Schedule, file, &hash);
+        }
+        Ok(())
+    }
+
+    /// The same with a content that was read already, and without watching.
+    pub(super) fn seat_schedule_of(
+        &mut self,
+        content: Content,
+        origin: Origin,
+    ) -> Result<(), Fault> {
+        let (slot, now) = (Slot::Schedule, self.now());
+        let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
+        if self.gate.seated(slot) {
+            let message = "the slot has a policy: expected none".to_owned();
+            return refused(Kind::Contract, message);
+        }
+        let params = self.plan.slot(slot).params;
+        let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
+        let offer = self.offer(now);
+        let ctx = schedule::Context {
+            lr: self.plan.config.optim.lr,
+            offer: &offer,
+            last: &self.last,
+            rows: self.train.images().len() as i64,
+            now,
+        };
+        policy.without_trace(|policy| {
+            schedule::run(policy, &ctx)?;
+            policy.save_state().map(drop)
+        })?;
+        policy.take_cost();
+        if let Err(error) = self.gate.seat_later(policy, params, (now, origin)) {
+            let message = format!("the ledger cannot be written, so nothing is seated: {error}");
+            return refused(Kind::State, message);
+        }
+        Ok(())
+    }
 }
 
 /// Whether a content is the one that the ledger saw last of a slot's files: then it is live, was refused, or has made room for what
@@ -87,8 +130,18 @@ pub(super) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
 /// # Errors
 /// The fault of a policy that cannot be used.
 pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
-    let slots = Slot::ALL.into_iter().filter(|_| plan.inter());
-    slots.map(|slot| first(plan, slot, staging)).collect()
+    let slots = Slot::ALL.into_iter().filter(|slot| plan.asks(*slot));
+    let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();
+    let mut policies = policies?;
+    let offer = rehearsal::numbers(plan, &policies);
+    for schedule in policies
+        .iter_mut()
+        .filter(|one| one.slot() == Slot::Schedule)
+    {
+        schedule.without_trace(|policy| rehearsal::schedule(policy, &offer).map(drop))?;
+        schedule.take_cost();
+    }
+    Ok(policies)
 }
 
 fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
@@ -96,11 +149,9 @@ fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
 }
 
 /// A policy of a content with the plan's parameters, rehearsed on synthetic data.
-fn made(plan: &Plan, slot: Slot, mut content: Content, staging: &Staging) -> Result<Policy, Fault> {
+fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<Policy, Fault> {
     let params = plan.slot(slot).params;
-    if let Content::Plugin(library) = content {
-        content = Content::Plugin(library.tried(slot, &params, staging)?);
-    }
+    let content = content.tried(slot, &params, staging)?;
     let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
     rehearsal::synthetic(&mut policy)?;
     Ok(policy)
@@ -109,6 +160,10 @@ fn made(plan: &Plan, slot: Slot, mut content: Content, staging: &Staging) -> Res
 /// The files that may fill a slot, the one that is seated first: a plugin, where one is named, then the script.
 fn files(plan: &Plan, slot: Slot) -> Result<Vec<PolicyFile>, Fault> {
     let SlotPlan { script, plugin, .. } = plan.slot(slot);
+    if script.as_os_str().is_empty() {
+        // A schedule that came later: no file is the configuration's.
+        return Ok(Vec::new());
+    }
     let script = plan.search.find(slot, &script).map(PolicyFile::Script);
     let Some(plugin) = plugin else {
         return Ok(vec![script?]);

@@ -26,6 +26,8 @@ pub enum Purpose {
     Rehearsal = 8,
     /// Order in which keys are batch-normalised in groups.
     Shuffle = 9,
+    /// What the `schedule` policy draws.
+    Schedule = 10,
     /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
     LowShot = 20,
     /// Order of the batches of a linear probe; the step is its epoch.

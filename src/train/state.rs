@@ -33,6 +33,7 @@ impl Rig {
             policies.extend(prefixed(slot.name(), tensors));
             seats.insert(slot.name(), tree);
         }
+        policies.extend(prefixed("last", self.last.state()));
         let optim = self.optimizer.state();
         let extra = json!({
             "seed": self.plan.config.seed,
@@ -75,9 +76,12 @@ impl Rig {
             Some(features) => Some(self.bank_of(features, &rows)?),
             None => None,
         };
+        self.last = part("policies", "last")?.into_iter().collect();
         let policies = checkpoint.policies();
-        for slot in Slot::ALL.into_iter().filter(|_| self.plan.inter()) {
-            let tree = checkpoint.extra["seats"][slot.name()].clone();
+        let seats = &checkpoint.extra["seats"];
+        let seated = |slot: &Slot| seats.get(slot.name()).is_some();
+        for slot in Slot::ALL.into_iter().filter(seated) {
+            let tree = seats[slot.name()].clone();
             let tensors = part("policies", slot.name())?;
             let saved = Saved { tree, tensors };
             self.gate.restore(slot, &saved, &policies)?;

@@ -4,19 +4,22 @@ use tch::Tensor;
 
 use super::frozen::Frozen;
 use super::inter::{self, Batch, Decision, Relation};
+use super::knobs::Knobs;
 use super::rig::Rig;
+use super::shadow::Scene;
 use crate::labels;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
 use crate::policy::{Now, Slot};
 use crate::sampler::Pairs;
+use crate::schedule::Last;
 
 /// What a step has seen, on the device: nothing waits for it until somebody reads a number.
 pub struct Report {
     /// When.
     pub now: Now,
-    /// The learning rate.
-    pub lr: f64,
+    /// The numbers that held in it.
+    pub knobs: Knobs,
     /// The weighted loss `[]`.
     pub total: Tensor,
     /// The intra-image loss `[]`.
@@ -49,16 +52,16 @@ struct Part {
 /// changes neither weights nor bank, queue and momentum encoder.
 pub fn step(rig: &mut Rig) -> Report {
     let now = rig.now();
-    let lr = rig.rate.at(now.step);
+    let knobs = rig.turn(now);
 
     zero_grad(&rig.parameters);
-    let parts = contrast_all(rig, now);
-    let grad_norm = clip_grad_norm(&rig.parameters, rig.plan.config.optim.clip);
+    let parts = contrast_all(rig, &knobs, now);
+    let grad_norm = clip_grad_norm(&rig.parameters, knobs.clip);
     // This waits for the device, as PyTorch's GradScaler does to know the same.
     let skipped = !grad_norm.double_value(&[]).is_finite();
     let change_ratio = match skipped {
         true => skip(rig, now),
-        false => update(rig, &parts, lr, now),
+        false => update(rig, &parts, &knobs, now),
     };
 
     rig.step += 1;
@@ -66,21 +69,23 @@ pub fn step(rig: &mut Rig) -> Report {
         parts,
         Numbers {
             now,
-            lr,
+            knobs,
             grad_norm,
             change_ratio,
             skipped,
         },
     );
+    rig.last = last(&report);
+    rig.turn_back();
     freeze(rig, &report);
     report
 }
 
 /// Lets weights, momentum encoder and memories follow the gradient; returns the share of labels that changed.
-fn update(rig: &mut Rig, parts: &[Part], lr: f64, now: Now) -> Option<Tensor> {
+fn update(rig: &mut Rig, parts: &[Part], knobs: &Knobs, now: Now) -> Option<Tensor> {
     rig.astray = 0;
-    rig.optimizer.step(&rig.parameters, lr);
-    rig.method.follow(&rig.query, now);
+    rig.optimizer.step(&rig.parameters, knobs.lr);
+    rig.method.follow(&rig.query);
     remember(rig, parts, now)
 }
 
@@ -95,7 +100,7 @@ fn skip(rig: &mut Rig, now: Now) -> Option<Tensor> {
 }
 
 /// Contrasts each batch of the step; the gradients add up to those of the mean of the batches' losses.
-fn contrast_all(rig: &mut Rig, now: Now) -> Vec<Part> {
+fn contrast_all(rig: &mut Rig, knobs: &Knobs, now: Now) -> Vec<Part> {
     let batch = rig.plan.config.train.batch as usize;
     let ids = rig.loader.at(now.step).ids.to_vec();
     let batches: Vec<_> = ids.chunks(batch).collect();
@@ -119,7 +124,7 @@ fn contrast_all(rig: &mut Rig, now: Now) -> Vec<Part> {
             }
             None => {}
         }
-        parts.push(contrast(rig, &first, ids, now, share));
+        parts.push(contrast(rig, knobs, (&first, ids), now, share));
     }
     parts
 }
@@ -137,8 +142,13 @@ fn prefetch(rig: &Rig, ids: &[i64], step: u64) {
 }
 
 /// Embeds a batch, contrasts it within and with the bank, and adds `share` of its gradient.
-fn contrast(rig: &mut Rig, first: &Tensor, ids: &[i64], now: Now, share: f64) -> Part {
-    let loss = rig.plan.config.loss.clone();
+fn contrast(
+    rig: &mut Rig,
+    knobs: &Knobs,
+    (first, ids): (&Tensor, &[i64]),
+    now: Now,
+    share: f64,
+) -> Part {
     let index = Tensor::from_slice(ids).to_device(rig.query.device());
     let views = |number| match number {
         0 => first.shallow_clone(),
@@ -151,15 +161,15 @@ fn contrast(rig: &mut Rig, first: &Tensor, ids: &[i64], now: Now, share: f64) ->
     };
 
     let contrast = rig.method.contrast(&rig.query, &batch);
-    let decision = relate(rig, &contrast, &index, now);
+    let decision = relate(rig, knobs, &contrast, &index, now);
     let (labels, relation) = decision.map_or((None, None), |d| (d.labels, d.relation));
 
     // The graph of the inter-image branch was cut at the queries: <q, dL/dq> has the same gradient.
-    let mut total = loss.intra * contrast.loss.detach();
-    let mut objective = loss.intra * &contrast.loss;
+    let mut total = knobs.intra * contrast.loss.detach();
+    let mut objective = knobs.intra * &contrast.loss;
     if let Some(relation) = &relation {
-        total += loss.inter * &relation.loss;
-        objective += loss.inter * (&contrast.query * &relation.gradient).sum(tch::Kind::Float);
+        total += knobs.inter * &relation.loss;
+        objective += knobs.inter * (&contrast.query * &relation.gradient).sum(tch::Kind::Float);
     }
     (objective * share).backward();
     Part {
@@ -172,15 +182,33 @@ fn contrast(rig: &mut Rig, first: &Tensor, ids: &[i64], now: Now, share: f64) ->
 }
 
 /// The inter-image branch, where it has begun.
-fn relate(rig: &mut Rig, contrast: &Contrast, index: &Tensor, now: Now) -> Option<Decision> {
+fn relate(
+    rig: &mut Rig,
+    knobs: &Knobs,
+    contrast: &Contrast,
+    index: &Tensor,
+    now: Now,
+) -> Option<Decision> {
     let bank = rig.bank.as_ref()?;
     let batch = Batch {
         queries: contrast.query.detach(),
         keys: bank.blend(index, &contrast.key),
         index: index.shallow_clone(),
     };
-    let temperature = rig.plan.config.inter.temperature;
-    Some(inter::decide(&mut rig.gate, bank, &batch, temperature, now))
+    let temperature = knobs.inter_temperature;
+    let decision = inter::decide(&mut rig.gate, bank, &batch, temperature, now);
+    let last = now.part + 1 == rig.plan.config.train.accumulate as u64;
+    if last && rig.logs(now.step + 1) {
+        let scene = Scene {
+            bank,
+            batch: &batch,
+            decision: &decision,
+            temperature,
+            now,
+        };
+        rig.shadows.ask(&mut rig.gate, &scene);
+    }
+    Some(decision)
 }
 
 /// Writes what the batches left into the method's memory and the bank, and asks what else is to change there; returns the
@@ -214,7 +242,7 @@ fn remember(rig: &mut Rig, parts: &[Part], now: Now) -> Option<Tensor> {
 /// Numbers of the whole step.
 struct Numbers {
     now: Now,
-    lr: f64,
+    knobs: Knobs,
     grad_norm: Tensor,
     change_ratio: Option<Tensor>,
     skipped: bool,
@@ -235,14 +263,14 @@ fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
     } = parts.pop().expect("a step has at least one batch");
     let Numbers {
         now,
-        lr,
+        knobs,
         grad_norm,
         change_ratio,
         skipped,
     } = numbers;
     Report {
         now,
-        lr,
+        knobs,
         total,
         intra,
         grad_norm,
@@ -252,6 +280,12 @@ fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
         change_ratio,
         skipped,
     }
+}
+
+/// What the next step's schedule may know of this one.
+fn last(report: &Report) -> Last {
+    let inter = report.relation.as_ref().map(|relation| &relation.loss);
+    Last::new(&report.total, &report.intra, &report.grad_norm, inter)
 }
 
 /// Keeps the first step of each epoch for rehearsals.
@@ -272,7 +306,7 @@ fn freeze(rig: &mut Rig, report: &Report) {
     if batch.broken() > 0 {
         return;
     }
-    let temperature = rig.plan.config.inter.temperature;
+    let temperature = report.knobs.inter_temperature;
     rig.frozen = Some(Frozen::new(batch, pairs, temperature, report.now));
 }
 
@@ -307,6 +341,7 @@ mod tests {
         let splits = open(&Source::Embedded).unwrap();
         let mut rig = Rig::build(plan, splits, tch::Device::Cpu, folder.path(), false).unwrap();
         let now = rig.now();
+        let knobs = rig.turn(now);
         let ids = rig.loader.at(0).ids.to_vec();
         assert_eq!(ids.len(), 12);
         let alone: Vec<_> = ids
@@ -316,12 +351,12 @@ mod tests {
                 zero_grad(&rig.parameters);
                 let now = Now { part, ..now };
                 let first = view(&rig, 0, ids, now);
-                let _ = contrast(&mut rig, &first, ids, now, 1.0);
+                let _ = contrast(&mut rig, &knobs, (&first, ids), now, 1.0);
                 gradients(&rig)
             })
             .collect();
         zero_grad(&rig.parameters);
-        let parts = contrast_all(&mut rig, now);
+        let parts = contrast_all(&mut rig, &knobs, now);
         assert_eq!(parts.len(), 2);
         for ((got, one), other) in gradients(&rig).iter().zip(&alone[0]).zip(&alone[1]) {
             let expected = (one + other) / 2.0;

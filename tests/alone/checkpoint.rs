@@ -76,7 +76,7 @@ fn a_restored_run_goes_on_with_the_same_bits() {
 }
 
 #[track_caller]
-fn restored_run_goes_on(method: &[&str]) {
+pub(crate) fn restored_run_goes_on(method: &[&str]) {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let rig = |folder| rig(folder, method);
     let mut whole = rig(folders[0].path());
@@ -100,7 +100,7 @@ fn restored_run_goes_on(method: &[&str]) {
 }
 
 /// Bits of the losses of the next steps, across an epoch's end.
-fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
+pub(crate) fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
     let bits = (0..steps)
         .map(|_| {
             if rig.begins_epoch() {

@@ -9,6 +9,7 @@ mod broken_encoder;
 mod checkpoint;
 mod memory;
 mod samplers;
+mod schedule;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

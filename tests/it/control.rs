@@ -146,5 +146,5 @@ fn what_is_refused_changes_nothing() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("is not live: sandbox resume"));
     let output = dir.output(&["pause", "nowhere"]);
-    assert!(text(&output.stderr).contains("'nowhere' is no run"));
+    assert!(text(&output.stderr).contains("no run 'nowhere': it is no folder"));
 }

@@ -8,6 +8,7 @@
 mod boundaries;
 mod cli;
 mod control;
+mod costs;
 mod dashboard;
 mod degenerate;
 mod eval;
@@ -15,12 +16,16 @@ mod golden;
 mod header;
 mod labels;
 mod plugins;
+mod registry;
 mod replay;
 mod resume;
+mod schedule;
+mod shadow;
 mod support;
 mod swap;
 mod sweep;
 mod tidy;
+mod tools;
 mod weights;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

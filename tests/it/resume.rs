@@ -172,7 +172,7 @@ fn what_cannot_be_resumed_is_told_and_nothing_is_changed() {
     let said = refused(&[]);
     assert!(said.contains("none of the 2 checkpoints"), "{said}");
     let said = String::from_utf8(dir.output(&["resume", "nowhere"]).stderr).unwrap();
-    assert!(said.contains("'nowhere' is no run"), "{said}");
+    assert!(said.contains("no run 'nowhere': it is no folder"), "{said}");
 }
 
 #[test]

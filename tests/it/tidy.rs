@@ -101,6 +101,7 @@ fn the_data_path_knows_no_swap_and_the_swap_no_tensor() {
         "labels/",
         "sampler/",
         "boundary/",
+        "schedule/",
     ];
     for (path, code) in code() {
         if data_path.iter().any(|room| path.starts_with(room)) {

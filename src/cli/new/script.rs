@@ -35,7 +35,11 @@ fn name(text: &str) -> Result<String, String> {
 
 impl NewScript {
     pub(super) fn execute(self, slot: Slot) -> Result<()> {
-        let folder = self.out.join("scripts").join(slot.folder());
+        let scripts = match self.out.as_os_str() == "." {
+            true => PathBuf::from("scripts"),
+            false => self.out.join("scripts"),
+        };
+        let folder = scripts.join(slot.folder());
         let script = folder.join(format!("{}.rhai", self.name));
         let tests = folder.join(format!("{}_test.rhai", self.name));
         if let Some(taken) = [&script, &tests].into_iter().find(|path| path.exists()) {

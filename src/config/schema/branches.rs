@@ -125,6 +125,11 @@ impl SlotConfig {
             params: Params::new(),
         }
     }
+
+    /// Whether nothing is said of the slot.
+    pub(super) fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[expect(clippy::ptr_arg, reason = "serde calls it with what the field is")]

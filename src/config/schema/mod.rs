@@ -39,6 +39,9 @@ pub struct Config {
     pub inter: Inter,
     /// Weights of the two branches' losses.
     pub loss: Loss,
+    /// Slot `schedule`; without a script the numbers of the configuration hold.
+    #[serde(skip_serializing_if = "SlotConfig::is_unset")]
+    pub schedule: SlotConfig,
     /// Slot `labels`.
     pub labels: SlotConfig,
     /// Slot `sampler`.
@@ -66,6 +69,7 @@ impl Config {
     /// What is said about a slot.
     pub fn slot_mut(&mut self, slot: Slot) -> &mut SlotConfig {
         match slot {
+            Slot::Schedule => &mut self.schedule,
             Slot::Labels => &mut self.labels,
             Slot::Sampler => &mut self.sampler,
             Slot::Boundary => &mut self.boundary,
@@ -101,6 +105,7 @@ impl Default for Config {
             bank: Bank::default(),
             inter: Inter::default(),
             loss: Loss::default(),
+            schedule: SlotConfig::default(),
             labels: SlotConfig::of(LABELS),
             sampler: SlotConfig::of(SAMPLER),
             boundary: SlotConfig::of(BOUNDARY),

@@ -100,7 +100,7 @@ fn short(value: f64) -> String {
     match value.abs() {
         _ if value.is_nan() => "NaN".to_owned(),
         _ if value.is_infinite() => format!("{value}"),
-        zero if zero == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         tiny if tiny < 1e-3 => format!("{value:.1e}"),
         small if small < 100.0 => {
             let digits = format!("{value:.3}");

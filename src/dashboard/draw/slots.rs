@@ -26,7 +26,7 @@ pub(super) fn height(state: &State, columns: u16, most: u16) -> u16 {
 pub(super) fn slots(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let inside = pane(frame, area, " slots ");
     if state.seats.is_empty() {
-        let off = Paragraph::new("the inter-image branch is off")
+        let off = Paragraph::new("this run asks no policies")
             .style(QUIET)
             .centered();
         off.render(inside, frame.buffer_mut());

@@ -221,7 +221,7 @@ fn losses_that_are_no_numbers_are_said() {
     state.hear(Message::Scalars { step: 10, scalars });
     assert_holds(
         &text(&state, 100, 30),
-        &["total NaN", "nothing yet", "the inter-image branch is off"],
+        &["total NaN", "nothing yet", "this run asks no policies"],
     );
 }
 

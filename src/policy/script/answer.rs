@@ -82,7 +82,8 @@ pub fn optional_tensor(map: &Map, name: &str) -> Result<Option<Tensor>, String> 
     }
 }
 
-fn describe(value: &Dynamic) -> String {
+/// What a value is, in words.
+pub fn describe(value: &Dynamic) -> String {
     if let Some(handle) = value.read_lock::<Handle>() {
         return format!("a tensor {:?}", handle.tensor().size());
     }

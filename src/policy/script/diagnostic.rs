@@ -28,15 +28,7 @@ pub(super) fn at(
     let snippet = Snippet::source(text.text.as_str())
         .path(text.name.as_str())
         .annotation(AnnotationKind::Primary.span(span));
-    let mut groups = vec![Level::ERROR.primary_title(message).element(snippet)];
-    groups.extend(
-        notes
-            .iter()
-            .map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str()))),
-    );
-    let report = Renderer::plain()
-        .decor_style(DecorStyle::Ascii)
-        .render(&groups);
+    let report = render(Level::ERROR.primary_title(message).element(snippet), notes);
     let place = Some(Place {
         file: text.name.clone(),
         line,
@@ -49,6 +41,37 @@ pub(super) fn at(
         place,
         report,
     }
+}
+
+/// A warning at a whole line, from the column on.
+pub(super) fn warning(text: &Text, place: &Place, message: &str, notes: &[String]) -> String {
+    let start: usize = text
+        .text
+        .split_inclusive('\n')
+        .take(place.line - 1)
+        .map(str::len)
+        .sum();
+    let line = text.text[start..].lines().next().unwrap_or_default();
+    let indent = line.len() - line.trim_start().len();
+    let span = start + indent..start + line.trim_end().len().max(indent);
+    let snippet = Snippet::source(text.text.as_str())
+        .path(text.name.as_str())
+        .annotation(AnnotationKind::Primary.span(span));
+    render(
+        Level::WARNING.primary_title(message).element(snippet),
+        notes,
+    )
+}
+
+/// A diagnostic with its notes below it, without a last newline.
+fn render(group: Group<'_>, notes: &[String]) -> String {
+    let notes = notes
+        .iter()
+        .map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str())));
+    let groups: Vec<_> = std::iter::once(group).chain(notes).collect();
+    Renderer::plain()
+        .decor_style(DecorStyle::Ascii)
+        .render(&groups)
 }
 
 /// A fault at the line that defines a function.
@@ -138,7 +161,8 @@ pub(super) fn runtime(
     fault
 }
 
-fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
+/// The kind of an error that stopped a script, and its message without a place.
+pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
     match error {
         EvalAltResult::ErrorTooManyOperations(..) => (
             Kind::Budget,

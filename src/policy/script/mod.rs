@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod diagnostic;
 mod engine;
+mod hottest;
 mod modules;
 mod shipped;
 mod source;
@@ -17,10 +18,12 @@ use std::path::Path;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
+use crate::policy::asked::Asker;
 use crate::policy::{Budget, Cost, Fault, Kind, Params, Slot, Unknown, params};
 use crate::train::clock::Stopwatch;
 
 pub use context::{Context, Fields};
+pub use hottest::Hottest;
 pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
 
@@ -63,10 +66,15 @@ pub struct Script {
     engine: engine::Engine,
     ast: AST,
     params: Params,
+    /// The parameters in their place until somebody ends it.
+    given: Option<Params>,
     /// The map that a script sees as `this`.
     state: Dynamic,
     /// What its calls cost since the host last asked.
     cost: Cost,
+    asker: Asker,
+    /// The watching of its next calls, where these cost too much.
+    profile: Option<Box<hottest::Profile>>,
 }
 
 impl Script {
@@ -86,14 +94,18 @@ impl Script {
         let ast = engine.compile(slot, &source)?;
         check::contract(slot, &source, &engine, &ast)?;
         let state = Dynamic::from_map(rhai::Map::new());
+        let asker = Asker::new(slot, source.name());
         let mut script = Self {
             slot,
             source,
             engine,
             ast,
             params: Params::new(),
+            given: None,
             state,
             cost: Cost::default(),
+            asker,
+            profile: None,
         };
         script.params = script.resolve_params(overrides, unknown)?;
         Ok(script)
@@ -114,6 +126,17 @@ impl Script {
         &self.params
     }
 
+    /// Puts numbers in the place of its parameters until the next call; empty ones end it. Those that it does not have are left out.
+    /// What it is, and what [`Script::params`] says, does not change.
+    pub fn override_params(&mut self, given: &Params) {
+        self.given = (!given.is_empty()).then(|| {
+            let own = |(name, value): (&String, &serde_json::Value)| {
+                (name.clone(), given.get(name).unwrap_or(value).clone())
+            };
+            self.params.iter().map(own).collect()
+        });
+    }
+
     /// Whether the script defines a function of that name with one parameter.
     pub fn has(&self, function: &str) -> bool {
         self.ast
@@ -131,7 +154,7 @@ impl Script {
         fields: Fields,
         budget: Budget,
     ) -> Result<Dynamic, Fault> {
-        let ctx = Context::new(fields, &self.params);
+        let ctx = Context::new(fields, self.given.as_ref().unwrap_or(&self.params));
         self.call_with(function, ctx, budget)
     }
 
@@ -144,9 +167,13 @@ impl Script {
     ) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
         vocabulary::set_device(ctx.fields().device());
-        let answer = self.call_raw(function, vec![Dynamic::from(ctx)], budget);
-        if answer.is_err() {
-            self.state = before;
+        let args = vec![Dynamic::from(ctx)];
+        let again = self.profile.is_some().then(|| args.clone());
+        let answer = self.call_raw(function, args, budget);
+        match (&answer, again) {
+            (Ok(_), Some(args)) => self.watch(function, args, before, budget),
+            (Ok(_), None) => {}
+            (Err(_), _) => self.state = before,
         }
         answer
     }
@@ -164,6 +191,7 @@ impl Script {
         );
         let watch = Stopwatch::start();
         self.engine.arm(budget);
+        let asking = self.asker.ask(function);
         let options = CallFnOptions::new().bind_this_ptr(&mut self.state);
         let mut scope = Scope::new();
         let answer = catch_unwind(AssertUnwindSafe(|| {
@@ -171,12 +199,14 @@ impl Script {
                 .rhai()
                 .call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
         }));
+        drop(asking);
         let ms = watch.ms();
         let cost = Cost {
             ms,
             own_ms: ms - (vocabulary::work_ms() - before.2),
             calls: vocabulary::calls() - before.0,
             syncs: vocabulary::syncs() - before.1,
+            operations: self.engine.operations(),
         };
         self.cost += cost;
         match answer {
@@ -221,6 +251,11 @@ impl Script {
     /// What its calls cost since this was last asked.
     pub fn take_cost(&mut self) -> Cost {
         std::mem::take(&mut self.cost)
+    }
+
+    /// Adds to what its calls cost.
+    pub(in crate::policy) fn book(&mut self, cost: Cost) {
+        self.cost += cost;
     }
 
     fn ast(&self) -> &AST {

@@ -86,6 +86,30 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "samplers/semi_hard.rhai",
         include_str!("../../../scripts/samplers/semi_hard.rhai"),
     ),
+    (
+        "schedules/cosine.rhai",
+        include_str!("../../../scripts/schedules/cosine.rhai"),
+    ),
+    (
+        "schedules/inter_ramp.rhai",
+        include_str!("../../../scripts/schedules/inter_ramp.rhai"),
+    ),
+    (
+        "schedules/none.rhai",
+        include_str!("../../../scripts/schedules/none.rhai"),
+    ),
+    (
+        "schedules/one_cycle.rhai",
+        include_str!("../../../scripts/schedules/one_cycle.rhai"),
+    ),
+    (
+        "schedules/temperature.rhai",
+        include_str!("../../../scripts/schedules/temperature.rhai"),
+    ),
+    (
+        "schedules/warm_restarts.rhai",
+        include_str!("../../../scripts/schedules/warm_restarts.rhai"),
+    ),
 ];
 
 /// The text of the shipped script at that path.

@@ -2,8 +2,10 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, NativeCallContext};
 
+use super::super::diagnostic;
 use super::super::vocabulary::{Difference, differ, kind_of, shown};
 use super::failed::Failed;
+use crate::policy::Budget;
 
 type Verdict = Result<(), Box<EvalAltResult>>;
 
@@ -128,7 +130,8 @@ fn throws(call: &NativeCallContext<'_>, act: &FnPtr, part: &str) -> Verdict {
     ) {
         return Err(error);
     }
-    let message = Failed::of(inner).map_or_else(|| inner.to_string(), |failed| failed.message);
+    let said = || diagnostic::describe(inner, Budget::UPKEEP).1;
+    let message = Failed::of(inner).map_or_else(said, |failed| failed.message);
     if message.contains(part) {
         return Ok(());
     }

@@ -106,10 +106,19 @@ impl Suite {
     /// What it asserts and is not so, or what went wrong in it.
     pub fn run(&mut self, test: &str) -> Result<(), Fault> {
         let options = CallFnOptions::new();
+        let line = self.line_of(test).unwrap_or(1);
         self.guarded(Budget::UPKEEP, |suite| {
             let mut scope = Scope::new();
             let engine = suite.engine.rhai();
-            engine.call_fn_with_options::<Dynamic>(options, &mut scope, &suite.ast, test, ())
+            let answer =
+                engine.call_fn_with_options::<Dynamic>(options, &mut scope, &suite.ast, test, ());
+            answer.map_err(|mut error| {
+                // An endless loop ends nowhere in particular.
+                if error.position().is_none() {
+                    error.set_position(Position::new(line as u16, 4));
+                }
+                error
+            })
         })
         .map(drop)
     }

@@ -129,7 +129,7 @@ impl Stage {
         let mut ask = || script.call_with(function, ctx.clone(), budget(function));
         let answer = match slot {
             Slot::Boundary => tch::with_grad(&mut ask),
-            Slot::Labels | Slot::Sampler => tch::no_grad(&mut ask),
+            Slot::Labels | Slot::Sampler | Slot::Schedule => tch::no_grad(&mut ask),
         };
         answer.map_err(|fault| Failed::asked(&fault).error())
     }
@@ -146,6 +146,7 @@ fn seed(fields: &Fields) {
         Slot::Labels => Purpose::Labels,
         Slot::Sampler => Purpose::Sampler,
         Slot::Boundary => Purpose::Boundary,
+        Slot::Schedule => Purpose::Schedule,
     };
     let now = fields.now();
     seed_torch(now.seed, purpose, now.step, now.part);

@@ -89,7 +89,7 @@ fn tensors(
         format!(" by more than {tolerance}")
     });
     Ok(Some(format!(
-        "{count} of {} elements differ{beyond}, the first at {at:?}: {}, expected {}",
+        "{count} of {} elements differ{beyond}, the first at {at:?}: got {}, expected {}",
         got.numel(),
         of(got)?,
         of(expected)?
@@ -124,7 +124,7 @@ fn place(mut flat: i64, shape: &[i64]) -> Vec<i64> {
 fn arrays(got: &Array, expected: &Array, tolerance: Option<f64>) -> Option<Difference> {
     if got.len() != expected.len() {
         return here(Some(format!(
-            "{} values, expected {}",
+            "got {} values, expected {}",
             got.len(),
             expected.len()
         )));
@@ -189,7 +189,7 @@ fn plain(got: &Dynamic, expected: &Dynamic, tolerance: Option<f64>) -> Option<St
                 (.., (Some(x), Some(y))) => x == y,
                 _ => {
                     return Some(format!(
-                        "a value of type {}, expected one of type {}",
+                        "got a value of type {}, expected one of type {}",
                         kind_of(got),
                         kind_of(expected)
                     ));
@@ -197,7 +197,7 @@ fn plain(got: &Dynamic, expected: &Dynamic, tolerance: Option<f64>) -> Option<St
             }
         }
     };
-    (!equal).then(|| format!("{}, expected {}", shown(got), shown(expected)))
+    (!equal).then(|| format!("got {}, expected {}", shown(got), shown(expected)))
 }
 
 /// A value in one line, tensors as they print.
