@@ -64,7 +64,7 @@ fn round(low: f64, high: f64, marks: usize) -> Range {
         .find(|distance| *distance >= least * 0.999);
     let distance = distance.unwrap_or(10.0 * power);
     let (first, last) = ((low / distance).floor(), (high / distance).ceil());
-    if !(first.is_finite() && last.is_finite() && distance > 0.0) {
+    if !(first < last && distance.is_finite()) {
         // At the ends of what an f64 holds there is nothing round.
         return Range {
             bounds: [low / 2.0, high / 2.0],

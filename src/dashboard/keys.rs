@@ -60,7 +60,7 @@ fn watch(state: &mut State, code: KeyCode) -> Option<Act> {
         KeyCode::Char('c') => return Some(Act::Send(Command::Checkpoint)),
         KeyCode::Char('q') => return stop(state),
         KeyCode::Char('r') if state.seats.is_empty() => {
-            "there is no slot to roll back: the inter-image branch is off"
+            "there is no slot to roll back: this run asks no policies"
                 .clone_into(&mut state.notice);
         }
         KeyCode::Char('r') => state.mode = Mode::RollBack,

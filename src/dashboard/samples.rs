@@ -13,7 +13,12 @@ pub(super) fn generation(name: &str, number: u32) -> Generation {
 }
 
 pub(super) fn turn(slot: Slot, event: Event, number: u32, report: Option<&str>) -> Turn {
-    let name = ["online", "semi_hard", "cosine_margin"][slot as usize];
+    let name = match slot {
+        Slot::Schedule => "warm_restarts",
+        Slot::Labels => "online",
+        Slot::Sampler => "semi_hard",
+        Slot::Boundary => "cosine_margin",
+    };
     Turn {
         slot,
         event,
@@ -26,13 +31,13 @@ pub(super) fn turn(slot: Slot, event: Event, number: u32, report: Option<&str>) 
 /// A run in the midst of things: three slots, curves, numbers, messages.
 pub(super) fn state() -> State {
     let mut state = State::default();
-    let seats = Slot::ALL.map(|slot| (slot, turn(slot, Event::Started, 1, None).generation));
+    let seats = Slot::INTER.map(|slot| (slot, turn(slot, Event::Started, 1, None).generation));
     state.hear(Message::Begins {
         run: "2026-11-24-052215-embedded".into(),
         device: "cpu".into(),
         seats: seats.into(),
     });
-    for slot in Slot::ALL {
+    for slot in Slot::INTER {
         state.hear(Message::Change(turn(slot, Event::Started, 1, None)));
     }
     for step in (10..=620).step_by(10) {

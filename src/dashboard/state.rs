@@ -230,18 +230,26 @@ impl State {
             self.seats[at].generation = generation;
             return at;
         }
-        // The first letter of its name that no other slot has.
-        let taken = |letter: &char| self.seats.iter().any(|seat| seat.key == *letter);
-        let key = slot.name().chars().find(|letter| !taken(letter));
         self.seats.push(Seat {
             slot,
-            key: key.unwrap_or('?'),
+            key: key(slot),
             generation,
             event: None,
             trial: None,
             error: None,
         });
         self.seats.len() - 1
+    }
+}
+
+/// The key that names a slot.
+fn key(slot: Slot) -> char {
+    match slot {
+        Slot::Labels => 'l',
+        Slot::Sampler => 's',
+        Slot::Boundary => 'b',
+        // Its first letter is the sampler's.
+        Slot::Schedule => 'e',
     }
 }
 

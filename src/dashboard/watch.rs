@@ -24,6 +24,9 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Pictures between two looks at the memory.
 const MEMORY: u32 = 10;
 
+/// How long an answer stands before the keys.
+const NOTICE: Duration = Duration::from_secs(8);
+
 /// The last lines that stay on the terminal when the dashboard goes.
 const STAY: usize = 20;
 
@@ -62,6 +65,7 @@ pub(super) fn attend<B: Backend>(
         front,
         waiting: Vec::new(),
         ticks: 0,
+        noticed: (String::new(), Stopwatch::start()),
     };
     let watched = catch_unwind(AssertUnwindSafe(|| {
         watcher.watch(messages, shared, &mut state)
@@ -84,6 +88,9 @@ pub(super) fn attend<B: Backend>(
         ));
     }
     let first = state.lines.len().saturating_sub(STAY);
+    if first > 0 {
+        let _ = writeln!(stay, "(what was said before stands in log.txt)");
+    }
     for line in state.lines.range(first..) {
         // A reader that went away does not stop training.
         let _ = writeln!(stay, "{line}");
@@ -95,6 +102,8 @@ struct Watcher<B: Backend> {
     /// What was asked and is not yet answered.
     waiting: Vec<(&'static str, Receiver<Reply>)>,
     ticks: u32,
+    /// The answer that stands there, and since when.
+    noticed: (String, Stopwatch),
 }
 
 impl<B: Backend> Watcher<B>
@@ -120,7 +129,7 @@ where
                 return Ok(());
             }
             state.missed = shared.missed.load(Ordering::Relaxed);
-            changed |= self.hear_answers(state);
+            changed |= self.hear_answers(state) || self.forget_answer(state);
             let wait = drawn.map_or(Duration::ZERO, |drawn| {
                 FRAME.saturating_sub(drawn.elapsed())
             });
@@ -141,6 +150,20 @@ where
                 None => {}
             }
         }
+    }
+
+    /// Takes an old answer away; says whether there was one.
+    fn forget_answer(&mut self, state: &mut State) -> bool {
+        let (notice, since) = &mut self.noticed;
+        if *notice != state.notice {
+            self.noticed = (state.notice.clone(), Stopwatch::start());
+            return false;
+        }
+        let old = !notice.is_empty() && since.elapsed() > NOTICE;
+        if old {
+            state.notice.clear();
+        }
+        old
     }
 
     fn draw(&mut self, state: &mut State) -> io::Result<()> {

@@ -9,6 +9,7 @@ mod boundaries;
 mod cli;
 mod control;
 mod costs;
+mod dashboard;
 mod degenerate;
 mod eval;
 mod golden;

@@ -84,7 +84,7 @@ fn chart(
         return;
     };
     let steps = axis::steps(first, last.max(state.place.step as f64));
-    let marks = usize::from(inside.height / 4).clamp(1, 6);
+    let marks = usize::from(inside.height / 3).clamp(1, 8);
     let values = axis::values(points().map(|(_, value)| *value), marks);
     let datasets = curves.iter().rev().map(|(at, colour, points)| {
         Dataset::default()

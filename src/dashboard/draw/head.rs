@@ -77,7 +77,8 @@ fn progress(frame: &mut Frame<'_>, area: Rect, state: &State) {
         words.push(format!("{} ms a step", short(*ms)));
     }
     if let Some(memory) = state.memory {
-        words.push(format!("memory {}", bytes(memory)));
+        let whose = if state.device == "cpu" { "" } else { "host " };
+        words.push(format!("{whose}memory {}", bytes(memory)));
     }
     let columns = usize::from(area.width);
     let mut text = String::new();

@@ -17,7 +17,7 @@ const GROUPS: [&str; 5] = ["sampler/", "labels/", "sim/", "rep/", "train/"];
 const ELSEWHERE: [&str; 2] = ["labels/min", "labels/max"];
 
 /// Columns of a number with its name.
-const COLUMN: u16 = 28;
+const COLUMN: u16 = 32;
 
 /// Rows that the pane needs on that width.
 pub(super) fn height(state: &State, columns: u16) -> u16 {
@@ -70,13 +70,15 @@ fn cells(state: &State, columns: usize) -> Vec<[Span<'static>; 3]> {
             Style::new()
         };
         let value = short(*value);
-        let room = columns.saturating_sub(width(&value) + 3);
+        let room = columns.saturating_sub(width(&value) + 2);
         let name = cut(&tag.replace('_', " "), room);
-        let gap = (columns.saturating_sub(2)).saturating_sub(width(&name) + width(&value));
+        let gap = columns
+            .saturating_sub(1)
+            .saturating_sub(width(&name) + width(&value));
         [
             Span::styled(name, QUIET),
             Span::styled(format!("{}{value}", " ".repeat(gap)), style),
-            Span::raw("  "),
+            Span::raw(" "),
         ]
     };
     groups.map(cell).collect()

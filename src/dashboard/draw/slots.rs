@@ -26,7 +26,7 @@ pub(super) fn height(state: &State, columns: u16, most: u16) -> u16 {
 pub(super) fn slots(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let inside = pane(frame, area, " slots ");
     if state.seats.is_empty() {
-        let off = Paragraph::new("the inter-image branch is off")
+        let off = Paragraph::new("this run asks no policies")
             .style(QUIET)
             .centered();
         off.render(inside, frame.buffer_mut());
@@ -39,7 +39,7 @@ pub(super) fn slots(frame: &mut Frame<'_>, area: Rect, state: &State) {
     for (at, seat) in state.seats.iter().enumerate() {
         lines.push(name(state, seat, at == state.chosen, inside.width));
         if roomy {
-            lines.push(cost(state, seat));
+            lines.push(cost(state, seat, inside.width));
         }
     }
     lines.extend(error);
@@ -53,7 +53,7 @@ fn name(state: &State, seat: &Seat, chosen: bool, columns: u16) -> Line<'static>
     let slot = format!("{:<9}", seat.slot.name());
     let policy = seat.generation.to_string();
     let (verdict, colour) = verdict(state, seat);
-    let room = usize::from(columns).saturating_sub(mark.len() + slot.len() + 2);
+    let room = usize::from(columns).saturating_sub(fit::width(mark) + slot.len());
     let policy = fit::cut(
         &policy,
         room.saturating_sub(fit::width(&verdict) + 1).max(room / 3),
@@ -95,8 +95,8 @@ fn verdict(state: &State, seat: &Seat) -> (String, Color) {
     }
 }
 
-/// What a step's questions to the slot cost, of that in the policy's own code, and in how many calls.
-fn cost(state: &State, seat: &Seat) -> Line<'static> {
+/// The content's hash, what a step's questions to it cost, and how much of that was spent in its own code.
+fn cost(state: &State, seat: &Seat, columns: u16) -> Line<'static> {
     let number = |of: &str| {
         state
             .numbers
@@ -104,9 +104,11 @@ fn cost(state: &State, seat: &Seat) -> Line<'static> {
             .copied()
     };
     let hash = seat.generation.hash.get(..8).unwrap_or_default().to_owned();
-    let mut text = format!("           {hash}");
+    // Below the policy, where there is room for that.
+    let indent = if columns < 54 { 4 } else { 11 };
+    let mut text = format!("{}{hash}", " ".repeat(indent));
     if let (Some(ms), Some(own)) = (number("ms"), number("own_ms")) {
-        text += &format!("  {} ms a step, {} its own", short(ms), short(own));
+        text += &format!("  {} ms a step, own {}", short(ms), short(own));
     }
     Line::styled(text, QUIET)
 }
