@@ -27,7 +27,7 @@ fn a_restored_schedule_gives_the_same_numbers() {
         this.n = if "n" in this { this.n + 1 } else { 0 };
         let loss = if "loss.total" in ctx.last { ctx.last["loss.total"] } else { 4.0 };
         this.mean = if "mean" in this { 0.9 * this.mean + 0.1 * loss } else { loss };
-        let draw = rand([1]).item();
+        let draw = ctx.rng.rand([1]).item();
         #{ "optim.lr": 0.02 * this.mean / (1.0 + this.n), "loss.inter": draw, "sampler.pool": 40 + this.n,
            "boundary.margin": -0.5 + 0.01 * this.n }"#;
     let script = format!("schedule.script={}", write(folder.path(), body).display());
