@@ -6,7 +6,7 @@
 //! images' features and the three slots [`labels`], [`sampler`] and [`boundary`], with other images; [`optim`] changes
 //! the weights by the numbers that the [`schedule`] gives, [`train`] repeats it, [`eval`] judges it and [`record`] writes it down. Beside this data path runs the
 //! control path: [`policy`] is what fills a slot and [`swap`] changes it between two steps. [`sweep`] makes many runs of
-//! one. [`config`] says what to do and [`cli`] is how a person says it. `src/README.md` holds the map and the invariants.
+//! one. [`author`] is for those who write policies as scripts. [`config`] says what to do and [`cli`] is how a person says it. `src/README.md` holds the map and the invariants.
 
 pub mod bank;
 pub mod boundary;
@@ -26,7 +26,9 @@ pub mod control;
 pub mod policy;
 pub mod swap;
 
+pub mod author;
 pub mod bench;
+pub mod registry;
 pub mod sweep;
 
 pub mod cli;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sandbox::cli::{self, Cli, Command};
+use sandbox::control;
 
 fn main() -> ExitCode {
     sandbox::train::memory::keep();
@@ -12,7 +13,29 @@ fn main() -> ExitCode {
     cli::log(cli.verbose);
     let outcome = match cli.command {
         Command::Run(run) => run.execute(),
+        Command::Resume(resume) => resume.execute(),
+        Command::Fork(fork) => fork.execute(),
+        Command::Replay(replay) => replay.execute(),
+        Command::Swap(swap) => swap.execute(),
+        Command::Set(set) => set.execute(),
+        Command::Rollback(back) => back.execute(),
+        Command::Shadow(shadow) => shadow.execute(),
+        Command::Unshadow(unshadow) => unshadow.execute(),
+        Command::Pause(live) => live.tell(&control::Command::Pause),
+        Command::Continue(live) => live.tell(&control::Command::Continue),
+        Command::Checkpoint(live) => live.tell(&control::Command::Checkpoint),
+        Command::Stop(live) => live.tell(&control::Command::Stop),
+        Command::Status(live) => live.tell(&control::Command::Status),
+        Command::Ls(ls) => ls.execute(),
+        Command::Show(show) => show.execute(),
+        Command::Best(best) => best.execute(),
+        Command::Compare(compare) => compare.execute(),
+        Command::Report(report) => report.execute(),
+        Command::Tree(tree) => tree.execute(),
+        Command::Gc(gc) => gc.execute(),
         Command::Check(check) => check.execute(),
+        Command::Test(test) => test.execute(),
+        Command::Api(api) => api.execute(),
         Command::Eval(eval) => eval.execute(),
         Command::Bench(bench) => bench.execute(),
         Command::Export(export) => export.execute(),

@@ -1,7 +1,7 @@
 //! Slot `boundary`: how far positives must lie from negatives, as logits or as a loss.
 
 mod plugin;
-mod script;
+pub mod script;
 
 use tch::{Kind as Dtype, Tensor};
 

@@ -1,5 +1,7 @@
 //! `sandbox check`: compile, contract, rehearsal and timing, without training.
 
+mod watch;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +9,8 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::Invalid;
+use super::{Invalid, sarif};
+use crate::author::recorded::Recording;
 use crate::policy::plugin::{Description, Library, Staging};
 use crate::policy::script::{Search, declared_slot};
 use crate::policy::{Content, Cost, Fault, Params, Policy, PolicyFile, Slot, Unknown};
@@ -25,6 +28,12 @@ pub struct Check {
     /// How to print what was found.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Check again at each save, until Ctrl-C.
+    #[arg(long)]
+    pub watch: bool,
+    /// Rehearse on the recorded batches of this run too (`sandbox run --record N`).
+    #[arg(long, value_name = "RUN")]
+    pub on: Option<PathBuf>,
 }
 
 /// How to print what was found.
@@ -34,35 +43,34 @@ pub enum Format {
     Human,
     /// One JSON object a line and file.
     Json,
+    /// A SARIF 2.1.0 log, as editors and code scanning read it.
+    Sarif,
 }
 
 /// What a good script showed.
-struct Passed {
+pub(super) struct Passed {
     slot: &'static str,
     /// What a plugin is.
     what: String,
     hash: String,
     params: Params,
     cost: Cost,
+    /// Of each recorded batch, the steps before it and what a step costs on it.
+    recorded: Vec<(u64, Cost)>,
 }
 
 impl Check {
-    /// Checks each file.
+    /// Checks each file; with `--watch` again at each save, and never ends.
     ///
     /// # Errors
     /// That a script has a fault.
     pub fn execute(self) -> Result<()> {
-        let search = Search::default();
-        let mut faults = 0;
-        for file in &self.files {
-            let outcome = check(&search, file);
-            faults += usize::from(outcome.is_err());
-            let text = match self.format {
-                Format::Human => human(file, &outcome),
-                Format::Json => json(file, &outcome).to_string(),
-            };
-            writeln!(std::io::stdout(), "{text}")?;
+        let recording = self.on.as_deref().map(Recording::open);
+        let recording = recording.transpose().map_err(Invalid)?;
+        if self.watch {
+            return self.watch(recording.as_ref());
         }
+        let faults = self.check(recording.as_ref())?;
         if faults > 0 {
             bail!(Invalid(format!(
                 "{faults} of {} policies cannot be used",
@@ -71,11 +79,42 @@ impl Check {
         }
         Ok(())
     }
+
+    /// Checks each file once and says what came out; returns how many have a fault.
+    fn check(&self, recording: Option<&Recording>) -> Result<usize> {
+        let search = Search::default();
+        let mut faults = 0;
+        let mut results = Vec::new();
+        for file in &self.files {
+            let outcome = check(&search, file, recording);
+            faults += usize::from(outcome.is_err());
+            let text = match self.format {
+                Format::Human => human(file, &outcome),
+                Format::Json => json(file, &outcome).to_string(),
+                Format::Sarif => {
+                    results.extend(outcome.err().map(|outcome| (file.as_path(), outcome)));
+                    continue;
+                }
+            };
+            writeln!(std::io::stdout(), "{text}")?;
+        }
+        if self.format == Format::Sarif {
+            writeln!(std::io::stdout(), "{:#}", sarif::log(&results))?;
+        }
+        Ok(faults)
+    }
 }
 
-fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
+fn check(search: &Search, file: &Path, recording: Option<&Recording>) -> Result<Passed, Outcome> {
     let (slot, content) = read(search, file)?;
     let hash = content.hash();
+    let recorded = recording.map_or(Ok(Vec::new()), |recording| {
+        let mut policy = recording.build(slot, content.clone())?;
+        let asked = recording.ask(&mut policy);
+        asked
+            .map(|asked| Ok((asked.step, asked.outcome?)))
+            .collect::<Result<Vec<_>, Fault>>()
+    });
     let mut policy = Policy::build(slot, content, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
     rehearsal::synthetic(&mut policy)?;
@@ -89,6 +128,7 @@ fn check(search: &Search, file: &Path) -> Result<Passed, Outcome> {
         hash,
         params: policy.params().clone(),
         cost,
+        recorded: recorded?,
     })
 }
 
@@ -155,16 +195,25 @@ impl From<Fault> for Outcome {
 }
 
 fn human(file: &Path, outcome: &Result<Passed, Outcome>) -> String {
-    let file = file.display();
     match outcome {
-        Ok(Passed {
+        Ok(passed) => passed.human(file),
+        Err(Outcome::Unusable(message)) => format!("error: {message}"),
+        Err(Outcome::Fault(fault)) => fault.report.clone(),
+    }
+}
+
+impl Passed {
+    fn human(&self, file: &Path) -> String {
+        let Self {
             slot,
             what,
             params,
             cost,
             ..
-        }) => format!(
-            "{file}: ok, {slot}{what}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
+        } = self;
+        let mut text = format!(
+            "{}: ok, {slot}{what}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
+            file.display(),
             if params.is_empty() {
                 "no parameters,".to_owned()
             } else {
@@ -173,18 +222,31 @@ fn human(file: &Path, outcome: &Result<Passed, Outcome>) -> String {
             cost.own_ms,
             cost.calls,
             cost.ms,
-        ),
-        Err(Outcome::Unusable(message)) => format!("error: {message}"),
-        Err(Outcome::Fault(fault)) => fault.report.clone(),
+        );
+        for (step, cost) in &self.recorded {
+            text += &format!(
+                "\n  as asked at step {step}: ok, twice the same, {:.3} ms of its own ({:.3} ms in all)",
+                cost.own_ms, cost.ms
+            );
+        }
+        text
     }
 }
 
 fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
     match outcome {
-        Ok(passed) => json!({
-            "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
-            "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
-        }),
+        Ok(passed) => {
+            let recorded: Vec<_> = passed
+                .recorded
+                .iter()
+                .map(|(step, cost)| json!({"step": step, "ms": cost.ms, "own_ms": cost.own_ms}))
+                .collect();
+            json!({
+                "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
+                "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
+                "recorded": recorded,
+            })
+        }
         Err(Outcome::Unusable(message)) => {
             json!({"file": file, "ok": false, "kind": "missing", "message": message})
         }

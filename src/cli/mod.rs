@@ -1,17 +1,33 @@
 //! How a person says what to do: one file a verb.
 
+mod again;
+mod api;
 mod bench;
+mod best;
 mod check;
+mod compare;
 mod completions;
 mod doctor;
 mod embed;
 mod eval;
 mod export;
+mod fork;
+mod gc;
+mod live;
+mod ls;
 mod new;
 mod plot;
 mod plugin;
+mod replay;
+mod report;
+mod resume;
 mod run;
+mod sarif;
+mod show;
+mod table;
+mod test;
 mod trained;
+mod tree;
 
 use std::fmt::Write as _;
 use std::io;
@@ -21,7 +37,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::policy::Fault;
-use crate::{config, data, model, sweep, train};
+use crate::{config, data, model, registry, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
 #[derive(Debug, Parser)]
@@ -42,6 +58,9 @@ Examples:
   sandbox run --set sampler.pool=0.2 --set optim.lr=0.1
   sandbox run -m sampler=random,hard seed=0,1,2      a sweep: every combination, one table, plots
   sandbox check my_sampler.rhai                      compile and rehearse a script without training
+  sandbox new sampler mine                           a script to change, with its tests
+  sandbox check --watch samplers/mine.rhai           check it at each save
+  sandbox test                                       all tests of scripts
   sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
   sandbox eval runs/2026-11-23-190000-embedded all   by every evaluation: linear, lowshot, finetune and others
   sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
@@ -54,15 +73,59 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
 pub enum Command {
     /// Train, watching the scripts of the slots.
     Run(run::Run),
+    /// Go on with a run that was stopped or killed.
+    Resume(resume::Resume),
+    /// A new run that goes on from another one's checkpoint.
+    Fork(fork::Fork),
+    /// Do a run again, or what it would have been otherwise.
+    Replay(replay::Replay),
+    /// Fill a slot of a live run from a file.
+    Swap(live::Swap),
+    /// Change values of a live run.
+    Set(live::Set),
+    /// Give a slot of a live run back to the generation before.
+    Rollback(live::RollBack),
+    /// Try a policy beside the live one.
+    Shadow(live::Shadow),
+    /// Try a shadow no longer.
+    Unshadow(live::Unshadow),
+    /// Make no further step of a live run.
+    Pause(live::Live),
+    /// Go on with a paused run.
+    Continue(live::Live),
+    /// Save everything of a live run now.
+    Checkpoint(live::Live),
+    /// Finish the step of a live run, save everything and end.
+    Stop(live::Live),
+    /// Say where a live run is, as JSON.
+    Status(live::Live),
+    /// The runs of a folder, a line each.
+    Ls(ls::Ls),
+    /// Everything about one run.
+    Show(show::Show),
+    /// Runs in the order of a number.
+    Best(best::Best),
+    /// Runs side by side: values, code, numbers, and where they part.
+    Compare(compare::Compare),
+    /// A run as one page of HTML.
+    Report(report::Report),
+    /// Which run goes on from which.
+    Tree(tree::Tree),
+    /// Say what may go from runs' folders, and remove it.
+    Gc(gc::Gc),
     /// Compile scripts, check their contract, rehearse them on synthetic data and time them.
     Check(check::Check),
+    /// Run the tests of scripts: files NAME_test.rhai beside them, and the examples in their heads.
+    Test(test::Test),
+    /// Print what scripts may use: every word with its types, and what each slot's ctx has.
+    Api(api::Api),
     /// Judge the newest checkpoint of a run.
     Eval(eval::Eval),
     /// Measure what things cost on this machine.
     Bench(bench::Bench),
     /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
     Export(export::Export),
-    /// Make a folder to begin with: a plugin that builds and passes its tests at once.
+    /// Make something to begin with: a script or a plugin that works and passes its tests at once.
     New(new::New),
     /// Look into plugins: policies in shared libraries.
     Plugin(plugin::Plugins),
@@ -92,6 +155,9 @@ pub fn describe(error: &Error) -> String {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.report.clone();
     }
+    if let Some(refused) = error.downcast_ref::<live::Refused>() {
+        return refused.to_string();
+    }
     let mut text = format!("error: {error}");
     for cause in error.chain().skip(1) {
         let _ = write!(text, "\n  because {cause}");
@@ -108,6 +174,9 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<model::Error>()
             || cause.is::<train::device::Error>()
             || cause.is::<train::init::Error>()
+            || cause.is::<train::past::Error>()
+            || cause.is::<registry::Error>()
+            || cause.is::<live::Refused>()
             || cause.is::<sweep::Error>()
             || cause.is::<Invalid>()
     });

@@ -1,4 +1,6 @@
-//! `sandbox new`: a folder to begin with.
+//! `sandbox new`: a script or a plugin's folder to begin with.
+
+mod script;
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +18,7 @@ static ABI: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/abi");
 static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/sdk");
 static HEADER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/include");
 
-/// Make a folder to begin with.
+/// Make something to begin with.
 #[derive(Debug, Args)]
 pub struct New {
     /// Of what.
@@ -27,6 +29,14 @@ pub struct New {
 /// What can be begun.
 #[derive(Debug, Subcommand)]
 pub enum What {
+    /// A script that chooses positives and negatives.
+    Sampler(script::NewScript),
+    /// A script that makes and keeps pseudo-labels.
+    Labels(script::NewScript),
+    /// A script that draws the decision boundary.
+    Boundary(script::NewScript),
+    /// A script that gives learning rate, temperatures, weights and other numbers for each step.
+    Schedule(script::NewScript),
     /// A policy in a shared library.
     Plugin(NewPlugin),
 }
@@ -72,12 +82,16 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl New {
-    /// Makes the folder.
+    /// Makes it.
     ///
     /// # Errors
-    /// A folder that exists, or cannot be made.
+    /// What exists, or cannot be made.
     pub fn execute(self) -> Result<()> {
         match self.what {
+            What::Sampler(script) => script.execute(Slot::Sampler),
+            What::Labels(script) => script.execute(Slot::Labels),
+            What::Boundary(script) => script.execute(Slot::Boundary),
+            What::Schedule(script) => script.execute(Slot::Schedule),
             What::Plugin(plugin) => plugin.execute(),
         }
     }

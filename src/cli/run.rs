@@ -1,15 +1,14 @@
 //! `sandbox run`: train.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 
-use super::{Invalid, plugin};
+use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
 use crate::policy::Slot;
-use crate::policy::script::{Search, declared_slot};
+use crate::policy::script::Search;
 use crate::sweep;
 use crate::train::{self, Options, device};
 
@@ -34,6 +33,10 @@ pub struct Run {
     /// named for the same slot, it is watched too, and takes the slot when it is saved.
     #[arg(long, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// A script or a library (FILE.so) that is tried beside the live policy of the slot that it declares; may be repeated. It is
+    /// asked on the logged steps and compared (shadow/NAME/... in the metrics), and has no effect on the run.
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Vec<PathBuf>,
     /// A value in the place of the configuration's, as in optim.lr=0.1; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -61,6 +64,10 @@ pub struct Run {
     /// Plain lines instead of a progress bar.
     #[arg(long)]
     pub plain: bool,
+    /// Record N batches in the run's folder, of each epoch the first step in which the slots are asked: what they are asked and
+    /// the bank as it stood then. `sandbox test --on RUN` asks other policies the same.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with_all = ["multirun", "resume"])]
+    pub record: usize,
     /// Run every combination of the values that follow.
     #[arg(short = 'm', long)]
     pub multirun: bool,
@@ -74,7 +81,7 @@ pub struct Run {
     pub jobs: Option<u16>,
     /// Go on with a sweep: run what is not done of it, as it was frozen.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
-        "multirun", "vary", "config", "script", "plugin", "set", "name", "out", "seed", "steps", "device",
+        "multirun", "vary", "config", "script", "plugin", "shadow", "set", "name", "out", "seed", "steps", "device",
     ])]
     pub resume: Option<PathBuf>,
     /// Scripts that a sweep varies.
@@ -99,6 +106,11 @@ impl Run {
         }
         let varied = config::load::sweep(self.config.as_deref())?;
         if self.multirun || varied.is_some() {
+            if self.record > 0 {
+                let message = "--record is for one run, the configuration says 'sweep'";
+                return Err(Invalid(message.into()).into());
+            }
+            self.refuse_shadows()?;
             return self.sweep(&sweep::Request::parse(varied.as_ref(), &self.vary)?);
         }
         if self.jobs.is_some() {
@@ -131,30 +143,18 @@ impl Run {
 
     fn train(self) -> Result<()> {
         let plan = self.plan()?;
+        let shadows = again::policies(&plan.search, &self.shadow)?;
         let device = device::resolve(&plan.config.device)?;
         let options = Options {
             out: self.out,
             device,
             watch: !self.no_watch,
             plain: self.plain,
+            record: self.record,
+            shadows,
         };
         let summary = train::run(plan, &options)?;
-        let [raw, initial, trained] = summary.knn;
-        let folder = summary.folder.display();
-        let knn = match trained.is_nan() {
-            true => String::new(),
-            false => format!(
-                "kNN  {trained:.2} % trained, {initial:.2} % before training, {raw:.2} % raw pixels\n"
-            ),
-        };
-        writeln!(
-            std::io::stdout(),
-            "{knn}run  {folder}  ({:.0} s)\n\
-             see  tensorboard --logdir {}",
-            summary.seconds,
-            options.out.display(),
-        )
-        .context("cannot write to standard output")
+        again::say(&summary, &options.out)
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -172,7 +172,7 @@ impl Run {
             config: loaded.folder.clone(),
         };
         for path in &self.script {
-            let slot = slot_of(&search, path)?;
+            let slot = again::slot_of(&search, path)?;
             let planned = config.slot_mut(slot);
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
             // Where scripts are compared none of them keeps parameters that the others do not get.
@@ -195,16 +195,20 @@ impl Run {
 }
 
 impl Run {
+    fn refuse_shadows(&self) -> Result<(), Invalid> {
+        match self.shadow.is_empty() {
+            true => Ok(()),
+            false => Err(Invalid(
+                "--shadow is for a single run: the runs of a sweep are compared by what they become".into(),
+            )),
+        }
+    }
+
     /// Whether --set gives this parameter of a slot's policy.
     fn says(&self, slot: Slot, name: &str) -> bool {
         let key = format!("{slot}.{name}=");
         self.set.iter().any(|set| set.starts_with(&key))
     }
-}
-
-/// The slot that a script's header declares.
-fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
-    declared_slot(search, path).map_err(|message| Invalid(message).into())
 }
 
 #[cfg(test)]

@@ -261,13 +261,16 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
         .split_once('=')
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
     let value: Value = serde_yaml::from_str(value).map_err(|error| bad(error.to_string()))?;
+    put(tree, path, value).map_err(bad)
+}
+
+/// Puts a value at a key with dots.
+pub(super) fn put(tree: &mut Value, path: &str, value: Value) -> Result<(), String> {
     let mut place = tree;
     let mut keys = path.split('.').peekable();
     while let Some(key) = keys.next() {
         let Value::Mapping(map) = place else {
-            return Err(bad(format!(
-                "'{key}' is asked of something that has no keys"
-            )));
+            return Err(format!("'{key}' is asked of something that has no keys"));
         };
         let entry = map.entry(Value::String(key.to_owned()));
         place = entry.or_insert_with(|| match keys.peek() {
@@ -283,7 +286,7 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
 }
 
 /// serde's message with its place in front and a "did you mean" behind.
-fn parse_error(file: &str, error: &serde_yaml::Error) -> Error {
+pub(super) fn parse_error(file: &str, error: &serde_yaml::Error) -> Error {
     let full = error.to_string();
     let message = full
         .rfind(" at line ")

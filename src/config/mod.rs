@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod judging;
+pub mod live;
 pub mod load;
 mod optim;
 pub mod plan;

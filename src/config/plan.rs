@@ -142,6 +142,16 @@ impl Plan {
         optim::rate(&self.config, steps_per_epoch)
     }
 
+    /// Steps of the whole run, whose epochs have so many.
+    pub fn steps(&self, steps_per_epoch: u64) -> u64 {
+        let train = &self.config.train;
+        let all = train.epochs * steps_per_epoch;
+        match train.steps {
+            0 => all,
+            steps => steps.min(all),
+        }
+    }
+
     /// The plan of a slot.
     pub fn slot(&self, slot: Slot) -> SlotPlan {
         let SlotConfig {
@@ -256,24 +266,16 @@ fn check(config: &Config) -> Result<(), Error> {
     })
 }
 
-/// A schedule is a script, and parameters are one's.
+/// A schedule is a script.
 fn check_schedule(schedule: &SlotConfig) -> Result<(), Error> {
-    let bad = |key: &str, message: String| Error::Value {
-        key: format!("schedule.{key}"),
-        message,
-    };
-    if !schedule.plugin.as_os_str().is_empty() {
-        let found = schedule.plugin.display();
-        let message = format!("expected none, found '{found}': this slot is a script's only");
-        return Err(bad("plugin", message));
+    if schedule.plugin.as_os_str().is_empty() {
+        return Ok(());
     }
-    match schedule.params.keys().next() {
-        Some(param) if schedule.script.as_os_str().is_empty() => {
-            let message = format!("expected a script that has the parameter '{param}', found none");
-            Err(bad("script", message))
-        }
-        _ => Ok(()),
-    }
+    let found = schedule.plugin.display();
+    Err(Error::Value {
+        key: "schedule.plugin".into(),
+        message: format!("expected none, found '{found}': this slot is a script's only"),
+    })
 }
 
 /// The ranges of the two branches' numbers.

@@ -3,8 +3,11 @@
 //! [`Remote`] is what any thread holds; the training thread holds the [`Inbox`] and serves it between two steps, so that a
 //! command never meets half a step.
 
+pub mod signals;
+pub mod socket;
+
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -103,10 +106,7 @@ impl Inbox {
 
     /// Waits a little for a command, as a paused run does.
     pub fn wait(&self, patience: Duration) -> Option<Ask> {
-        match self.0.recv_timeout(patience) {
-            Ok(ask) => Some(ask),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.0.recv_timeout(patience).ok()
     }
 }
 

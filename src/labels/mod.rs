@@ -1,7 +1,7 @@
 //! Slot `labels`: how pseudo-labels are made and kept.
 
 mod plugin;
-mod script;
+pub mod script;
 
 use tch::{Kind as Dtype, Tensor};
 

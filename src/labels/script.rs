@@ -7,15 +7,35 @@ use crate::bank::Bank;
 use crate::policy::script::{Fields, Script, answer};
 use crate::policy::{Budget, Fault, Kind, Now, Slot};
 
+/// What `start` finds in `ctx`.
+pub fn start_fields(features: &Tensor, now: Now) -> Fields {
+    Fields::new(Slot::Labels, features.size()[0], features.device(), now)
+        .of("start")
+        .tensor("features", features)
+}
+
+/// What `decide` finds in `ctx`.
+pub fn decide_fields(ctx: &Context<'_>) -> Fields {
+    Fields::new(Slot::Labels, ctx.bank.rows(), ctx.bank.device(), ctx.now)
+        .tensor("keys", ctx.keys)
+        .tensor("index", ctx.index)
+        .with("bank", answer::bank(ctx.bank))
+}
+
+/// What `after_step` or `after_epoch` finds in `ctx`.
+pub fn upkeep_fields(function: &'static str, bank: &Bank, now: Now) -> Fields {
+    Fields::new(Slot::Labels, bank.rows(), bank.device(), now)
+        .of(function)
+        .with("bank", answer::bank(bank))
+}
+
 impl Labels for Script {
     fn start(&mut self, features: &Tensor, now: Now) -> Result<Clusters, Fault> {
         if !self.has("start") {
             let message = "the inter-image branch begins with 'fn start(ctx)', which this script does not have";
             return Err(Fault::new(self.slot(), Kind::Contract, message));
         }
-        let fields = Fields::new(Slot::Labels, features.size()[0], features.device(), now)
-            .tensor("features", features);
-        let clusters = self.call("start", fields, Budget::UPKEEP)?;
+        let clusters = self.call("start", start_fields(features, now), Budget::UPKEEP)?;
         let refuse = |message| self.output_fault("start", message);
         let map = answer::map(&clusters, &["labels", "centroids"]).map_err(refuse)?;
         Ok(Clusters {
@@ -25,11 +45,7 @@ impl Labels for Script {
     }
 
     fn decide(&mut self, ctx: &Context<'_>) -> Result<Option<Tensor>, Fault> {
-        let fields = Fields::new(Slot::Labels, ctx.bank.rows(), ctx.bank.device(), ctx.now)
-            .tensor("keys", ctx.keys)
-            .tensor("index", ctx.index)
-            .with("bank", answer::bank(ctx.bank));
-        let labels = self.call("decide", fields, Budget::DECIDE)?;
+        let labels = self.call("decide", decide_fields(ctx), Budget::DECIDE)?;
         if labels.is_unit() {
             return Ok(None);
         }
@@ -54,7 +70,7 @@ impl Labels for Script {
 
 fn upkeep(
     script: &mut Script,
-    function: &str,
+    function: &'static str,
     bank: &Bank,
     now: Now,
     budget: Budget,
@@ -62,9 +78,7 @@ fn upkeep(
     if !script.has(function) {
         return Ok(Upkeep::default());
     }
-    let fields =
-        Fields::new(Slot::Labels, bank.rows(), bank.device(), now).with("bank", answer::bank(bank));
-    let changes = script.call(function, fields, budget)?;
+    let changes = script.call(function, upkeep_fields(function, bank, now), budget)?;
     if changes.is_unit() {
         return Ok(Upkeep::default());
     }

@@ -2,7 +2,7 @@
 
 use super::plugin::Plugin;
 use super::script::Script;
-use super::{Content, Cost, Fault, Handover, Params, Saved, Slot, Unknown};
+use super::{Content, Cost, Fault, Handover, Kind, Params, Saved, Slot, Unknown, params};
 
 /// A policy that can be asked. How, each slot says: it implements its trait for both carriers.
 pub enum Policy {
@@ -84,12 +84,37 @@ impl Policy {
         }
     }
 
+    /// That it has a parameter of this name.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind contract with the names that it has.
+    pub fn expect_param(&self, name: &str) -> Result<(), Fault> {
+        if self.params().contains_key(name) {
+            return Ok(());
+        }
+        let content = self.content();
+        let message = params::no_such(self.slot(), content.name(), name, self.params());
+        Err(Fault::new(self.slot(), Kind::Contract, message))
+    }
+
     /// What its calls cost since this was last asked.
     pub fn take_cost(&mut self) -> Cost {
         match self {
             Policy::Script(script) => script.take_cost(),
             Policy::Plugin(plugin) => plugin.take_cost(),
         }
+    }
+
+    /// Runs `act` so that what it asks of the policy is not among what its calls cost.
+    pub fn unbooked<T>(&mut self, act: impl FnOnce(&mut Policy) -> T) -> T {
+        let before = self.take_cost();
+        let answer = act(self);
+        self.take_cost();
+        match self {
+            Policy::Script(script) => script.book(before),
+            Policy::Plugin(plugin) => plugin.book(before),
+        }
+        answer
     }
 
     /// A fault of what `function` answered.

@@ -1,7 +1,11 @@
 //! What was read of a policy's file, before anything of it runs.
 
-use super::plugin::Library;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::plugin::{Library, Staging};
 use super::script::Source;
+use super::{Fault, Kind, Params, Slot};
 
 /// The content of a policy's file; its hash is the identity of a generation.
 #[derive(Clone, Debug)]
@@ -32,6 +36,47 @@ impl Blob<'_> {
 }
 
 impl Content {
+    /// A content read back from the folder that its files were stored in. `files` are their hashes, by the names of
+    /// [`Blob::name`]; a library has not been tried yet.
+    ///
+    /// # Errors
+    /// A [`Fault`] when a file is missing, or does not have its hash any more.
+    pub fn stored(
+        slot: Slot,
+        carrier: &str,
+        name: &str,
+        files: &BTreeMap<String, String>,
+        folder: &Path,
+    ) -> Result<Self, Fault> {
+        let path = |hash: &str, ending: &str| folder.join(format!("{hash}.{ending}"));
+        let content = match carrier {
+            "plugin" => {
+                let hash = files.values().next().map_or("", String::as_str);
+                Content::Plugin(Library::stored(slot, name, &path(hash, "so"))?)
+            }
+            _ => {
+                let texts = files
+                    .iter()
+                    .map(|(file, hash)| (file.clone(), path(hash, "rhai")));
+                Content::Script(Source::stored(slot, name, texts)?)
+            }
+        };
+        for blob in content.blobs() {
+            let expected = files.get(&blob.name).or_else(|| files.values().next());
+            if expected != Some(&blob.hash) {
+                let message = format!(
+                    "'{}' in '{}' is not what was stored: it has hash {}, expected {}",
+                    blob.name,
+                    folder.display(),
+                    blob.hash,
+                    expected.map_or("none", String::as_str)
+                );
+                return Err(Fault::new(slot, Kind::Missing, message));
+            }
+        }
+        Ok(content)
+    }
+
     /// What carries the policy.
     pub fn carrier(&self) -> &'static str {
         match self {
@@ -53,6 +98,17 @@ impl Content {
         match self {
             Content::Script(source) => source.hash(),
             Content::Plugin(library) => library.hash().to_owned(),
+        }
+    }
+
+    /// A script as it is; a library that has survived its trial as a policy for `slot` with these parameters.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind load or contract.
+    pub fn tried(self, slot: Slot, params: &Params, staging: &Staging) -> Result<Self, Fault> {
+        match self {
+            Content::Plugin(library) => library.tried(slot, params, staging).map(Self::Plugin),
+            script => Ok(script),
         }
     }
 

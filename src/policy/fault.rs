@@ -29,7 +29,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Missing,
         Kind::Compile,
         Kind::Load,
@@ -45,6 +45,23 @@ impl Kind {
     pub fn named(name: &str) -> Kind {
         let mut all = Self::ALL.into_iter();
         all.find(|kind| kind.name() == name).unwrap_or(Kind::Call)
+    }
+
+    /// What such a fault is, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Kind::Missing => "The file is not there or cannot be read.",
+            Kind::Compile => "The text does not compile, or calls something that does not exist.",
+            Kind::Load => "The library cannot be loaded, or did not survive its trial.",
+            Kind::Contract => {
+                "It compiles, but is no policy: header, required function, parameters."
+            }
+            Kind::Call => "It stopped with an error while it ran.",
+            Kind::Output => "It answered with something that the slot cannot use.",
+            Kind::Budget => "It took more operations or more time than it may.",
+            Kind::Panic => "A function of the host panicked under it.",
+            Kind::State => "Its state cannot be saved or taken over.",
+        }
     }
 
     /// The kind as it stands in the ledger.

@@ -1,5 +1,6 @@
 //! What fills a slot: its words, and nothing that knows a tensor's shape.
 
+pub mod asked;
 mod budget;
 mod carrier;
 mod content;

@@ -46,7 +46,7 @@ pub(super) fn resolve(
     Ok(params)
 }
 
-fn no_such(slot: Slot, name: &str, key: &str, params: &Params) -> String {
+pub(super) fn no_such(slot: Slot, name: &str, key: &str, params: &Params) -> String {
     let names: Vec<_> = params.keys().map(String::as_str).collect();
     let meant = suggest::nearest(key, names.iter().copied());
     let meant = meant.map_or_else(String::new, |near| {

@@ -65,6 +65,26 @@ impl Saved {
         }))
     }
 
+    /// Takes in the tensors of another state, each under `prefix.NAME`; returns its tree.
+    pub fn take_in(&mut self, prefix: &str, part: Saved) -> Value {
+        let named = part.tensors.into_iter();
+        self.tensors
+            .extend(named.map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)));
+        part.tree
+    }
+
+    /// The state with that tree whose tensors stand here under `prefix.NAME`.
+    pub fn part(&self, prefix: &str, tree: Value) -> Saved {
+        let own = self.tensors.iter().filter_map(|(name, tensor)| {
+            let name = name.strip_prefix(prefix)?.strip_prefix('.')?;
+            Some((name.to_owned(), tensor.shallow_clone()))
+        });
+        Saved {
+            tree,
+            tensors: own.collect(),
+        }
+    }
+
     /// Whether it is the state of a script that keeps nothing.
     pub fn is_empty(&self) -> bool {
         self.tree.as_object().is_none_or(serde_json::Map::is_empty)

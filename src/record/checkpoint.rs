@@ -36,6 +36,14 @@ pub struct Checkpoint {
     pub extra: Value,
 }
 
+impl Checkpoint {
+    /// Where the policies of its run lie, named by their hash.
+    pub fn policies(&self) -> PathBuf {
+        let run = self.path.parent().and_then(Path::parent);
+        run.unwrap_or(Path::new("")).join("policies")
+    }
+}
+
 /// What `manifest.json` says.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -55,7 +63,7 @@ struct Entry {
 }
 
 /// Writes the checkpoint of a step below `folder`, and returns its path. Each of `files` is a name without ending and
-/// its tensors; `extra` is what is not a tensor, and a number in it may come back changed in its last bit.
+/// its tensors; `extra` is what is not a tensor.
 ///
 /// Everything is written beside, brought to the disk and renamed; a checkpoint of the same step is replaced.
 ///
@@ -164,14 +172,19 @@ pub fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 /// Removes all checkpoints below `folder` but the newest `keep` (at least one) that are not later than `step`, and what
 /// interrupted writes left behind.
 ///
+/// That of step `begun` stays whatever its age: it is where a forked run began, without which it could not be replayed.
+///
 /// `step` is the step of the checkpoint just saved. Later ones are of a past that the run has turned back from, because
 /// they were damaged or an older one was asked for; kept, they would be resumed from in place of the new ones.
 ///
 /// # Errors
 /// When something cannot be removed.
-pub fn prune(folder: &Path, keep: usize, step: u64) -> Result<()> {
+pub fn prune(folder: &Path, keep: usize, step: u64, begun: Option<u64>) -> Result<()> {
     let mut kept = 0;
     for (at, path) in list(folder)?.into_iter().rev() {
+        if begun == Some(at) {
+            continue;
+        }
         if at <= step && kept < keep.max(1) {
             kept += 1;
         } else {

@@ -73,6 +73,11 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
+    /// Where the recorded batches lie; see [`super::recorded`].
+    pub fn recorded(&self) -> PathBuf {
+        self.path.join("recorded")
+    }
+
     /// Where the log lies.
     pub fn log_path(&self) -> PathBuf {
         self.path.join("log.txt")

@@ -1,20 +1,16 @@
 //! `metrics.jsonl`: one line of JSON for each step that is recorded, for `tail`, `grep`, `jq` and the tests.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::sink::Sink;
-use super::{Result, io_error};
+use super::Result;
+use super::lines::Lines;
 
 /// The open file, at its end.
 ///
 /// A resumed run repeats the steps after its checkpoint: of two lines with one step, the later one counts.
-pub struct Metrics {
-    file: Sink<File>,
-}
+pub struct Metrics(Lines);
 
 impl Metrics {
     /// Opens the file at its end, and makes it if there is none.
@@ -22,20 +18,7 @@ impl Metrics {
     /// # Errors
     /// When it cannot be opened.
     pub fn append(path: &Path) -> Result<Self> {
-        let file = File::options()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(path)
-            .map_err(io_error("open", path))?;
-        let torn = ends_torn(&file);
-        let mut metrics = Self {
-            file: Sink::new(path, file),
-        };
-        if torn {
-            metrics.file.attempt(|file| file.write_all(b"\n"));
-        }
-        Ok(metrics)
+        Lines::append(path).map(Self)
     }
 
     /// Appends `{"step":..,"epoch":..,<scalars in the given order>}`; a number that JSON lacks becomes the string
@@ -47,18 +30,8 @@ impl Metrics {
         for (name, value) in scalars {
             fields.insert(name.clone(), number(*value));
         }
-        let line = format!("{}\n", Value::Object(fields));
-        self.file.attempt(|file| file.write_all(line.as_bytes()));
+        self.0.line(&fields);
     }
-}
-
-/// Whether the last line lacks its end, because the process was killed or the disk was full.
-fn ends_torn(mut file: &File) -> bool {
-    let mut last = [b'\n'];
-    let read = file
-        .seek(SeekFrom::End(-1))
-        .and_then(|_| file.read_exact(&mut last));
-    read.is_ok() && last != [b'\n']
 }
 
 /// A number as it stands in JSON: one that JSON lacks becomes the string "NaN", "Infinity" or "-Infinity".
@@ -123,6 +96,6 @@ mod tests {
         let mut metrics = Metrics::append(Path::new("/dev/full")).unwrap();
         metrics.line(1, 0, &[]);
         metrics.line(2, 0, &[]);
-        assert!(metrics.file.is_closed());
+        assert!(metrics.0.is_closed());
     }
 }

@@ -5,13 +5,16 @@
 //! written durably and returns its errors.
 
 pub mod checkpoint;
+pub mod recorded;
 pub mod tensors;
 
 mod atomic;
+pub mod digests;
 mod eval_json;
 mod folder;
 mod histogram;
 mod hparams;
+mod lines;
 mod lock;
 mod metrics;
 mod run_json;
@@ -28,6 +31,7 @@ use serde_json::Value;
 
 pub use atomic::write_atomically;
 pub use checkpoint::Checkpoint;
+pub use digests::{Digest, Digests};
 pub use eval_json::{EvalJson, Section};
 pub use folder::{RunFolder, fresh_folder};
 pub use lock::RunLock;
@@ -116,6 +120,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Erro
 pub struct Recorder {
     folder: RunFolder,
     metrics: Metrics,
+    digests: Digests,
     events: Events,
     log: Sink<File>,
     terminal: Terminal,
@@ -142,6 +147,7 @@ impl Recorder {
     fn open(folder: RunFolder, first_step: u64, terminal: Terminal) -> Result<Self> {
         Ok(Self {
             metrics: Metrics::append(&folder.file("metrics.jsonl"))?,
+            digests: Digests::append(folder.path())?,
             events: Events::create(folder.path(), first_step)?,
             log: Sink::new(&folder.log_path(), folder.open_log()?),
             folder,
@@ -165,6 +171,11 @@ impl Recorder {
         for (tag, value) in scalars {
             self.events.scalar(tag, step, *value as f32);
         }
+    }
+
+    /// Records what the last steps computed.
+    pub fn digest(&mut self, digest: &Digest) {
+        self.digests.line(digest);
     }
 
     /// Records the distribution of `values` in TensorBoard; what is not finite is left out.

@@ -103,6 +103,12 @@ impl RunStatus {
         }
     }
 
+    /// Steps that were done where it began, for a run that goes on from another one's checkpoint.
+    pub fn begun(&self) -> Option<u64> {
+        let (_, step) = self.parent.as_deref()?.rsplit_once('@')?;
+        step.parse().ok()
+    }
+
     /// Says that the run ended now.
     pub fn end(&mut self, status: Status) {
         self.status = status;

@@ -1,7 +1,7 @@
 //! Slot `sampler`: which rows of the bank are a query's positives and its negatives.
 
 mod plugin;
-mod script;
+pub mod script;
 mod similarity;
 
 use std::rc::Rc;

@@ -5,43 +5,27 @@ use std::io;
 use std::path::Path;
 
 use super::change::{Change, Event};
-use super::ledger::{About, Ledger, Line};
+use super::ledger::{About, Ledger, Line, Origin};
+use super::notes::Subject;
+use super::rerun::Rerun;
+use super::seat::{Installed, Seat};
 use super::watch::{Seen, Watch};
 use crate::policy::plugin::Staging;
 use crate::policy::{
-    Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Slot,
-    Unknown,
+    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Slot,
 };
 
-/// Steps in which a new generation is on trial: only those count in which it was asked.
-pub const TRIAL: u32 = 10;
-
-/// Generations that a slot keeps to roll back to while none passes its trial: the first, which is known to be good, and the last
-/// ones. More would only fill the memory.
-const KEPT: usize = 4;
-
-/// A generation with the policy that it names.
-struct Installed {
-    policy: Policy,
-    generation: Generation,
+/// A generation with other parameters that waits to be taken.
+pub struct Tuned {
+    built: (Policy, Handover),
+    overrides: Params,
 }
 
-/// A slot's chair: who sits on it, who sat there before, and how many were there.
-struct Seat {
-    live: Installed,
-    /// The generations to roll back to, the last one on top, each with its state as it was when it left.
-    before: Vec<Installed>,
-    overrides: Params,
-    /// What the schedule gave the slot in this step.
-    given: Params,
-    /// Generations that ever sat here.
-    numbers: u32,
-    /// Steps of the trial that are left.
-    trial: u32,
-    /// Whether the live generation has answered since the last step began.
-    answered: bool,
-    /// Whether the branch rests because of this slot: said once, not at each step.
-    resting: bool,
+impl Tuned {
+    /// What would be live.
+    pub fn policy(&self) -> &Policy {
+        &self.built.0
+    }
 }
 
 /// What the step does after a fault.
@@ -58,10 +42,12 @@ pub type Rehearsal<'a> = dyn FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a;
 
 /// The live policies of a run.
 pub struct Gate {
-    seats: BTreeMap<Slot, Seat>,
-    ledger: Ledger,
+    pub(super) seats: BTreeMap<Slot, Seat>,
+    pub(super) ledger: Ledger,
     watch: Option<Watch>,
-    changes: Vec<Change>,
+    pub(super) rerun: Rerun,
+    reruns: bool,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Gate {
@@ -77,6 +63,8 @@ impl Gate {
             seats: BTreeMap::new(),
             ledger,
             watch,
+            rerun: Rerun::default(),
+            reruns: false,
             changes: Vec::new(),
         })
     }
@@ -96,7 +84,19 @@ impl Gate {
         overrides: Params,
         now: Now,
     ) -> io::Result<()> {
-        let policy = policy.into();
+        self.seat_asked(policy.into(), overrides, (now, Origin::Run))
+    }
+
+    /// The same in a run that has begun without it, because somebody asks for it.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn seat_asked(
+        &mut self,
+        policy: Policy,
+        overrides: Params,
+        when: (Now, Origin),
+    ) -> io::Result<()> {
         let (slot, content) = (policy.slot(), policy.content());
         let change = Change {
             slot,
@@ -106,21 +106,13 @@ impl Gate {
             text: policy.text(),
             state: None,
             fault: None,
-            step: now.step,
+            step: when.0.step,
         };
         let files = self.ledger.store(&content)?;
-        self.write(&change, Subject::of(&content, policy.params(), files), now)?;
+        let subject = Subject::of(&content, policy.params(), files);
+        self.write(&change, subject, when)?;
         let generation = change.generation.clone();
-        let seat = Seat {
-            live: Installed { policy, generation },
-            before: Vec::new(),
-            overrides,
-            given: Params::new(),
-            numbers: 1,
-            trial: 0,
-            answered: false,
-            resting: false,
-        };
+        let seat = Seat::first(Installed { policy, generation }, overrides);
         self.seats.insert(slot, seat);
         self.changes.push(change);
         Ok(())
@@ -197,48 +189,120 @@ impl Gate {
         std::mem::take(&mut self.changes)
     }
 
+    /// Begins a step: counts the last one in each trial, and forgets what the ledger foretold for it and did not come.
+    pub fn begin_step(&mut self, now: Now) {
+        let mut passed = Vec::new();
+        for (slot, seat) in &mut self.seats {
+            if seat.count_trial() {
+                passed.push((*slot, seat.live.generation.hash.clone()));
+            }
+        }
+        for (slot, hash) in passed {
+            self.note(slot, Event::Confirmed, None, &hash, (now, Origin::Run));
+        }
+        for line in self.rerun.forget_before(now.step) {
+            tracing::warn!(
+                "step {}: '{}' of the ledger did not come again (line {})",
+                line.step,
+                line.event,
+                line.seq
+            );
+        }
+        self.reruns = !self.rerun.is_over(now.step);
+        Budget::lift(self.reruns);
+    }
+
+    /// Does again what the ledger holds: see [`Rerun`]. Until that is over budgets of time do not hold, because they were
+    /// decided already, and saved files wait.
+    pub fn follow_ledger(&mut self, rerun: Rerun) {
+        self.rerun = rerun;
+        self.reruns = true;
+        Budget::lift(true);
+    }
+
+    /// Whether something of a ledger is still to be done again.
+    pub fn reruns(&self) -> bool {
+        self.reruns
+    }
+
+    /// The next change that the ledger says somebody asked for before this step.
+    pub fn due(&mut self, now: Now) -> Option<Line> {
+        self.rerun.due(now.step)
+    }
+
+    /// Makes a stored policy of a ledger live again.
+    ///
+    /// # Errors
+    /// Why it cannot be used here.
+    pub fn redo(
+        &mut self,
+        about: &About,
+        origin: Origin,
+        now: Now,
+        rehearse: &mut Rehearsal<'_>,
+    ) -> Result<(), Fault> {
+        let (slot, content) = (about.slot, self.stored(about)?);
+        let seat = self.seats.get(&slot);
+        let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
+        let content = content.tried(slot, &overrides, &self.staging())?;
+        self.offer(slot, content, origin, now, rehearse)
+    }
+
+    /// The stored policy that a line of the ledger names which is done again.
+    ///
+    /// # Errors
+    /// A file that is not there any more.
+    pub fn stored(&self, about: &About) -> Result<Content, Fault> {
+        let About {
+            slot,
+            carrier,
+            policy,
+            files,
+            ..
+        } = about;
+        Content::stored(*slot, carrier, policy, files, self.rerun.policies())
+    }
+
     /// Takes what was saved: builds and rehearses it, and makes it live or refuses it. Called between two steps.
-    pub fn between_steps(&mut self, now: Now, rehearse: &mut Rehearsal<'_>) {
-        self.count_trials(now);
+    pub fn take_saved(&mut self, now: Now, rehearse: &mut Rehearsal<'_>) {
+        if self.reruns() {
+            return;
+        }
         let seen = self.watch.as_ref().map(Watch::seen).unwrap_or_default();
         for Seen {
             slot,
             hash,
             content,
+            ..
         } in seen
         {
-            let outcome = content.and_then(|content| self.offer(slot, content, now, rehearse));
+            let outcome =
+                content.and_then(|content| self.offer(slot, content, Origin::Watch, now, rehearse));
             if let Err(fault) = outcome {
-                self.note(slot, Event::Refused, Some(fault), &hash, now);
+                self.refuse(fault, &hash, (now, Origin::Watch));
             }
         }
     }
 
-    /// Hears that the live policy of a slot has answered in a step, and that the answer was good.
-    pub fn answered(&mut self, slot: Slot) {
-        if let Some(seat) = self.seats.get_mut(&slot) {
-            seat.answered = true;
-        }
+    /// Records that a content was not taken.
+    pub fn refuse(&mut self, fault: Fault, hash: &str, when: (Now, Origin)) {
+        self.note(fault.slot, Event::Refused, Some(fault), hash, when);
     }
 
-    /// Counts the step that is over in each trial whose generation answered in it; a generation that has passed its trial is
-    /// the only one to go back to.
-    fn count_trials(&mut self, now: Now) {
-        let mut passed = Vec::new();
-        for (slot, seat) in &mut self.seats {
-            if !std::mem::take(&mut seat.answered) {
-                continue;
-            }
-            if seat.trial == 1 {
-                let keep_from = seat.before.len().saturating_sub(1);
-                seat.before.drain(..keep_from);
-                passed.push((*slot, seat.live.generation.hash.clone()));
-            }
-            seat.trial = seat.trial.saturating_sub(1);
+    /// Hears that the live policy of a slot has answered a question, and that the answer was good.
+    ///
+    /// # Errors
+    /// A fault that the ledger foretold: the clock made it when this was done first.
+    pub fn answered(&mut self, slot: Slot, now: Now) -> Result<(), Fault> {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Ok(());
+        };
+        let hash = &seat.live.generation.hash;
+        if let Some(fault) = self.rerun.foretold(slot, hash, now.step, seat.asked) {
+            return Err(fault);
         }
-        for (slot, hash) in passed {
-            self.note(slot, Event::Confirmed, None, &hash, now);
-        }
+        seat.asked += 1;
+        Ok(())
     }
 
     /// Offers a content for a slot; what is already live is left alone.
@@ -249,6 +313,7 @@ impl Gate {
         &mut self,
         slot: Slot,
         content: Content,
+        origin: Origin,
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
@@ -258,9 +323,66 @@ impl Gate {
         if content.hash() == seat.live.generation.hash {
             return Ok(());
         }
-        let built = seat.build(slot, content.clone(), rehearse);
-        let (policy, handover) = built.map_err(|fault| self.remember(fault, &content))?;
-        self.go_live((policy, handover), &content, now)
+        let built = seat.build(content.clone(), rehearse);
+        let built = built.map_err(|fault| self.remember(fault, &content))?;
+        self.go_live(built, &content, (now, origin))
+    }
+
+    /// A new generation of a slot's live content, with other parameters in the place of its defaults, that is not live yet; none for
+    /// a slot without a policy.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn tuned(
+        &mut self,
+        slot: Slot,
+        overrides: Params,
+        rehearse: &mut Rehearsal<'_>,
+    ) -> Result<Option<Tuned>, Fault> {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Ok(None);
+        };
+        let content = seat.live.policy.content();
+        let before = std::mem::replace(&mut seat.overrides, overrides);
+        let built = seat.build(content, rehearse);
+        let overrides = std::mem::replace(&mut seat.overrides, before);
+        Ok(Some(Tuned {
+            built: built?,
+            overrides,
+        }))
+    }
+
+    /// Makes it live.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn take(&mut self, tuned: Tuned, now: Now) -> Result<(), Fault> {
+        let Tuned { built, overrides } = tuned;
+        let (slot, content) = (built.0.slot(), built.0.content());
+        self.go_live(built, &content, (now, Origin::Change))?;
+        if let Some(seat) = self.seats.get_mut(&slot) {
+            seat.overrides = overrides;
+        }
+        Ok(())
+    }
+
+    /// Gives a slot back to the generation before the live one, because somebody asks for it.
+    ///
+    /// # Errors
+    /// That there is none before it, or that the ledger cannot be written.
+    pub fn roll_back(&mut self, slot: Slot, origin: Origin, now: Now) -> Result<(), Fault> {
+        let nothing = |message: String| Fault::new(slot, Kind::State, message);
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return Err(nothing(format!("slot '{slot}' has no policy")));
+        };
+        let left = seat.live.generation.clone();
+        if !seat.step_back() {
+            return Err(nothing(format!(
+                "'{left}' is the only generation that is kept: there is none to go back to"
+            )));
+        }
+        self.note(slot, Event::RolledBack, None, &left.hash, (now, origin));
+        Ok(())
     }
 
     /// A refused content is stored too: the ledger names it.
@@ -276,7 +398,7 @@ impl Gate {
         &mut self,
         (policy, handover): (Policy, Handover),
         content: &Content,
-        now: Now,
+        when: (Now, Origin),
     ) -> Result<(), Fault> {
         let slot = policy.slot();
         let seat = &self.seats[&slot];
@@ -291,149 +413,43 @@ impl Gate {
                 Handover::Fresh(reason) => Some(reason),
             },
             fault: None,
-            step: now.step,
+            step: when.0.step,
         };
         let written = self.ledger.store(content).and_then(|files| {
-            self.write(&change, Subject::of(content, policy.params(), files), now)
+            self.write(&change, Subject::of(content, policy.params(), files), when)
         });
         written.map_err(|error| {
             let message = format!("the ledger cannot be written, so nothing is swapped: {error}");
             Fault::new(slot, Kind::State, message)
         })?;
-        let seat = self.seats.get_mut(&slot).expect("looked up above");
         let generation = change.generation.clone();
-        let next = Installed { policy, generation };
-        seat.before.push(std::mem::replace(&mut seat.live, next));
-        if seat.before.len() > KEPT {
-            seat.before.remove(1);
-        }
-        seat.numbers += 1;
-        seat.trial = TRIAL;
-        seat.answered = false;
-        seat.resting = false;
+        let seat = self.seats.get_mut(&slot).expect("looked up above");
+        seat.install(Installed { policy, generation });
         self.changes.push(change);
         Ok(())
     }
 
     /// Hears of a fault in a step: rolls back where there is a generation to roll back to.
     pub fn fault(&mut self, fault: Fault, now: Now) -> Verdict {
-        let slot = fault.slot;
+        let (slot, when) = (fault.slot, (now, Origin::Run));
         let Some(seat) = self.seats.get_mut(&slot) else {
             return Verdict::Rest;
         };
         let failed = seat.live.generation.hash.clone();
-        if let Some(before) = seat.before.pop() {
-            seat.live = before;
-            seat.trial = 0;
-            seat.answered = false;
-            self.note(slot, Event::RolledBack, Some(fault), &failed, now);
+        if seat.step_back() {
+            self.note(slot, Event::RolledBack, Some(fault), &failed, when);
             return Verdict::Again;
         }
-        if !std::mem::replace(&mut seat.resting, true) {
-            self.note(slot, Event::Rested, Some(fault), &failed, now);
+        let known = std::mem::replace(&mut seat.resting, true);
+        // What a clock decided must be found in the ledger each time, or the run could not be done again.
+        if !known || fault.kind == Kind::Budget {
+            self.note(slot, Event::Rested, Some(fault), &failed, when);
         }
         Verdict::Rest
-    }
-
-    /// Records what happened without a new generation; a ledger that cannot be written is a warning here, because
-    /// nothing waits for it.
-    fn note(&mut self, slot: Slot, event: Event, fault: Option<Fault>, hash: &str, now: Now) {
-        let Some(seat) = self.seats.get(&slot) else {
-            return;
-        };
-        let content = seat.live.policy.content();
-        let change = Change {
-            slot,
-            event,
-            generation: seat.live.generation.clone(),
-            before: None,
-            text: seat.live.policy.text(),
-            state: None,
-            fault,
-            step: now.step,
-        };
-        let subject = Subject {
-            carrier: content.carrier(),
-            hash: hash.to_owned(),
-            files: BTreeMap::new(),
-            params: Params::new(),
-        };
-        if let Err(error) = self.write(&change, subject, now) {
-            tracing::warn!("the ledger cannot be written: {error}");
-        }
-        self.changes.push(change);
-    }
-
-    fn write(&mut self, change: &Change, subject: Subject, now: Now) -> io::Result<()> {
-        let Subject {
-            carrier,
-            hash,
-            files,
-            params,
-        } = subject;
-        let about = About {
-            slot: change.slot,
-            carrier: carrier.to_owned(),
-            policy: change.generation.name.clone(),
-            generation: change.generation.number,
-            hash,
-            files,
-            params,
-            state: change.state.clone(),
-            fault: change.fault.as_ref().map(Into::into),
-            asked: None,
-        };
-        let line = Line {
-            step: now.step,
-            epoch: now.epoch,
-            event: change.event.name().to_owned(),
-            about: Some(about),
-            ..Line::default()
-        };
-        self.ledger.append(line).map(drop)
-    }
-}
-
-/// What a line of the ledger is about.
-struct Subject {
-    carrier: &'static str,
-    hash: String,
-    files: BTreeMap<String, String>,
-    params: Params,
-}
-
-impl Subject {
-    /// A new generation, whose files are stored.
-    fn of(content: &Content, params: &Params, files: BTreeMap<String, String>) -> Self {
-        Self {
-            carrier: content.carrier(),
-            hash: content.hash(),
-            files,
-            params: params.clone(),
-        }
     }
 }
 
 const SEATED: &str = "a run seats all slots before its first step";
-
-impl Seat {
-    /// Builds a content with this seat's parameters, hands it the live policy's state and rehearses it without a trace.
-    fn build(
-        &mut self,
-        slot: Slot,
-        content: Content,
-        rehearse: &mut Rehearsal<'_>,
-    ) -> Result<(Policy, Handover), Fault> {
-        let mut policy = Policy::build(slot, content, &self.overrides, Unknown::Ignored)?;
-        let handover = policy.take_over(&mut self.live.policy)?;
-        policy.without_trace(|policy| {
-            rehearse(slot, policy)?;
-            policy.save_state().map(drop)
-        })?;
-        policy.take_cost();
-        Ok((policy, handover))
-    }
-}
 
 fn generation(content: &Content, number: u32) -> Generation {
     Generation {

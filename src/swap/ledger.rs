@@ -52,8 +52,6 @@ pub enum Origin {
     Command,
     /// Another change, a `set` of a slot's parameters for instance: replay finds it by itself.
     Change,
-    /// The ledger of the run that is replayed.
-    Replay,
 }
 
 /// A slot and the generation that a line is about.
@@ -112,6 +110,24 @@ impl From<&Fault> for LedgerFault {
     }
 }
 
+/// A line in few words, for a person who has to name one.
+pub fn brief(line: &Line) -> String {
+    let what = match &line.about {
+        Some(about) => format!("{}: {} gen {}", about.slot, about.policy, about.generation),
+        None => {
+            let values = line
+                .set
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"));
+            values.collect::<Vec<_>>().join(", ")
+        }
+    };
+    format!(
+        "{:>6}  step {:<8} {:<12} {what}",
+        line.seq, line.step, line.event
+    )
+}
+
 /// The ledger of one run and the store of the texts it names.
 pub struct Ledger {
     file: File,
@@ -130,6 +146,10 @@ impl Ledger {
         let path = folder.join("swaps.jsonl");
         let next = read(&path)?.last().map_or(1, |line| line.seq + 1);
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        // What a crash tore off was never in force, and the next line must not be written behind it.
+        let whole = std::fs::read(&path)?;
+        let whole = whole.iter().rposition(|byte| *byte == b'\n');
+        file.set_len(whole.map_or(0, |at| at as u64 + 1))?;
         Ok(Self {
             file,
             policies,
@@ -163,13 +183,18 @@ impl Ledger {
     /// # Errors
     /// Those of the file system.
     pub fn append(&mut self, mut line: Line) -> io::Result<Line> {
-        line.v = 1;
+        line.v = 2;
         line.seq = self.next;
         line.t = clock::utc();
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_data()?;
+        let before = self.file.metadata()?.len();
+        let written = self.file.write_all(text.as_bytes());
+        if let Err(error) = written.and_then(|()| self.file.sync_data()) {
+            // A full disk may have taken half of the line.
+            self.file.set_len(before)?;
+            return Err(error);
+        }
         self.next += 1;
         Ok(line)
     }
@@ -199,4 +224,57 @@ pub fn read(path: &Path) -> io::Result<Vec<Line>> {
         }
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: &str) -> Line {
+        Line {
+            event: event.into(),
+            ..Line::default()
+        }
+    }
+
+    #[test]
+    fn what_a_crash_tore_off_is_gone_and_the_next_line_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("swaps.jsonl");
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        let first = ledger.append(line("set")).unwrap();
+        drop(ledger);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"v\":2,\"seq\":2,\"st").unwrap();
+        assert_eq!(read(&path).unwrap(), std::slice::from_ref(&first));
+
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        let second = ledger.append(line("paused")).unwrap();
+        assert_eq!((first.seq, second.seq), (1, 2));
+        assert_eq!(read(&path).unwrap(), [first, second]);
+    }
+
+    /// Ledgers of before said nothing of who asked.
+    #[test]
+    fn lines_of_the_first_format_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("swaps.jsonl");
+        let text = "{\"v\":1,\"seq\":1,\"step\":0,\"epoch\":0,\"slot\":\"sampler\",\"event\":\"started\",\"carrier\":\"script\",\
+                    \"policy\":\"hard\",\"generation\":1,\"hash\":\"ab\",\"t\":\"2026-11-24T10:00:00Z\"}\n";
+        std::fs::write(&path, text).unwrap();
+        let lines = read(&path).unwrap();
+        let about = lines[0].about.as_ref().unwrap();
+        assert_eq!((about.slot, about.policy.as_str()), (Slot::Sampler, "hard"));
+        assert!(lines[0].is_first());
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_half_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        ledger.append(line("set")).unwrap();
+        ledger.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(ledger.append(line("set")).is_err());
+        assert_eq!(ledger.next, 2);
+    }
 }

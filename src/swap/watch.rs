@@ -29,6 +29,8 @@ const SWEEP_NETWORK: Duration = Duration::from_millis(250);
 pub struct Seen {
     /// The slot that it fills.
     pub slot: Slot,
+    /// Its file, as it was given to [`Watch::follow`].
+    pub file: PolicyFile,
     /// The hash of the content, or "" where it cannot be read.
     pub hash: String,
     /// The content, read once, or why it cannot be used.
@@ -82,6 +84,12 @@ impl Watch {
         };
         // A thread that could not start has said so already.
         let _ = self.messages.send(Message::Follow(follow));
+    }
+
+    /// Waits until something was saved, and returns that and what else was since the last call; nothing where the thread has ended.
+    pub fn wait(&self) -> Option<Vec<Seen>> {
+        let first = self.seen.recv().ok()?;
+        Some(std::iter::once(first).chain(self.seen()).collect())
     }
 
     /// What was saved since the last call; never waits.
@@ -213,10 +221,13 @@ impl Thread {
                 continue;
             }
             followed.reported = seen;
-            let Follow { slot, params, .. } = &followed.follow;
-            let content = content.and_then(|content| tried(content, *slot, params, &self.staging));
+            let Follow {
+                slot, params, file, ..
+            } = &followed.follow;
+            let content = content.and_then(|content| content.tried(*slot, params, &self.staging));
             let _ = self.outbox.send(Seen {
                 slot: *slot,
+                file: file.clone(),
                 hash,
                 content,
             });
@@ -246,19 +257,6 @@ impl Thread {
             let _ = self.watcher.as_mut().map(|w| w.unwatch(folder));
         }
         self.folders = wanted;
-    }
-}
-
-/// A script as it is; a library that has survived its trial.
-fn tried(
-    content: Content,
-    slot: Slot,
-    params: &Params,
-    staging: &Staging,
-) -> Result<Content, Fault> {
-    match content {
-        Content::Plugin(library) => library.tried(slot, params, staging).map(Content::Plugin),
-        script => Ok(script),
     }
 }
 

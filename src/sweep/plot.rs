@@ -112,7 +112,7 @@ fn refuse_unknown(asked: &[String], known: &[&str]) -> Result<(), Error> {
 }
 
 /// What the vertical axis shows, with its unit.
-fn axis(tag: &str) -> String {
+pub fn axis(tag: &str) -> String {
     match tag.split_once('/') {
         Some(("eval", "knn_top1")) => "kNN top-1 accuracy (%)".into(),
         Some(("eval", "knn_top5")) => "kNN top-5 accuracy (%)".into(),

@@ -56,20 +56,25 @@ pub fn markdown(change: &Change) -> String {
     );
     let body = match (&change.fault, &change.before, event) {
         (Some(fault), ..) => block("text", &fault.report),
-        (None, Some(before), _) => {
-            let diff = TextDiff::from_lines(before, text);
-            block("diff", &diff.unified_diff().context_radius(3).to_string())
-        }
+        (None, Some(before), _) => difference(before, text),
         (None, None, Event::Started) => block("rust", text),
         (None, None, _) => String::new(),
     };
     format!("{head}\n\n{body}")
 }
 
-fn block(language: &str, text: &str) -> String {
+/// What differs between two texts, in Markdown.
+pub(super) fn difference(before: &str, text: &str) -> String {
+    let diff = TextDiff::from_lines(before, text);
+    block("diff", &diff.unified_diff().context_radius(3).to_string())
+}
+
+/// A text as it is, in Markdown.
+pub(super) fn block(language: &str, text: &str) -> String {
     format!("```{language}\n{}\n```", text.trim_end())
 }
 
-fn short(hash: &str) -> &str {
+/// As much of a hash as a person reads.
+pub(super) fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
 }

@@ -13,10 +13,10 @@ use crate::sampler::{self, Pairs, Similarity};
 
 /// A batch with its decisions, kept as it was, on which candidates are rehearsed.
 pub struct Frozen {
-    batch: Batch,
-    pairs: Option<Pairs>,
-    temperature: f64,
-    now: Now,
+    pub(super) batch: Batch,
+    pub(super) pairs: Option<Pairs>,
+    pub(super) temperature: f64,
+    pub(super) now: Now,
 }
 
 impl Frozen {
@@ -102,7 +102,7 @@ impl Frozen {
 
     /// Cosines of the pairs that were sampled; where no sampler has chosen yet, of the query's own row as positive and its
     /// sixteen nearest as negatives.
-    fn cosines(&self, bank: &Bank) -> Cosines {
+    pub(super) fn cosines(&self, bank: &Bank) -> Cosines {
         let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
         if let Some(pairs) = &self.pairs {
             return Cosines::gather(&similarity, pairs);

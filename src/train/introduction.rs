@@ -72,6 +72,22 @@ impl Records {
         self.save_status();
     }
 
+    /// Says from where the run goes on, and what of its ledger it does again first.
+    pub(super) fn introduce_resumed(&mut self, rig: &Rig) {
+        let again = match rig.gate.reruns() {
+            true => ", doing again what its ledger says of the steps after it",
+            false => "",
+        };
+        let folder = self.recorder.folder().path().display().to_string();
+        self.recorder.say(&format!(
+            "run    {folder} goes on from step {} of {}{again}",
+            rig.step, rig.steps
+        ));
+        for (slot, generation) in rig.gate.generations() {
+            self.recorder.say(&format!("{slot}: {generation}"));
+        }
+    }
+
     /// Says how large the bank is, and which counts the fractions among the sampler's parameters are of it.
     pub(super) fn introduce_bank(&mut self, rig: &Rig) {
         let Some(bank) = &rig.bank else { return };

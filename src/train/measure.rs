@@ -8,7 +8,7 @@ use crate::bank::{Bank, unit_rows};
 use crate::eval::{Contingency, entropy};
 
 /// Queries of which the costlier numbers are taken.
-const SAMPLE: i64 = 16;
+pub(super) const SAMPLE: i64 = 16;
 
 /// Named numbers, in the order in which they are recorded.
 pub type Scalars = Vec<(String, f64)>;
@@ -70,17 +70,7 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: Op
     let negatives = relation.pairs.negatives.narrow(0, 0, rows);
     let found = negatives.ge(0);
     let cosines = relation.cosines.negatives.narrow(0, 0, rows);
-    let ascending = relation
-        .similarity
-        .get()
-        .narrow(0, 0, rows)
-        .contiguous()
-        .sort(1, false)
-        .0;
-    let below = cosines
-        .contiguous()
-        .searchsorted(&ascending, false, true, "right", None::<Tensor>);
-    let ranks = (relation.similarity.get().size()[1] - below)
+    let ranks = ranks(&relation.similarity.get().narrow(0, 0, rows), &cosines)
         .masked_select(&found)
         .to_kind(Dtype::Float);
     if ranks.numel() > 0 {
@@ -122,6 +112,16 @@ fn sampler(scalars: &mut Scalars, relation: &Relation, index: &Tensor, truth: Op
         .to_kind(Dtype::Float)
         .mean(Dtype::Float);
     put(scalars, "sampler/missing_positives", 1.0 - number(&valid));
+}
+
+/// How many rows of the bank are nearer than those of similarity `cosines [R, K]`, by the similarity `[R, N]` with all of them:
+/// `[R, K]` i64, 0 for the nearest.
+pub(super) fn ranks(similarity: &Tensor, cosines: &Tensor) -> Tensor {
+    let ascending = similarity.contiguous().sort(1, false).0;
+    let below = cosines
+        .contiguous()
+        .searchsorted(&ascending, false, true, "right", None::<Tensor>);
+    similarity.size()[1] - below
 }
 
 /// The state of the pseudo-labels; `previous [N]` are those of the evaluation before, `truth [N]` the true labels where

@@ -1,9 +1,14 @@
 //! The training run: clock, seeds, the step and the loop around it.
 
+mod against;
+mod begin;
 mod build;
 pub mod changes;
 pub mod clock;
+mod costs;
+mod desk;
 pub mod device;
+pub mod digest;
 pub mod finetune;
 pub mod frozen;
 pub mod init;
@@ -13,15 +18,24 @@ pub mod judge;
 mod knobs;
 pub mod measure;
 pub mod memory;
+pub mod past;
+pub mod recorded;
 mod records;
 pub mod rehearsal;
+mod retune;
 pub mod rig;
 pub mod run;
 mod seats;
 pub mod seed;
+pub mod shadow;
 pub mod state;
 pub mod step;
 pub mod verdict;
+mod watchdog;
 
-pub use run::{Options, Summary, run};
+pub use against::Difference;
+pub use begin::{Again, Changes};
+pub use desk::sets;
+pub use past::Past;
+pub use run::{Comparison, Options, Summary, fork, replay, resume, run};
 pub use seats::policies;

@@ -1,47 +1,80 @@
 //! What a run writes down, and when: metrics, histograms, changes of policies, evaluations, checkpoints.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
+use super::against::Against;
 use super::clock::Stopwatch;
+use super::costs::{Costs, Thrift};
+use super::digest::Chain;
 use super::judge::Subject;
+use super::past::Past;
+use super::recorded::Tape;
 use super::rig::Rig;
 use super::run::Options;
+use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
 use super::{changes, measure};
 use crate::config::plan::MethodKind;
-use crate::policy::Slot;
-use crate::record::{self, EvalJson, Progress, Recorder, RunStatus, Status};
+use crate::policy::Params;
+use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
 /// The run's moving parts beside the rig.
 pub(super) struct Records {
     pub(super) recorder: Recorder,
     pub(super) status: RunStatus,
+    pub(super) tape: Tape,
     /// True labels of the training images, where they have any.
     truth: Option<Tensor>,
     previous_labels: Option<Tensor>,
-    pub(super) knn: Option<f64>,
+    device: Device,
+    /// Steps done where this run began: 0, or those of the checkpoint that it was forked from, which is never pruned.
+    pub(super) begun: Option<u64>,
     /// What the last evaluation said.
     verdicts: Verdicts,
     window: Window,
+    thrift: Thrift,
+    /// What a checkpoint holds of the records.
+    pub(super) course: Course,
+    /// Another run, against which this one is held.
+    pub(super) against: Option<Against>,
+}
+
+/// What a run has to say at its end of what was before a checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Course {
+    /// kNN accuracy in percent before training: on raw pixels, with the encoder as it began.
+    pub(super) baselines: Option<[f64; 2]>,
+    /// The last one.
+    pub(super) knn: Option<f64>,
+    /// Seconds of training and evaluation.
+    pub(super) seconds: f64,
+    /// The digests.
+    chain: Chain,
 }
 
 /// What has been measured since the last line of metrics.
 struct Window {
     watch: Stopwatch,
+    /// Since the last step.
+    lap: Stopwatch,
     steps: u64,
     skipped: u64,
-    policies: Vec<(Slot, crate::policy::Cost)>,
+    costs: Costs,
 }
 
 impl Window {
     fn open() -> Self {
         Self {
             watch: Stopwatch::start(),
+            lap: Stopwatch::start(),
             steps: 0,
             skipped: 0,
-            policies: Vec::new(),
+            costs: Costs::default(),
         }
     }
 }
@@ -54,12 +87,84 @@ impl Records {
         Self {
             recorder,
             status,
+            tape: Tape::of(options.record),
             truth: truth.map(|labels| labels.to_device(options.device)),
             previous_labels: None,
-            knn: None,
+            device: options.device,
+            begun: None,
             verdicts: Verdicts::default(),
             window: Window::open(),
+            course: Course::default(),
+            against: None,
+            thrift: Thrift::default(),
         }
+    }
+
+    /// Goes on in the run's own folder.
+    ///
+    /// # Errors
+    /// A `run.json` that cannot be read.
+    pub(super) fn goes_on(&mut self, past: &Past) -> Result<()> {
+        let before = RunStatus::load(&past.folder)?;
+        self.begun = before.begun();
+        self.status = RunStatus {
+            status: Status::Running,
+            ended: None,
+            device: self.status.device.clone(),
+            host: self.status.host.clone(),
+            git: self.status.git.clone(),
+            ..before
+        };
+        past.checkpoint
+            .iter()
+            .for_each(|checkpoint| self.restore(checkpoint));
+        self.save_status();
+        Ok(())
+    }
+
+    /// Names the run that this one goes on from, or does again.
+    pub(super) fn descends(&mut self, parent: &Past, kind: record::Kind) {
+        self.status.kind = kind;
+        self.status.parent = Some(format!("{}@{}", parent.folder.id(), parent.step()));
+        self.begun = self.status.begun();
+        parent
+            .checkpoint
+            .iter()
+            .for_each(|checkpoint| self.restore(checkpoint));
+        self.save_status();
+    }
+
+    /// Says what was set, and from which step on it holds.
+    pub(super) fn say_set(&mut self, rig: &Rig, set: &Params) -> String {
+        let values: Vec<_> = set
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
+        let text = format!("set {} from step {} on", values.join(", "), rig.step);
+        self.recorder.say(&text);
+        text
+    }
+
+    /// Leaves the time until now out of what a step took.
+    pub(super) fn reopen_window(&mut self) {
+        self.window = Window::open();
+    }
+
+    /// Goes on with what a checkpoint holds of the records.
+    fn restore(&mut self, checkpoint: &Checkpoint) {
+        let course = checkpoint.extra["course"].clone();
+        self.course = serde_json::from_value(course).unwrap_or_default();
+        let labels = checkpoint.files.get("records");
+        let labels = labels.and_then(|records| records.get("previous_labels"));
+        self.previous_labels = labels.map(|labels| labels.to_device(self.device));
+    }
+
+    /// Says that the run was asked to stop, after everything was saved.
+    pub(super) fn interrupt(mut self, rig: &Rig) {
+        self.status.steps = rig.step;
+        self.status.end(Status::Interrupted);
+        self.save_status();
+        self.recorder.finish(Status::Interrupted);
     }
 
     /// Says that the run ended before its time.
@@ -71,23 +176,41 @@ impl Records {
     }
 
     pub(super) fn after_step(&mut self, rig: &mut Rig, report: &Report) {
+        let ids = rig.loader.at(report.now.step).ids;
+        let chain = &mut self.course.chain;
+        if let Some(digest) = chain.take_in(report, ids, rig.step, &rig.parameters) {
+            self.recorder.digest(&digest);
+            if let Some(against) = &mut self.against {
+                against.compare(&digest);
+            }
+        }
         self.window.steps += 1;
         self.window.skipped += u64::from(report.skipped);
-        self.window.policies.extend(rig.gate.take_costs());
+        let lap = std::mem::replace(&mut self.window.lap, Stopwatch::start());
+        let costs = rig.gate.take_costs();
+        for text in self.thrift.after_step(&mut rig.gate, &costs, lap.ms()) {
+            self.recorder.say(&text);
+        }
+        self.window.costs.add(&costs);
         let config = &rig.plan.config;
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
             self.histograms(rig, report);
         }
-        if rig.step.is_multiple_of(config.log.every) || rig.step == rig.steps {
-            self.log(rig, report);
+        if rig.logs(rig.step) {
+            let sightings = rig.shadows.take_sightings();
+            self.log(rig, report, &sightings);
         }
     }
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
-    fn log(&mut self, rig: &Rig, report: &Report) {
+    fn log(&mut self, rig: &Rig, report: &Report, sightings: &[Sighting]) {
         let has_one = rig.plan.method != MethodKind::Byol;
         let temperature = has_one.then_some(report.knobs.method_temperature);
-        let mut scalars = measure::step(report, self.truth.as_ref(), temperature);
+        let truth = self.truth.as_ref();
+        let mut scalars = measure::step(report, truth, temperature);
+        for sighting in sightings {
+            scalars.extend(sighting.numbers(report.relation.as_ref(), &report.index, truth));
+        }
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;
@@ -98,29 +221,7 @@ impl Records {
         if let Some(unreadable) = rig.train.unreadable() {
             measure::put(&mut scalars, "data/unreadable", unreadable as f64);
         }
-        for slot in Slot::ALL {
-            let mine = window
-                .policies
-                .iter()
-                .filter(|(of, _)| *of == slot)
-                .map(|(_, cost)| cost);
-            let (ms, own, calls) = mine.fold((0.0, 0.0, 0), |(ms, own, calls), cost| {
-                (ms + cost.ms, own + cost.own_ms, calls + cost.calls)
-            });
-            if calls > 0 {
-                measure::put(&mut scalars, format!("perf/policy_ms/{slot}"), ms / steps);
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_own_ms/{slot}"),
-                    own / steps,
-                );
-                measure::put(
-                    &mut scalars,
-                    format!("perf/policy_calls/{slot}"),
-                    calls as f64 / steps,
-                );
-            }
-        }
+        scalars.extend(window.costs.scalars(steps));
         let generations = rig.gate.generations();
         for (slot, generation) in &generations {
             measure::put(
@@ -130,6 +231,12 @@ impl Records {
             );
         }
         self.recorder.scalars(rig.step, report.now.epoch, &scalars);
+        self.progress(rig, report, scalars[0].1, images_per_s);
+    }
+
+    /// Shows on the terminal how far the run is.
+    fn progress(&mut self, rig: &Rig, report: &Report, loss: f64, images_per_s: f64) {
+        let generations = rig.gate.generations();
         let generations: Vec<_> = generations
             .iter()
             .map(|(slot, generation)| (slot.name(), u64::from(generation.number)))
@@ -139,8 +246,8 @@ impl Records {
             epochs: rig.plan.config.train.epochs,
             step: rig.step,
             steps: rig.steps,
-            loss: scalars[0].1,
-            knn: self.knn.map(|percent| percent / 100.0),
+            loss,
+            knn: self.course.knn.map(|percent| percent / 100.0),
             images_per_s,
             generations: &generations,
         });
@@ -171,15 +278,22 @@ impl Records {
         }
     }
 
-    /// Shows every change of a live policy: on the terminal, in TensorBoard, in the log.
+    /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
     pub(super) fn changes(&mut self, rig: &mut Rig) {
         for change in rig.gate.take_changes() {
             self.recorder.say(&changes::sentence(&change));
             self.recorder.text(
                 &format!("swap/{}/policy", change.slot),
-                change.step,
+                // The first step that it decides.
+                change.step + 1,
                 &changes::markdown(&change),
             );
+        }
+        for news in rig.shadows.take_news() {
+            self.recorder.say(&news.sentence());
+            if let Some((tag, text)) = news.markdown() {
+                self.recorder.text(&tag, news.step, &text);
+            }
         }
     }
 
@@ -193,7 +307,7 @@ impl Records {
         let subject = Subject::new(&rig.query, rig.into());
         let online = rig.plan.judging.online.iter();
         self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
-        self.knn = self.verdicts.knn();
+        self.course.knn = self.verdicts.knn();
         let mut scalars = self.verdicts.scalars();
         if let Some(bank) = &rig.bank {
             scalars.extend(measure::labels(
@@ -223,22 +337,34 @@ impl Records {
 
     /// Saves everything; a disk that refuses is a warning, and training goes on.
     pub(super) fn checkpoint(&mut self, rig: &mut Rig) {
-        let folder = self.recorder.folder().checkpoints();
-        let keep = rig.plan.config.checkpoint.keep;
-        let saved = rig.state().and_then(|(files, extra)| {
-            record::checkpoint::save(&folder, rig.step, files, extra)?;
-            record::checkpoint::prune(&folder, keep, rig.step)?;
-            Ok(())
-        });
-        if let Err(error) = saved {
+        if let Err(error) = self.save(rig) {
             self.recorder.say(&format!(
                 "warning: no checkpoint of step {}: {error:#}; training goes on",
                 rig.step
             ));
         }
+    }
+
+    /// Saves everything, and returns where.
+    ///
+    /// # Errors
+    /// State that cannot be saved, or a disk that refuses.
+    pub(super) fn save(&mut self, rig: &mut Rig) -> Result<PathBuf> {
+        let folder = self.recorder.folder().checkpoints();
+        let keep = rig.plan.config.checkpoint.keep;
+        let saved = rig.state().and_then(|(mut files, mut extra)| {
+            extra["course"] = serde_json::to_value(&self.course)?;
+            let labels = self.previous_labels.iter().map(Tensor::shallow_clone);
+            let labels = labels.map(|labels| ("previous_labels".to_owned(), labels));
+            files.push(("records", labels.collect()));
+            let path = record::checkpoint::save(&folder, rig.step, files, extra)?;
+            record::checkpoint::prune(&folder, keep, rig.step, self.begun)?;
+            Ok(path)
+        });
         self.status.steps = rig.step;
         self.save_status();
         self.recorder.flush();
+        saved
     }
 
     pub(super) fn save_status(&mut self) {
@@ -247,14 +373,14 @@ impl Records {
         }
     }
 
-    pub(super) fn finish(mut self, rig: &Rig, knn: [f64; 3], seconds: f64) -> Result<()> {
-        let [raw_pixels, initial, _] = knn;
+    pub(super) fn finish(mut self, rig: &Rig) -> Result<()> {
+        let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
         let mut summary = self.verdicts.summary();
-        if self.knn.is_some() {
+        if self.course.baselines.is_some() {
             measure::put(&mut summary, "knn_raw_pixels", raw_pixels);
             measure::put(&mut summary, "knn_initial", initial);
         }
-        measure::put(&mut summary, "seconds", seconds);
+        measure::put(&mut summary, "seconds", self.course.seconds);
         for (name, value) in summary {
             self.status.summary.insert(name, serde_json::json!(value));
         }

@@ -77,9 +77,12 @@ pub fn state(policy: &mut Policy) -> Result<(), Fault> {
 pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
     let bank = bank(rows(policy));
     let frozen = Frozen::synthetic(&bank, BATCH, NOW);
-    policy.take_cost();
-    policy.without_trace(|policy| frozen.rehearse(policy.slot(), policy, &bank))?;
-    Ok(policy.take_cost())
+    // A plugin's twin acts, and has the cost.
+    policy.without_trace(|policy| {
+        policy.take_cost();
+        frozen.rehearse(policy.slot(), policy, &bank)?;
+        Ok(policy.take_cost())
+    })
 }
 
 /// The bank with the labels and centroids of a labels policy's start; as it is for the other slots.
@@ -145,7 +148,7 @@ pub(super) fn numbers(plan: &Plan, policies: &[Policy]) -> Offer {
 
 /// What a schedule may give in some run: every name, with the numbers of the configuration and the scripts that hold unless
 /// others are named.
-pub(super) fn any_numbers() -> &'static Offer {
+pub fn any_numbers() -> &'static Offer {
     static OFFER: OnceLock<Offer> = OnceLock::new();
     OFFER.get_or_init(make_any_numbers)
 }

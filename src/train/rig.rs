@@ -14,10 +14,11 @@ use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::{Fault, Now, Policy, Slot};
 use crate::schedule::{self, Last, Offer};
-use crate::swap::Gate;
+use crate::swap::{Gate, Rehearsal};
 
 use super::frozen::Frozen;
 use super::inter::{apply, ask};
+use super::shadow::Shadows;
 use super::{build, init};
 
 /// A run between two steps.
@@ -42,6 +43,8 @@ pub struct Rig {
     pub bank: Option<Bank>,
     /// The slots; those of the inter-image branch are empty where it is off, `schedule` where no script is named.
     pub gate: Gate,
+    /// Policies that are tried beside the live ones.
+    pub shadows: Shadows,
     /// The optimiser.
     pub optimizer: Box<dyn Optimizer>,
     /// The learning rate.
@@ -58,14 +61,29 @@ pub struct Rig {
     pub steps: u64,
     /// Steps in a row, up to the last one, whose gradient was not finite.
     pub astray: u64,
+    /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
+    pub(super) redoing: bool,
 }
 
 impl Rig {
-    /// Builds everything before the first step. `folder` is the run's.
+    /// Builds everything before the first step, with the policies that the plan names. `folder` is the run's.
     ///
     /// # Errors
     /// What does not fit together, and a script that cannot be used: at the start there is no last good one.
     pub fn build(
+        plan: Plan,
+        splits: Splits,
+        device: Device,
+        folder: &Path,
+        watch: bool,
+    ) -> Result<Self> {
+        let mut rig = Self::unseated(plan, splits, device, folder, watch)?;
+        rig.seat_policies()?;
+        Ok(rig)
+    }
+
+    /// Builds everything but the policies.
+    pub(super) fn unseated(
         plan: Plan,
         splits: Splits,
         device: Device,
@@ -85,16 +103,17 @@ impl Rig {
         let step = (config.train.batch * config.train.accumulate) as usize;
         let loader = Loader::new(config.seed, images, step)?;
         let per_epoch = loader.steps_per_epoch();
-        let total = config.train.epochs * per_epoch;
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
         let feeds = Feeds::new(splits, device);
-        let mut rig = Self {
+        Ok(Self {
             parameters,
             method,
             bank: None,
             gate: Gate::open(folder, watch).context("cannot open the ledger")?,
+            steps: plan.steps(per_epoch),
+            shadows: Shadows::new(watch),
             optimizer: plan.optimizer()?,
             rate: plan.rate(per_epoch)?,
             train: feeds.train,
@@ -104,18 +123,12 @@ impl Rig {
             last: Last::default(),
             step: 0,
             astray: 0,
-            steps: if config.train.steps > 0 {
-                config.train.steps.min(total)
-            } else {
-                total
-            },
+            redoing: false,
             query,
             init,
             loader,
             plan,
-        };
-        rig.seat_policies()?;
-        Ok(rig)
+        })
     }
 
     /// Where the run is.
@@ -218,31 +231,54 @@ impl Rig {
     /// Takes what was saved since the last step.
     pub fn swap(&mut self) {
         let now = self.now();
+        self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
+        if !self.gate.reruns() {
+            let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+            self.shadows.between_steps(now, &mut rehearse);
+        }
+    }
+
+    /// Whether a line of metrics is written when so many steps are done.
+    pub fn logs(&self, done: u64) -> bool {
+        done.is_multiple_of(self.plan.config.log.every) || done == self.steps
+    }
+
+    /// Hands the gate to `act` with a rehearsal of this run. What a ledger says done again was rehearsed when it was done first.
+    pub(super) fn rehearsing<T>(
+        &mut self,
+        act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
+    ) -> T {
+        let now = self.now();
         let offer = match self.gate.seated(Slot::Schedule) {
             true => self.offer(now),
             false => Offer::new(),
         };
-        let rows = self.train.images().len() as i64;
-        let Self {
-            plan,
-            gate,
-            frozen,
-            bank,
-            last,
-            ..
-        } = self;
         let numbers = schedule::Context {
-            lr: plan.config.optim.lr,
+            lr: self.plan.config.optim.lr,
             offer: &offer,
-            last,
-            rows,
+            last: &self.last,
+            rows: self.train.images().len() as i64,
             now,
         };
-        gate.between_steps(now, &mut |slot, policy| match (slot, &*frozen, &*bank) {
-            (Slot::Schedule, ..) => schedule::run(policy, &numbers).map(drop),
-            (_, Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
-            _ => super::rehearsal::synthetic(policy),
-        });
+        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        match self.redoing {
+            true => act(&mut self.gate, &mut |_, _| Ok(())),
+            false => act(&mut self.gate, &mut |slot, policy| match slot {
+                Slot::Schedule => schedule::run(policy, &numbers).map(drop),
+                _ => others(slot, policy),
+            }),
+        }
+    }
+}
+
+/// Runs a candidate on the run's own batch, or on synthetic data while there is none.
+pub(super) fn rehearsal<'a>(
+    frozen: Option<&'a Frozen>,
+    bank: Option<&'a Bank>,
+) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
+    move |slot, policy| match (frozen, bank) {
+        (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        _ => super::rehearsal::synthetic(policy),
     }
 }
 

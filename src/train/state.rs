@@ -8,7 +8,7 @@ use tch::Tensor;
 
 use super::rig::Rig;
 use crate::bank::Bank;
-use crate::policy::Saved;
+use crate::policy::{Saved, Slot};
 use crate::record::checkpoint::Checkpoint;
 
 /// Files of a checkpoint with their tensors.
@@ -28,18 +28,19 @@ impl Rig {
             bank.extend(prefixed("bank", rows.state()));
         }
         let mut policies = Vec::new();
-        let mut trees = BTreeMap::new();
-        for (slot, generation) in self.gate.generations() {
-            let Saved { tree, tensors } = self.gate.live(slot).save_state()?;
+        let mut seats = BTreeMap::new();
+        for (slot, Saved { tree, tensors }) in self.gate.save()? {
             policies.extend(prefixed(slot.name(), tensors));
-            trees.insert(
-                slot.name(),
-                json!({ "generation": generation, "state": tree }),
-            );
+            seats.insert(slot.name(), tree);
         }
         policies.extend(prefixed("last", self.last.state()));
         let optim = self.optimizer.state();
-        let extra = json!({ "seed": self.plan.config.seed, "policies": trees });
+        let extra = json!({
+            "seed": self.plan.config.seed,
+            "config": self.plan.config,
+            "seats": seats,
+            "astray": self.astray,
+        });
         Ok((
             vec![
                 ("model", model),
@@ -51,10 +52,11 @@ impl Rig {
         ))
     }
 
-    /// Puts the run back to a checkpoint; the policies that are seated keep their code and take the saved state.
+    /// Puts the run back to a checkpoint, its own or another run's: everything that [`Rig::state`] saved, the policies with their
+    /// code. The plan stays what it is.
     ///
     /// # Errors
-    /// A checkpoint of another model, bank or policy, with the names that differ.
+    /// A checkpoint of another model, bank or method, with the names that differ; a policy whose files are not there any more.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let file = |name: &str| {
             checkpoint
@@ -75,12 +77,18 @@ impl Rig {
             None => None,
         };
         self.last = part("policies", "last")?.into_iter().collect();
-        for (slot, _) in self.gate.generations() {
-            let tree = checkpoint.extra["policies"][slot.name()]["state"].clone();
+        let policies = checkpoint.policies();
+        let seats = &checkpoint.extra["seats"];
+        for slot in Slot::ALL {
+            let Some(tree) = seats.get(slot.name()).cloned() else {
+                continue;
+            };
             let tensors = part("policies", slot.name())?;
-            self.gate.live(slot).load_state(&Saved { tree, tensors })?;
+            let saved = Saved { tree, tensors };
+            self.gate.restore(slot, &saved, &policies)?;
         }
         self.step = checkpoint.step;
+        self.astray = checkpoint.extra["astray"].as_u64().unwrap_or(0);
         Ok(())
     }
 

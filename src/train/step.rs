@@ -6,6 +6,7 @@ use super::frozen::Frozen;
 use super::inter::{self, Batch, Decision, Relation};
 use super::knobs::Knobs;
 use super::rig::Rig;
+use super::shadow::Scene;
 use crate::labels;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
@@ -195,7 +196,19 @@ fn relate(
         index: index.shallow_clone(),
     };
     let temperature = knobs.inter_temperature;
-    Some(inter::decide(&mut rig.gate, bank, &batch, temperature, now))
+    let decision = inter::decide(&mut rig.gate, bank, &batch, temperature, now);
+    let last = now.part + 1 == rig.plan.config.train.accumulate as u64;
+    if last && rig.logs(now.step + 1) {
+        let scene = Scene {
+            bank,
+            batch: &batch,
+            decision: &decision,
+            temperature,
+            now,
+        };
+        rig.shadows.ask(&mut rig.gate, &scene);
+    }
+    Some(decision)
 }
 
 /// Writes what the batches left into the method's memory and the bank, and asks what else is to change there; returns the

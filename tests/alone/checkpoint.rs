@@ -106,6 +106,7 @@ pub(crate) fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
             if rig.begins_epoch() {
                 let _ = rig.start_inter().unwrap();
             }
+            rig.begin_step().unwrap();
             rig.swap();
             let bits = step(rig).total.double_value(&[]).to_bits();
             if rig.begins_epoch() {

@@ -7,17 +7,24 @@
 
 mod boundaries;
 mod cli;
+mod control;
+mod costs;
 mod degenerate;
 mod eval;
 mod golden;
 mod header;
 mod labels;
 mod plugins;
+mod registry;
+mod replay;
+mod resume;
 mod schedule;
+mod shadow;
 mod support;
 mod swap;
 mod sweep;
 mod tidy;
+mod tools;
 mod weights;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

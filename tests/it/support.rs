@@ -1,7 +1,8 @@
 //! A run as a user starts it: files in a folder of its own, the program from outside, its lines one by one.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
@@ -114,23 +115,46 @@ impl Dir {
 
     /// Starts training on the small data; the run goes on until it is stopped.
     pub(crate) fn start(&self, args: &[&str]) -> Live {
-        let mut command =
-            self.sandbox(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
+        let mut live = self.live(&[&["run", "--plain", "--config", "tiny.yaml"], args].concat());
+        live.until("step 10/");
+        live.folder = self.newest_run();
+        live
+    }
+
+    /// Goes on with a run; it goes on until it is stopped.
+    pub(crate) fn resume(&self, run: &Finished, args: &[&str]) -> Live {
+        let folder = run.folder.to_str().unwrap();
+        let mut live = self.live(&[&["resume", folder, "--plain"], args].concat());
+        live.folder.clone_from(&run.folder);
+        live
+    }
+
+    /// Does to its end something that makes a new run of another one, and returns that with what was said.
+    pub(crate) fn again(&self, args: &[&str]) -> (Finished, String) {
+        let output = self.output(&[args, &["--plain"]].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{text}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let folder = said.lines().find_map(|line| line.strip_prefix("run  "));
+        let folder = self.file(folder.unwrap().split("  ").next().unwrap());
+        (Finished { folder, text }, said)
+    }
+
+    /// Starts the program; it goes on until it is stopped.
+    fn live(&self, args: &[&str]) -> Live {
+        let mut command = self.sandbox(args);
         let mut child = command
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
-        let mut live = Live {
+        Live {
             child,
             lines,
             folder: PathBuf::new(),
             text: String::new(),
-        };
-        live.until("step 10/");
-        live.folder = self.newest_run();
-        live
+        }
     }
 
     fn newest_run(&self) -> PathBuf {
@@ -201,6 +225,24 @@ impl Live {
         }
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads what is still said and waits for the end; returns what the run left, and its exit code.
+    pub(crate) fn end(mut self) -> (Finished, Option<i32>) {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        self.text.push_str(&rest);
+        let status = self.child.wait().unwrap();
+        let run = Finished {
+            folder: std::mem::take(&mut self.folder),
+            text: std::mem::take(&mut self.text),
+        };
+        (run, status.code())
+    }
+
     /// Ends the process and returns what it left.
     pub(crate) fn stop(mut self) -> Finished {
         self.child.kill().unwrap();
@@ -245,6 +287,41 @@ impl Finished {
                 ))
             })
             .collect()
+    }
+
+    /// The digests by their steps; of two lines with one step the later one.
+    pub(crate) fn digests(&self) -> BTreeMap<u64, Value> {
+        let lines = self.lines("digests.jsonl");
+        let keyed = lines
+            .into_iter()
+            .map(|line| (line["step"].as_u64().unwrap(), line));
+        keyed.collect()
+    }
+
+    /// Asserts that each step computed what the other run's did, bit for bit, as far as both go.
+    #[track_caller]
+    pub(crate) fn assert_same_bits(&self, other: &Finished) {
+        let (mine, others) = (self.digests(), other.digests());
+        let common: Vec<_> = mine
+            .keys()
+            .filter(|step| others.contains_key(step))
+            .collect();
+        assert!(common.len() > 2, "too few steps to compare: {common:?}");
+        for step in common {
+            assert_eq!(mine[step], others[step], "up to step {step}");
+        }
+    }
+
+    /// The same for a run that went on from another one's checkpoint of `step`.
+    #[track_caller]
+    pub(crate) fn assert_same_bits_from(&self, parent: &Finished, step: u64) {
+        let first = self.digests().keys().next().copied();
+        assert!(first > Some(step), "it did steps before {step}: {first:?}");
+        let (mine, others) = (self.digests(), parent.digests());
+        assert!(!mine.is_empty());
+        for (step, digest) in &mine {
+            assert_eq!(digest, &others[step], "up to step {step}");
+        }
     }
 
     /// The ledger's lines about a slot with one of these events.

@@ -75,6 +75,19 @@ impl Library {
         })
     }
 
+    /// Reads a library that was stored under the hash of its bytes; `name` is what it was called.
+    ///
+    /// # Errors
+    /// Those of [`Library::read`].
+    pub fn stored(slot: Slot, name: &str, path: &Path) -> Result<Self, Fault> {
+        let library = Self::read(slot, path)?;
+        Ok(Self {
+            path: path.with_file_name(format!("lib{name}.so")),
+            name: name.to_owned(),
+            ..library
+        })
+    }
+
     /// Copies it and tries the copy in a process of its own, as a policy for `slot` with these parameters. A library that kills
     /// whoever loads or asks it kills that one.
     ///

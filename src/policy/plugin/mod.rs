@@ -22,6 +22,7 @@ use std::path::Path;
 use sandbox_plugin_abi::{SBX_ERROR, SBX_OK, SBX_PANIC, SbxAsk, SbxHost};
 use tch::Device;
 
+use crate::policy::asked::Asker;
 use crate::policy::{Budget, Cost, Fault, Kind, Now, Params, Slot, Unknown, params};
 use crate::train::clock::Stopwatch;
 use crate::train::seed::Purpose;
@@ -52,6 +53,7 @@ pub struct Plugin {
     instance: *mut c_void,
     /// What its calls cost since the host last asked.
     cost: Cost,
+    asker: Asker,
 }
 
 impl Plugin {
@@ -82,6 +84,7 @@ impl Plugin {
         let params = params::resolve((slot, &table.name), defaults, overrides, unknown)
             .map_err(|message| about(Kind::Contract, &message))?;
         let mut plugin = Self {
+            asker: Asker::new(slot, &table.name),
             library: library.clone(),
             table,
             params,
@@ -99,6 +102,7 @@ impl Plugin {
     pub fn twin(&mut self) -> Result<Self, Fault> {
         let state = self.save()?;
         let mut twin = Self {
+            asker: self.asker,
             library: self.library.clone(),
             table: self.table.clone(),
             params: self.params.clone(),
@@ -167,8 +171,10 @@ impl Plugin {
         let host = call
             .host()
             .map_err(|message| self.fault(Kind::Call, name, &[message]))?;
+        let asking = self.asker.ask(name);
         let watch = Stopwatch::start();
         let status = function(&host);
+        drop(asking);
         let ms = watch.ms();
         let (work_ms, calls) = call.work();
         self.cost += Cost {
@@ -176,6 +182,7 @@ impl Plugin {
             own_ms: ms - work_ms,
             calls,
             syncs: 0,
+            operations: 0,
         };
         match status {
             SBX_OK => Ok(ms),
@@ -262,6 +269,11 @@ impl Plugin {
     /// What its calls cost since this was last asked.
     pub fn take_cost(&mut self) -> Cost {
         std::mem::take(&mut self.cost)
+    }
+
+    /// Adds to what its calls cost.
+    pub(in crate::policy) fn book(&mut self, cost: Cost) {
+        self.cost += cost;
     }
 
     /// What it says of itself.

@@ -94,8 +94,13 @@ pub(super) fn contract(
             &[],
         ));
     }
+    calls(slot, source, engine, ast)
+}
+
+/// Every function that the main text calls must exist.
+pub(super) fn calls(slot: Slot, source: &Source, engine: &Engine, ast: &AST) -> Result<(), Fault> {
     let mut known: Vec<String> = engine.names().to_vec();
-    known.extend(functions.into_iter().map(|(name, _)| name));
+    known.extend(ast.iter_functions().map(|f| f.name.to_owned()));
     let mut fault = None;
     ast.walk(&mut |path| {
         fault = path.last().and_then(called).and_then(|(name, place)| {
@@ -109,7 +114,7 @@ pub(super) fn contract(
 }
 
 /// Only `fn`, `const` and `import` stand at top level: anything else would run again with each call.
-fn top_level(slot: Slot, source: &Source, ast: &AST) -> Result<(), Fault> {
+pub(super) fn top_level(slot: Slot, source: &Source, ast: &AST) -> Result<(), Fault> {
     for statement in ast.statements() {
         let allowed = match statement {
             Stmt::Noop(..) | Stmt::Import(..) => true,

@@ -21,6 +21,8 @@ pub struct Fields {
     slot: Slot,
     rows: i64,
     device: Device,
+    now: Now,
+    function: &'static str,
     fields: BTreeMap<&'static str, Field>,
 }
 
@@ -39,6 +41,8 @@ impl Fields {
             slot,
             rows,
             device,
+            now,
+            function: "decide",
             fields: BTreeMap::new(),
         };
         let fields = fields.with("rng", Dynamic::from(Rng::new(device)));
@@ -65,6 +69,26 @@ impl Fields {
     ) -> Self {
         self.fields.insert(name, Field::Lazy(Rc::new(value)));
         self
+    }
+
+    /// The same for another function of the slot than `decide`.
+    pub fn of(self, function: &'static str) -> Self {
+        Self { function, ..self }
+    }
+
+    /// The slot that they are of.
+    pub(super) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The function of the slot that they are of.
+    pub(super) fn function(&self) -> &'static str {
+        self.function
+    }
+
+    /// When it is asked.
+    pub(super) fn now(&self) -> Now {
+        self.now
     }
 
     /// Where a script's new tensors lie.
@@ -94,6 +118,10 @@ impl Context {
             .map(|(name, value)| (name.as_str().into(), dynamic(value)))
             .collect();
         Self(Rc::new(Inner { fields, params }))
+    }
+
+    pub(super) fn fields(&self) -> &Fields {
+        &self.0.fields
     }
 
     fn get(&mut self, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {

@@ -6,6 +6,7 @@ use rhai::{AST, EvalAltResult, ParseError, Position};
 use super::Script;
 use super::engine::{Engine, MAX_OPERATIONS};
 use super::source::{Source, Text};
+use super::testing::Failed;
 use crate::config::suggest;
 use crate::policy::fault::Place;
 use crate::policy::{Budget, Fault, Kind, Slot};
@@ -27,15 +28,7 @@ pub(super) fn at(
     let snippet = Snippet::source(text.text.as_str())
         .path(text.name.as_str())
         .annotation(AnnotationKind::Primary.span(span));
-    let mut groups = vec![Level::ERROR.primary_title(message).element(snippet)];
-    groups.extend(
-        notes
-            .iter()
-            .map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str()))),
-    );
-    let report = Renderer::plain()
-        .decor_style(DecorStyle::Ascii)
-        .render(&groups);
+    let report = render(Level::ERROR.primary_title(message).element(snippet), notes);
     let place = Some(Place {
         file: text.name.clone(),
         line,
@@ -48,6 +41,37 @@ pub(super) fn at(
         place,
         report,
     }
+}
+
+/// A warning at a whole line, from the column on.
+pub(super) fn warning(text: &Text, place: &Place, message: &str, notes: &[String]) -> String {
+    let start: usize = text
+        .text
+        .split_inclusive('\n')
+        .take(place.line - 1)
+        .map(str::len)
+        .sum();
+    let line = text.text[start..].lines().next().unwrap_or_default();
+    let indent = line.len() - line.trim_start().len();
+    let span = start + indent..start + line.trim_end().len().max(indent);
+    let snippet = Snippet::source(text.text.as_str())
+        .path(text.name.as_str())
+        .annotation(AnnotationKind::Primary.span(span));
+    render(
+        Level::WARNING.primary_title(message).element(snippet),
+        notes,
+    )
+}
+
+/// A diagnostic with its notes below it, without a last newline.
+fn render(group: Group<'_>, notes: &[String]) -> String {
+    let notes = notes
+        .iter()
+        .map(|note| Group::with_title(Level::NOTE.secondary_title(note.as_str())));
+    let groups: Vec<_> = std::iter::once(group).chain(notes).collect();
+    Renderer::plain()
+        .decor_style(DecorStyle::Ascii)
+        .render(&groups)
 }
 
 /// A fault at the line that defines a function.
@@ -118,13 +142,27 @@ pub(super) fn runtime(
             .unwrap_or(text);
         inner = cause;
     }
-    let (kind, message) = describe(inner, budget);
+    let failed = Failed::of(inner);
+    let (kind, message) = match &failed {
+        Some(failed) => (Kind::Call, failed.message.clone()),
+        None => describe(inner, budget),
+    };
     notes.extend(hint(inner, engine, ast));
+    notes.extend(
+        failed
+            .iter()
+            .flat_map(|failed| failed.notes.iter().rev().cloned()),
+    );
     notes.reverse();
-    at(slot, kind, text, inner.position(), &message, &notes)
+    let mut fault = at(slot, kind, text, inner.position(), &message, &notes);
+    if let Some(report) = failed.and_then(|failed| failed.report) {
+        fault.report = format!("{}\n{report}", fault.report);
+    }
+    fault
 }
 
-fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
+/// The kind of an error that stopped a script, and its message without a place.
+pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) {
     match error {
         EvalAltResult::ErrorTooManyOperations(..) => (
             Kind::Budget,
@@ -208,7 +246,7 @@ fn end(text: &str) -> Position {
 }
 
 /// Rhai's sentences begin with a capital, ours do not.
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),

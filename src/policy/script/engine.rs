@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic};
+use rhai::debugger::DebuggerCommand;
+use rhai::{AST, Dynamic, Position};
 
 use super::{Source, context, diagnostic, modules, vocabulary};
 use crate::policy::{Budget, Fault, Slot};
@@ -15,36 +16,63 @@ pub(super) const MAX_OPERATIONS: u64 = 5_000_000;
 /// How often, in operations, the clock is read.
 const CLOCK_EVERY: u64 = 1024;
 
+/// What an engine measures of the call that is under way.
+#[derive(Default)]
+struct Meter {
+    deadline: Cell<Option<(Stopwatch, f64)>>,
+    operations: Cell<u64>,
+    /// Whether what a script prints is not shown.
+    silent: Cell<bool>,
+}
+
 /// Rhai's engine with our vocabulary and limits.
 pub(super) struct Engine {
     rhai: rhai::Engine,
-    deadline: Rc<Cell<Option<(Stopwatch, f64)>>>,
+    meter: Rc<Meter>,
     names: Rc<RefCell<Option<Rc<Vec<String>>>>>,
 }
 
 impl Engine {
     /// An engine that can compile and run `source`, with its imports compiled.
     pub(super) fn new(source: &Source, slot: Slot) -> Result<Self, Fault> {
+        Self::with(source, slot, |_| {})
+    }
+
+    /// The same with words that `more` registers.
+    pub(super) fn with(
+        source: &Source,
+        slot: Slot,
+        more: impl FnOnce(&mut rhai::Engine),
+    ) -> Result<Self, Fault> {
         let mut rhai = rhai::Engine::new();
         vocabulary::register(&mut rhai);
         context::register(&mut rhai);
+        more(&mut rhai);
         limit(&mut rhai);
-        let deadline: Rc<Cell<Option<(Stopwatch, f64)>>> = Rc::default();
-        let armed = Rc::clone(&deadline);
-        rhai.on_progress(move |operations| {
+        let meter: Rc<Meter> = Rc::default();
+        let armed = Rc::clone(&meter);
+        // Counted here, because the number that Rhai gives begins anew in some of the calls that a call makes.
+        rhai.on_progress(move |_| {
+            let operations = armed.operations.get() + 1;
+            armed.operations.set(operations);
             if operations % CLOCK_EVERY != 0 {
                 return None;
             }
-            let (watch, ms) = armed.get()?;
+            let (watch, ms) = armed.deadline.get()?;
             (watch.ms() > ms).then(|| Dynamic::from("wall clock"))
         });
-        rhai.on_print(|text| tracing::info!(target: "script", "{text}"));
+        let printing = Rc::clone(&meter);
+        rhai.on_print(move |text| {
+            if !printing.silent.get() {
+                tracing::info!(target: "script", "{text}");
+            }
+        });
         rhai.on_debug(|text, _, place| tracing::debug!(target: "script", "{place}: {text}"));
         let modules = modules::compile(&rhai, source, slot)?;
         rhai.set_module_resolver(modules);
         Ok(Self {
             rhai,
-            deadline,
+            meter,
             names: Rc::default(),
         })
     }
@@ -56,9 +84,33 @@ impl Engine {
             .map_err(|error| diagnostic::parse(slot, source.main(), &error))
     }
 
-    /// Starts the clock of a call.
+    /// Starts the clock of a call, and the count of its operations.
     pub(super) fn arm(&self, budget: Budget) {
-        self.deadline.set(Some((Stopwatch::start(), budget.ms)));
+        let deadline = (Stopwatch::start(), budget.limit());
+        self.meter.deadline.set(Some(deadline));
+        self.meter.operations.set(0);
+    }
+
+    /// Operations of the last call.
+    pub(super) fn operations(&self) -> u64 {
+        self.meter.operations.get()
+    }
+
+    /// Tells `node` of each node of the syntax tree that is about to run: the name of its text, unless that is the main one, and its
+    /// place. What a script prints is shown no more.
+    pub(super) fn watch(
+        &mut self,
+        node: impl Fn(Option<&str>, Position) -> DebuggerCommand + 'static,
+    ) {
+        self.meter.silent.set(true);
+        #[expect(
+            deprecated,
+            reason = "Rhai marks it as volatile, not as obsolete, and nothing else says where a script is"
+        )]
+        self.rhai.register_debugger(
+            |_, debugger| debugger,
+            move |_, _, _, text, place| Ok(node(text, place)),
+        );
     }
 
     /// Registers a function that no script should have.

@@ -5,10 +5,12 @@ mod check;
 mod context;
 mod diagnostic;
 mod engine;
+mod hottest;
 mod modules;
 mod shipped;
 mod source;
 mod state;
+pub mod testing;
 pub mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,10 +18,12 @@ use std::path::Path;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
+use crate::policy::asked::Asker;
 use crate::policy::{Budget, Cost, Fault, Kind, Params, Slot, Unknown, params};
 use crate::train::clock::Stopwatch;
 
 pub use context::{Context, Fields};
+pub use hottest::Hottest;
 pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
 
@@ -31,6 +35,12 @@ pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
     let report = |fault: Fault| fault.message;
     // The slot only names faults here; which one it is stands in the text.
     let origin = search.find(Slot::Sampler, path).map_err(report)?;
+    if testing::is_test(path) {
+        return Err(format!(
+            "'{}' holds tests, which are no policy: 'sandbox test' runs them",
+            path.display()
+        ));
+    }
     let source = Source::read(Slot::Sampler, &origin).map_err(report)?;
     let names: Vec<_> = Slot::ALL.iter().map(|slot| slot.name()).collect();
     match check::declared_slot(&source.main().text) {
@@ -62,6 +72,9 @@ pub struct Script {
     state: Dynamic,
     /// What its calls cost since the host last asked.
     cost: Cost,
+    asker: Asker,
+    /// The watching of its next calls, where these cost too much.
+    profile: Option<Box<hottest::Profile>>,
 }
 
 impl Script {
@@ -81,6 +94,7 @@ impl Script {
         let ast = engine.compile(slot, &source)?;
         check::contract(slot, &source, &engine, &ast)?;
         let state = Dynamic::from_map(rhai::Map::new());
+        let asker = Asker::new(slot, source.name());
         let mut script = Self {
             slot,
             source,
@@ -90,6 +104,8 @@ impl Script {
             given: None,
             state,
             cost: Cost::default(),
+            asker,
+            profile: None,
         };
         script.params = script.resolve_params(overrides, unknown)?;
         Ok(script)
@@ -138,16 +154,26 @@ impl Script {
         fields: Fields,
         budget: Budget,
     ) -> Result<Dynamic, Fault> {
+        let ctx = Context::new(fields, self.given.as_ref().unwrap_or(&self.params));
+        self.call_with(function, ctx, budget)
+    }
+
+    /// The same with a context that there is already.
+    fn call_with(
+        &mut self,
+        function: &str,
+        ctx: Context,
+        budget: Budget,
+    ) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
-        vocabulary::set_device(fields.device());
-        let params = self.given.as_ref().unwrap_or(&self.params);
-        let answer = self.call_raw(
-            function,
-            vec![Dynamic::from(Context::new(fields, params))],
-            budget,
-        );
-        if answer.is_err() {
-            self.state = before;
+        vocabulary::set_device(ctx.fields().device());
+        let args = vec![Dynamic::from(ctx)];
+        let again = self.profile.is_some().then(|| args.clone());
+        let answer = self.call_raw(function, args, budget);
+        match (&answer, again) {
+            (Ok(_), Some(args)) => self.watch(function, args, before, budget),
+            (Ok(_), None) => {}
+            (Err(_), _) => self.state = before,
         }
         answer
     }
@@ -165,6 +191,7 @@ impl Script {
         );
         let watch = Stopwatch::start();
         self.engine.arm(budget);
+        let asking = self.asker.ask(function);
         let options = CallFnOptions::new().bind_this_ptr(&mut self.state);
         let mut scope = Scope::new();
         let answer = catch_unwind(AssertUnwindSafe(|| {
@@ -172,12 +199,14 @@ impl Script {
                 .rhai()
                 .call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
         }));
+        drop(asking);
         let ms = watch.ms();
         let cost = Cost {
             ms,
             own_ms: ms - (vocabulary::work_ms() - before.2),
             calls: vocabulary::calls() - before.0,
             syncs: vocabulary::syncs() - before.1,
+            operations: self.engine.operations(),
         };
         self.cost += cost;
         match answer {
@@ -205,12 +234,7 @@ impl Script {
     }
 
     fn panicked(&self, function: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        let text = text.lines().next().unwrap_or_default();
+        let text = panic_text(panic);
         diagnostic::at_function(
             self,
             Kind::Panic,
@@ -227,6 +251,11 @@ impl Script {
     /// What its calls cost since this was last asked.
     pub fn take_cost(&mut self) -> Cost {
         std::mem::take(&mut self.cost)
+    }
+
+    /// Adds to what its calls cost.
+    pub(in crate::policy) fn book(&mut self, cost: Cost) {
+        self.cost += cost;
     }
 
     fn ast(&self) -> &AST {
@@ -248,6 +277,16 @@ impl Script {
         params::resolve(of, params, overrides, unknown)
             .map_err(|message| diagnostic::at_function(self, Kind::Contract, "defaults", message))
     }
+}
+
+/// The first line of what a panic says.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -135,7 +135,8 @@ mod tests {
         {
             for file in std::fs::read_dir(&folder).unwrap() {
                 let path = file.unwrap().path();
-                if path.extension().is_some_and(|ending| ending == "rhai") {
+                let is_script = path.extension().is_some_and(|ending| ending == "rhai");
+                if is_script && !crate::policy::script::testing::is_test(&path) {
                     found.push(
                         path.strip_prefix(&root)
                             .unwrap()

@@ -146,6 +146,41 @@ impl Source {
         Ok(source)
     }
 
+    /// A script put together again from its stored texts, each under the name that [`Source::named`] gave it and with the file
+    /// that holds it now. Nothing is looked for elsewhere: these are the texts that were live.
+    ///
+    /// # Errors
+    /// A [`Fault`] of kind missing when a text is not there.
+    pub fn stored(
+        slot: Slot,
+        name: &str,
+        files: impl IntoIterator<Item = (String, PathBuf)>,
+    ) -> Result<Self, Fault> {
+        let mut main = None;
+        let mut imports = BTreeMap::new();
+        for (file, path) in files {
+            let text = Text {
+                name: file.clone(),
+                ..read(slot, &Origin::File(path))?
+            };
+            match file.strip_suffix(".rhai") {
+                Some(stem) if stem == name => main = Some(text),
+                stem => {
+                    imports.insert(stem.unwrap_or(&file).to_owned(), text);
+                }
+            }
+        }
+        let missing = || {
+            let message = format!("script '{name}' was stored without its main text");
+            Fault::new(slot, Kind::Missing, message)
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            main: main.ok_or_else(missing)?,
+            imports,
+        })
+    }
+
     /// The script's name: its file without folder and ending.
     pub fn name(&self) -> &str {
         &self.name

@@ -134,8 +134,8 @@ fn prune_keeps_the_newest_of_this_history() {
         simple(folder.path(), step);
     }
     fs::create_dir(folder.path().join(".tmp-step-000000050")).unwrap();
-    prune(folder.path(), 2, 40).unwrap();
+    prune(folder.path(), 2, 40, None).unwrap();
     assert_eq!(names(folder.path()), ["step-000000030", "step-000000040"]);
-    prune(folder.path(), 0, 40).unwrap();
+    prune(folder.path(), 0, 40, None).unwrap();
     assert_eq!(names(folder.path()), ["step-000000040"]);
 }

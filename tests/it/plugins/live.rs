@@ -94,7 +94,7 @@ fn joined(run: &Finished) -> (u64, u64) {
     let folder = whole.max().unwrap();
     let file = fs::read(folder.join("policies.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&file).unwrap();
-    let state = file.tensor("labels.bytes").unwrap().data().to_vec();
+    let state = file.tensor("labels.live.bytes").unwrap().data().to_vec();
     // The counts of the 8 prototypes are its end.
     let counts = state[state.len() - 64..].chunks(8);
     let sum = counts
@@ -141,6 +141,37 @@ fn state_survives_a_swap() {
     let mut quiet = dir.start(&[&options[..], &["--no-watch"]].concat());
     quiet.steps(run.losses().len().min(2_000));
     run.assert_same_losses(&quiet.stop());
+}
+
+/// A run with plugins needs no more than its folder: the libraries that were live lie there.
+#[test]
+fn a_run_with_plugins_is_resumed_forked_and_replayed_without_their_files() {
+    let dir = Dir::new();
+    let library = dir.file("libprototype_labels.so");
+    fs::copy(built("prototype_labels"), &library).unwrap();
+    let options = [
+        "--plugin",
+        "libprototype_labels.so",
+        "--set",
+        "labels.clusters=8",
+        "--set",
+        "checkpoint.every=10",
+        "--steps",
+        "80",
+    ];
+    let whole = dir.train(&options);
+    let mut run = dir.start(&options);
+    run.until("step 45/");
+    let run = run.stop();
+    fs::remove_file(&library).unwrap();
+    let (run, code) = dir.resume(&run, &[]).end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    run.assert_same_bits(&whole);
+    let folder = run.folder.to_str().unwrap();
+    let (fork, _) = dir.again(&["fork", &format!("{folder}@70")]);
+    fork.assert_same_bits_from(&whole, 70);
+    let (_, said) = dir.again(&["replay", folder, "--verify"]);
+    assert!(said.contains("same  bit for bit up to step 80"), "{said}");
 }
 
 /// Nothing is ever unloaded, so each swap costs what a library needs; and nothing else.

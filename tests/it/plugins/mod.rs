@@ -36,7 +36,7 @@ fn compile(dir: &Dir, source: &Path, name: &str, defines: &[&str]) -> PathBuf {
 }
 
 /// The library of a shipped plugin, built as its author would.
-fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     static TARGET: OnceLock<PathBuf> = OnceLock::new();
     let target = TARGET.get_or_init(|| {
         // A folder of its own: the build that runs this test may hold the other one.
@@ -75,7 +75,7 @@ fn c_random(dir: &Dir) -> PathBuf {
 }
 
 /// The sampler of `rows.c`.
-fn rows(dir: &Dir, defines: &[&str]) -> PathBuf {
+pub(crate) fn rows(dir: &Dir, defines: &[&str]) -> PathBuf {
     let source = repo().join("tests/it/plugins/rows.c");
     compile(dir, &source, "rows", defines)
 }

@@ -219,12 +219,13 @@ fn shape_of(value: &Dynamic) -> Option<String> {
 }
 
 /// The type of a value in a script's words.
-pub(super) fn kind_of(value: &Dynamic) -> &'static str {
+pub fn kind_of(value: &Dynamic) -> &'static str {
     match value.type_name() {
         "i64" => "int",
         "f64" => "float",
         name if name.ends_with("::Handle") => "Tensor",
         name if name.ends_with("::Rng") => "Rng",
+        name if name.ends_with("::Context") => "Context",
         name => name,
     }
 }

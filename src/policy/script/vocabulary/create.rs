@@ -164,7 +164,11 @@ struct Flat {
     bools: usize,
 }
 
-fn from_values(value: &Dynamic, kind: Option<Kind>, device: Device) -> Result<Tensor, Fault> {
+pub(super) fn from_values(
+    value: &Dynamic,
+    kind: Option<Kind>,
+    device: Device,
+) -> Result<Tensor, Fault> {
     let (mut flat, mut shape) = (Flat::default(), Vec::new());
     flatten(value, 0, &mut flat, &mut shape)?;
     let natural = match (flat.floats, flat.bools == flat.numbers.len()) {

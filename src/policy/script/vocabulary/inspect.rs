@@ -115,7 +115,7 @@ pub(super) const VERBS: &[Verb] = &[
     ),
 ];
 
-fn kind_name(kind: Kind) -> &'static str {
+pub(super) fn kind_name(kind: Kind) -> &'static str {
     KINDS
         .iter()
         .find(|(_, known)| *known == kind)
@@ -155,7 +155,7 @@ fn nest(values: &mut impl Iterator<Item = Dynamic>, shape: &[i64]) -> Dynamic {
 }
 
 /// One line: shape, type and the first elements.
-fn show(x: &Tensor) -> Result<String, Fault> {
+pub(super) fn show(x: &Tensor) -> Result<String, Fault> {
     let kind = x.f_kind()?;
     // Short as a person would write it: f32's digits, not the f64's that holds it.
     let one = |value: &Dynamic| match value.as_float() {

@@ -22,6 +22,7 @@ mod choose;
 mod cluster;
 mod compare;
 mod create;
+mod differ;
 mod draw;
 mod guard;
 mod index;
@@ -38,6 +39,7 @@ mod shape;
 #[cfg(test)]
 mod trial;
 mod verb;
+mod word;
 
 use std::borrow::Borrow;
 use std::cell::Cell;
@@ -48,8 +50,11 @@ use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
 use crate::train::clock::Stopwatch;
+pub use arguments::kind_of;
+pub(super) use differ::{Difference, differ, shown};
 pub use random::Rng;
 use verb::Verb;
+pub use word::{Argument, Word};
 
 /// A tensor as a script holds it: a reference-counted handle, registered as `Tensor`.
 ///
@@ -171,6 +176,34 @@ pub fn names() -> Vec<String> {
     words.sort();
     words.dedup();
     words
+}
+
+/// A tensor, or numbers and bools in nested arrays as one of type `kind` on the CPU.
+///
+/// # Errors
+/// A text that says what was found.
+pub fn tensor(value: &Dynamic, kind: tch::Kind) -> Result<Tensor, String> {
+    if let Some(handle) = value.read_lock::<Handle>() {
+        return Ok(handle.tensor().shallow_clone());
+    }
+    if !value.is_array() {
+        return Err(format!(
+            "expected a tensor or an array, got {}",
+            kind_of(value)
+        ));
+    }
+    create::from_values(value, Some(kind), Device::Cpu).map_err(|fault| match fault {
+        answer::Fault::Said(text) => text,
+        answer::Fault::Torch(error) => error.to_string(),
+    })
+}
+
+/// All words of the vocabulary, each with its domain.
+pub fn words() -> Vec<Word> {
+    let domains = DOMAINS.iter();
+    domains
+        .flat_map(|(domain, verbs)| verbs.iter().map(|verb| verb.word(domain)))
+        .collect()
 }
 
 /// The reference of all verbs in Markdown, as it stands in `scripts/VOCABULARY.md`.

@@ -9,6 +9,7 @@ use rhai::{
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::word::Word;
 use super::{CALLS, Handle, Rng, working};
 
 /// A verb of the vocabulary. One declaration serves registration, type errors, the list of names and the reference.
@@ -50,6 +51,11 @@ impl Verb {
     /// Its names as declared, operators and properties among them.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.head().split(',').map(str::trim)
+    }
+
+    /// The verb as tools read it.
+    pub(super) fn word(&self, domain: &'static str) -> Word {
+        Word::parse(domain, self.signature, self.doc)
     }
 
     /// A line of the reference.

@@ -1,0 +1,120 @@
+//! What `run`, `resume`, `fork` and `replay` have in common: options of training, and what they say at the end.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::{Invalid, plugin};
+use crate::policy::Slot;
+use crate::policy::script::{Search, declared_slot};
+use crate::record::Status;
+use crate::registry;
+use crate::train::past::Past;
+use crate::train::{Options, Summary, device};
+
+/// Options of a run that goes on from another one, or from itself.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Training {
+    /// cpu, cuda, cuda:N or auto, in the place of what the run was started with.
+    #[arg(long, value_name = "D")]
+    pub device: Option<String>,
+    /// The folder of the images, in the place of what the run was started with.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Record so many batches in the run's folder, for `test --on` and `check --on`: the next one, then the first of each epoch.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub record: usize,
+    /// A script or a plugin (FILE.so) that is tried beside the live policy of its slot, without effect; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Vec<PathBuf>,
+    /// Do not take saved scripts.
+    #[arg(long)]
+    pub no_watch: bool,
+    /// Plain lines instead of a progress bar.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+impl Training {
+    /// Options of training from a past, whose device and data are replaced where the person said so; new runs lie below `out`.
+    ///
+    /// # Errors
+    /// A device that is not there.
+    pub(super) fn options(&self, past: &mut Past, out: PathBuf) -> Result<Options> {
+        let config = &mut past.config;
+        config.device = self.device.clone().unwrap_or(config.device.clone());
+        config.data.dir = self.data.clone().unwrap_or(config.data.dir.clone());
+        Ok(Options {
+            out,
+            device: device::resolve(&config.device)?,
+            watch: !self.no_watch,
+            plain: self.plain,
+            record: self.record,
+            shadows: policies(&Search::default(), &self.shadow)?,
+        })
+    }
+}
+
+/// The folder of the run that a person means: a path, or a part of the name of one in `runs/` that no other there has.
+///
+/// # Errors
+/// No such run, or several.
+pub(super) fn folder(run: &str) -> Result<PathBuf, registry::Error> {
+    registry::one(Path::new("runs"), run).map(|entry| entry.path)
+}
+
+/// The folder that holds a run's folder.
+pub(super) fn beside(run: &Path) -> PathBuf {
+    match run.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Says what came out of a run.
+///
+/// # Errors
+/// A standard output that cannot be written.
+pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
+    let [raw, initial, trained] = summary.knn;
+    let folder = summary.folder.display();
+    let seconds = summary.seconds;
+    let knn = match trained.is_nan() {
+        true => String::new(),
+        false => format!(
+            "kNN  {trained:.2} % trained, {initial:.2} % before training, {raw:.2} % raw pixels\n"
+        ),
+    };
+    let text = match summary.status {
+        Status::Interrupted => format!(
+            "run  {folder}  (stopped after step {}, everything is saved)\ngo on  sandbox resume {folder}",
+            summary.steps
+        ),
+        _ => format!(
+            "{knn}run  {folder}  ({seconds:.0} s)\nsee  tensorboard --logdir {}",
+            out.display()
+        ),
+    };
+    writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
+}
+
+/// Policies with the slots that they fill.
+///
+/// # Errors
+/// A file that is none.
+pub(super) fn policies(search: &Search, files: &[PathBuf]) -> Result<Vec<(Slot, PathBuf)>> {
+    let files = files.iter();
+    files
+        .map(|path| Ok((slot_of(search, path)?, path.clone())))
+        .collect()
+}
+
+/// The slot that a script's header declares, or a library (FILE.so) when it is asked.
+pub(super) fn slot_of(search: &Search, path: &Path) -> Result<Slot> {
+    if path.extension().is_some_and(|ending| ending == "so") {
+        return plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?);
+    }
+    declared_slot(search, path).map_err(|message| Invalid(message).into())
+}

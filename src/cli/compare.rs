@@ -1,0 +1,276 @@
+//! `sandbox compare`: runs side by side.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Invalid;
+use crate::config::suggest;
+use crate::record::write_atomically;
+use crate::registry::compare::{Metric, Parting, metrics, parting, tags};
+use crate::registry::{self, Entry, differ};
+use crate::sweep::chart::{Chart, Point, Series};
+use crate::sweep::plot::axis;
+use crate::sweep::summary::Spread;
+
+/// Runs side by side: what they were told otherwise, which code differs, where they part, their numbers at equal steps.
+///
+/// The first step whose losses differ is told from the digests, bit for bit: of a run and its counterfactual replay that is the
+/// first step after the change. With --plots each number is drawn, as SVG and PNG.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The runs: folders, or parts of their names that no others have. The first one is what the others are held against.
+    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    pub runs: Vec<String>,
+    /// The folder that holds the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Numbers to compare, as in train/lr,loss/total; the losses and every eval/* unless given.
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// A folder for plots of the numbers.
+    #[arg(long, value_name = "DIR")]
+    pub plots: Option<PathBuf>,
+    /// How to print what differs.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How to print what differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl Compare {
+    /// Prints what differs, and draws.
+    ///
+    /// # Errors
+    /// A run or a number that there is not.
+    pub fn execute(self) -> Result<()> {
+        let runs = self.runs.iter().map(|run| registry::one(&self.out, run));
+        let entries = runs.collect::<Result<Vec<_>, _>>()?;
+        self.refuse_unknown(&entries)?;
+        let metrics = metrics(&entries, &self.metrics);
+        let mut out = std::io::stdout().lock();
+        match self.format {
+            Format::Text => write!(out, "{}", text(&entries, &metrics)?)?,
+            Format::Json => writeln!(out, "{:#}", as_json(&entries, &metrics))?,
+        }
+        if let Some(folder) = &self.plots {
+            for file in draw(folder, &entries, &metrics)? {
+                writeln!(out, "{}", file.display())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_unknown(&self, entries: &[Entry]) -> Result<(), Invalid> {
+        let known = tags(entries);
+        let Some(unknown) = self.metrics.iter().find(|tag| !known.contains(*tag)) else {
+            return Ok(());
+        };
+        let meant = suggest::nearest(unknown, known.iter().map(String::as_str));
+        let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        Err(Invalid(format!(
+            "no run has recorded '{unknown}'{meant}\nthere are {}",
+            known.join(", ")
+        )))
+    }
+}
+
+/// A, B, C, ... in the place of long names.
+fn letter(at: usize) -> String {
+    match u8::try_from(at) {
+        Ok(at @ 0..26) => char::from(b'A' + at).to_string(),
+        _ => format!("#{}", at + 1),
+    }
+}
+
+fn text(entries: &[Entry], metrics: &[Metric]) -> Result<String> {
+    let mut text = String::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let origin = match entry.origin() {
+            origin if origin.is_empty() => origin,
+            origin => format!("  ({origin})"),
+        };
+        writeln!(
+            text,
+            "{}  {}  {}{origin}",
+            letter(at),
+            entry.path.display(),
+            entry.state.name()
+        )?;
+    }
+    text += "\nsteps\n";
+    for (at, entry) in entries.iter().enumerate().skip(1) {
+        let said = match parting(&entries[0], entry) {
+            Parting::Same(step) => format!(
+                "A and {} are the same, bit for bit, up to step {step}",
+                letter(at)
+            ),
+            Parting::At(step, losses) => {
+                let [one, other] =
+                    losses.map(|loss| loss.map_or("not finite".into(), |loss| loss.to_string()));
+                format!(
+                    "A and {} part at step {step}: loss {one} and {other}",
+                    letter(at)
+                )
+            }
+            Parting::Apart => format!("A and {} have no step in common", letter(at)),
+        };
+        writeln!(text, "   {said}")?;
+    }
+    let parameters = differ::parameters(entries);
+    text += "\nvalues that differ\n";
+    let shown = |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
+    let mut table = vec![header(entries.len(), "")];
+    for (key, values) in &parameters {
+        table.push(
+            [
+                vec![format!("   {key}")],
+                values.iter().map(shown).collect(),
+            ]
+            .concat(),
+        );
+    }
+    text += &match parameters.is_empty() {
+        true => "   none\n".to_owned(),
+        false => rendered(&table, &[])?,
+    };
+    let policies = differ::policies(entries);
+    text += "\npolicies that differ at the end\n";
+    if policies.is_empty() {
+        text += "   none\n";
+    }
+    for policy in policies {
+        writeln!(
+            text,
+            "   {}: {} in A, {} in {}",
+            policy.slot, policy.first, policy.other, policy.run
+        )?;
+        policy
+            .diff
+            .lines()
+            .try_for_each(|line| writeln!(text, "      {line}"))?;
+    }
+    for metric in metrics {
+        writeln!(text, "\n{}", metric.tag)?;
+        let mut table = vec![header(entries.len(), "step")];
+        for (step, values) in metric.rows() {
+            let number =
+                |value: &Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.5}"));
+            let mut row = vec![format!("   {step}")];
+            row.extend(values.iter().map(number));
+            if let [Some(one), Some(other)] = values[..] {
+                row.push(format!("{:+.5}", other - one));
+            }
+            table.push(row);
+        }
+        text += &rendered(&table, &(0..=entries.len() + 1).collect::<Vec<_>>())?;
+    }
+    Ok(text)
+}
+
+fn header(count: usize, first: &str) -> Vec<String> {
+    std::iter::once(format!("   {first}"))
+        .chain((0..count).map(letter))
+        .collect()
+}
+
+fn rendered(table: &[Vec<String>], right: &[usize]) -> Result<String> {
+    let mut bytes = Vec::new();
+    super::table::write(&mut bytes, table, right)?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+fn as_json(entries: &[Entry], metrics: &[Metric]) -> Value {
+    let others = entries.iter().skip(1);
+    let partings: Vec<_> = others
+        .map(|entry| match parting(&entries[0], entry) {
+            Parting::Same(step) => json!({"run": entry.path, "same_up_to": step}),
+            Parting::At(step, losses) => {
+                json!({"run": entry.path, "parts_at": step, "losses": losses})
+            }
+            Parting::Apart => json!({"run": entry.path}),
+        })
+        .collect();
+    let policies: Vec<_> = differ::policies(entries)
+        .into_iter()
+        .map(|policy| {
+            json!({"slot": policy.slot, "first": policy.first, "run": policy.run, "other": policy.other, "diff": policy.diff})
+        })
+        .collect();
+    let numbers: serde_json::Map<_, _> = metrics
+        .iter()
+        .map(|metric| {
+            let rows: Vec<_> = metric
+                .rows()
+                .into_iter()
+                .map(|(step, values)| json!([step, values]))
+                .collect();
+            (metric.tag.clone(), rows.into())
+        })
+        .collect();
+    let parameters: serde_json::Map<_, _> = differ::parameters(entries)
+        .into_iter()
+        .map(|(key, values)| (key, json!(values)))
+        .collect();
+    json!({
+        "runs": entries.iter().map(|entry| &entry.path).collect::<Vec<_>>(),
+        "steps": partings,
+        "parameters": parameters,
+        "policies": policies,
+        "metrics": numbers,
+    })
+}
+
+/// Each number as SVG and PNG; returns the files.
+fn draw(folder: &Path, entries: &[Entry], metrics: &[Metric]) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make '{}'", folder.display()))?;
+    let mut files = Vec::new();
+    for metric in metrics {
+        let series = metric
+            .curves
+            .iter()
+            .zip(entries)
+            .map(|(curve, entry)| Series {
+                name: entry.id(),
+                points: curve
+                    .iter()
+                    .filter(|(_, value)| value.is_finite())
+                    .map(|(step, value)| Point {
+                        step: *step,
+                        spread: Spread {
+                            mean: *value,
+                            std: None,
+                            n: 1,
+                        },
+                    })
+                    .collect(),
+            });
+        let chart = Chart {
+            title: metric.tag.clone(),
+            y: axis(&metric.tag),
+            series: series.filter(|series| !series.points.is_empty()).collect(),
+        };
+        if chart.series.is_empty() {
+            continue;
+        }
+        let file = folder.join(metric.tag.replace('/', "-"));
+        let (svg, png) = (file.with_extension("svg"), file.with_extension("png"));
+        write_atomically(&svg, chart.svg()?.as_bytes())?;
+        write_atomically(&png, &chart.png()?)?;
+        files.extend([svg, png]);
+    }
+    Ok(files)
+}

@@ -1,0 +1,69 @@
+//! `sandbox gc`: make room.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::registry::garbage::{self, readable};
+use crate::registry::{self, find};
+
+/// Say what may go from the runs of a folder, and with --yes remove it.
+///
+/// That is what interrupted writes left, checkpoints beyond the newest, and policies that no line of a ledger names. Live runs are
+/// left alone, the newest whole checkpoint of each run stays, and so do those that a fork or a replay began with.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Runs, by their folders or parts of their names; all of --out unless given.
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// The folder that holds the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Checkpoints kept of each run.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub keep: usize,
+    /// Remove it. Without this nothing is changed.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+impl Gc {
+    /// Says what may go, and removes it if asked to.
+    ///
+    /// # Errors
+    /// A run that there is not, or a file system that refuses.
+    pub fn execute(self) -> Result<()> {
+        let all = registry::all(&self.out);
+        let chosen = match self.runs.is_empty() {
+            true => all.clone(),
+            false => {
+                let runs = self.runs.iter().map(|run| find::one(&self.out, run));
+                runs.collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        let found = garbage::of(&chosen, &all, self.keep);
+        let mut out = std::io::stdout().lock();
+        for garbage in &found {
+            writeln!(
+                out,
+                "{:>9}  {}  ({})",
+                readable(garbage.bytes),
+                garbage.path.display(),
+                garbage.why
+            )?;
+            if self.yes {
+                garbage::remove(garbage)
+                    .with_context(|| format!("cannot remove '{}'", garbage.path.display()))?;
+            }
+        }
+        let bytes = readable(found.iter().map(|garbage| garbage.bytes).sum());
+        match (found.is_empty(), self.yes) {
+            (true, _) => writeln!(out, "nothing may go from '{}'", self.out.display())?,
+            (_, true) => writeln!(out, "removed {bytes}")?,
+            (_, false) => writeln!(out, "{bytes} may go: --yes removes it")?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! `sandbox resume`: go on with a run that was cut.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::Invalid;
+use super::again::{self, Training};
+use crate::config::live;
+use crate::record::Status;
+use crate::train::past::Past;
+use crate::train::{self, sets};
+
+/// Go on with a run that was stopped or killed, in its own folder.
+///
+/// From the newest checkpoint that is whole: weights, optimiser, queue, bank, labels, policies with their state, and the order of
+/// the images. What the run's ledger says of later steps is done again at the same steps, so on the CPU the run has the same bits
+/// as one that was never cut. A policy's file that changed in the meantime is taken as if it were saved now.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run's folder, or a part of the name of one in runs/ that no other there has.
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// A value in the place of the run's, from here on, as in optim.lr=0.01; may be repeated. The ledger keeps it.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    training: Training,
+}
+
+impl Resume {
+    /// Trains on and says what came out.
+    ///
+    /// # Errors
+    /// A run that cannot be gone on with, and what fails.
+    pub fn execute(self) -> Result<()> {
+        let run = again::folder(&self.run)?;
+        let mut past = Past::newest(&run)?;
+        let set = sets(&self.set)?;
+        let goes_further = set.contains_key("train.epochs") || set.contains_key("train.steps");
+        if past.status.status == Status::Finished && !goes_further {
+            let message = format!(
+                "'{}' has done all its {} steps: to go further, --set train.epochs=N (it has {})",
+                run.display(),
+                past.status.steps,
+                past.config.train.epochs
+            );
+            return Err(Invalid(message).into());
+        }
+        if past.status.kind == crate::record::Kind::Replay {
+            let message = format!(
+                "'{}' is a replay: do it again with sandbox replay {}",
+                run.display(),
+                past.status.parent.as_deref().unwrap_or("RUN")
+            );
+            return Err(Invalid(message).into());
+        }
+        live::with(&past.config, &set)?;
+        let out = again::beside(&run);
+        let options = self.training.options(&mut past, out.clone())?;
+        let summary = train::resume(past, &set, &options)?;
+        again::say(&summary, &out)
+    }
+}

@@ -1,0 +1,32 @@
+//! SIGINT and SIGTERM: the first one asks the run to stop after its step, the second one leaves at once.
+
+use std::io;
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::{Command, Remote};
+
+/// Turns signals into commands, from a thread of its own; `said` is told when the first one came.
+///
+/// # Errors
+/// When the system takes no handlers.
+pub fn listen(remote: Remote, said: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let listen = move || {
+        let mut first = true;
+        for signal in signals.forever() {
+            if !std::mem::take(&mut first) {
+                // As a shell says of a process that a signal ended.
+                std::process::exit(128 + signal);
+            }
+            said();
+            let _ = remote.send(Command::Stop);
+        }
+    };
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(listen)
+        .map(drop)
+}

@@ -1,0 +1,152 @@
+//! What may go from runs' folders, and how much room that makes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Entry, State};
+use crate::record::checkpoint;
+
+/// Something that may go.
+#[derive(Clone, Debug)]
+pub struct Garbage {
+    /// A file or a folder.
+    pub path: PathBuf,
+    /// Its size in bytes, with everything below.
+    pub bytes: u64,
+    /// Why it may go.
+    pub why: &'static str,
+}
+
+/// What may go of these runs, of which all others of the folder may descend: what interrupted writes left, checkpoints beyond the newest `keep` of each, and policies that no line
+/// of the ledger names. A live run is left alone, and so is each checkpoint that a descendant began with.
+pub fn of(entries: &[Entry], all: &[Entry], keep: usize) -> Vec<Garbage> {
+    let begun: BTreeSet<_> = all.iter().filter_map(Entry::parent).collect();
+    let dead = entries.iter().filter(|entry| entry.state != State::Live);
+    dead.flat_map(|entry| of_run(entry, keep, &begun)).collect()
+}
+
+fn of_run(entry: &Entry, keep: usize, begun: &BTreeSet<(String, u64)>) -> Vec<Garbage> {
+    let mut found = Vec::new();
+    let mut take = |path: PathBuf, why| {
+        found.push(Garbage {
+            bytes: size(&path),
+            path,
+            why,
+        });
+    };
+    let checkpoints = entry.path.join("checkpoints");
+    for folder in [&entry.path, &checkpoints, &entry.path.join("policies")] {
+        for path in inside(folder) {
+            if name(&path).starts_with(".tmp-") {
+                take(path, "an interrupted write left it");
+            }
+        }
+    }
+    // The newest that is whole stays, whatever lies after it.
+    let all = checkpoint::list(&checkpoints).unwrap_or_default();
+    let newest = all
+        .iter()
+        .rev()
+        .find(|(_, path)| checkpoint::load(path).is_ok());
+    let own = entry.status.as_ref().ok().and_then(|status| status.begun());
+    for (step, path) in all.iter().rev().skip(keep.max(1)) {
+        let needed = newest.is_some_and(|(newest, _)| newest == step)
+            || own == Some(*step)
+            || begun.contains(&(entry.id(), *step));
+        if !needed {
+            take(path.clone(), "there are newer checkpoints");
+        }
+    }
+    let ledger = entry.ledger();
+    if !ledger.is_empty() {
+        let abouts = ledger.iter().filter_map(|line| line.about.as_ref());
+        let named: BTreeSet<_> = abouts
+            .flat_map(|about| about.files.values().chain([&about.hash]))
+            .cloned()
+            .collect();
+        for path in inside(&entry.path.join("policies")) {
+            let stem = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if !named.contains(&stem)
+                && !name(&path).starts_with('.')
+                && entry.state != State::Killed
+            {
+                take(path, "no line of the ledger names it");
+            }
+        }
+    }
+    found
+}
+
+/// Removes it.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove(garbage: &Garbage) -> io::Result<()> {
+    match garbage.path.is_dir() {
+        true => fs::remove_dir_all(&garbage.path),
+        false => fs::remove_file(&garbage.path),
+    }
+}
+
+/// Bytes of a file, or of all files below a folder.
+pub fn size(path: &Path) -> u64 {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => inside(path).iter().map(|path| size(path)).sum(),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    }
+}
+
+/// Bytes as a person reads them.
+pub fn readable(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "kB", "MB"] {
+        if size < 1000.0 {
+            let digits = usize::from(unit != "B");
+            return format!("{size:.digits$} {unit}");
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} GB")
+}
+
+fn inside(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1500, "1.5 kB"),
+            (2_000_000, "2.0 MB"),
+            (3_210_000_000, "3.2 GB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(readable(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Which code was live when: a run's ledger as a history, and the policies that it names with their texts.
+
+use std::fs;
+use std::path::Path;
+
+use crate::policy::Slot;
+use crate::swap::Line;
+use crate::swap::ledger::About;
+
+/// A generation that was live, from its first step to the next one's.
+#[derive(Clone, Debug)]
+pub struct Reign {
+    /// The slot.
+    pub slot: Slot,
+    /// The policy's name.
+    pub policy: String,
+    /// Its generation.
+    pub generation: u32,
+    /// The hash of its content.
+    pub hash: String,
+    /// Steps done when it became live.
+    pub from: u64,
+    /// The line of the ledger.
+    pub seq: u64,
+    /// Its text; of a library what carries it.
+    pub text: String,
+}
+
+/// All reigns, in the order of the ledger; the texts are those stored in the run's folder.
+pub fn reigns(run: &Path, ledger: &[Line]) -> Vec<Reign> {
+    let live = ledger.iter().filter(|line| line.makes_live());
+    let reigns = live.filter_map(|line| {
+        let about = line.about.as_ref()?;
+        Some(Reign {
+            slot: about.slot,
+            policy: about.policy.clone(),
+            generation: about.generation,
+            hash: about.hash.clone(),
+            from: line.step,
+            seq: line.seq,
+            text: text(run, about, ledger),
+        })
+    });
+    reigns.collect()
+}
+
+/// The policies with which a run ends, or stands: the last reign of each slot.
+pub fn standing(reigns: &[Reign]) -> Vec<&Reign> {
+    let last = |slot| reigns.iter().rev().find(|reign| reign.slot == slot);
+    Slot::ALL.into_iter().filter_map(last).collect()
+}
+
+/// A roll-back's line does not name the files of the generation that decides again; the line that made it live first does.
+fn text(run: &Path, about: &About, ledger: &[Line]) -> String {
+    let named = |line: &&Line| {
+        let of = line.about.as_ref();
+        of.is_some_and(|of| {
+            of.slot == about.slot && of.generation == about.generation && !of.files.is_empty()
+        })
+    };
+    let about = match about.files.is_empty() {
+        true => ledger
+            .iter()
+            .rev()
+            .find(named)
+            .and_then(|line| line.about.as_ref()),
+        false => Some(about),
+    };
+    let Some(about) = about else {
+        return String::new();
+    };
+    if about.carrier == "plugin" {
+        return format!("a library of blake3 {}\n", about.hash);
+    }
+    let main = format!("{}.rhai", about.policy);
+    let read = |hash: &String| fs::read_to_string(run.join(format!("policies/{hash}.rhai"))).ok();
+    about.files.get(&main).and_then(read).unwrap_or_default()
+}
+
+/// A line of the ledger for a person.
+pub fn sentence(line: &Line) -> String {
+    let (seq, step) = (line.seq, line.step);
+    let what = match &line.about {
+        None if line.set.is_empty() => line.event.clone(),
+        None => {
+            let values = line
+                .set
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"));
+            format!("set {}", values.collect::<Vec<_>>().join(", "))
+        }
+        Some(about) => {
+            let About {
+                slot,
+                policy,
+                generation,
+                hash,
+                fault,
+                ..
+            } = about;
+            let event = line.event.replace('_', " ");
+            let hash = hash.get(..8).unwrap_or(hash);
+            let fault = fault.as_ref().map(|fault| {
+                let place = fault.place.as_ref().map(|place| format!(" ({place})"));
+                format!(": {}{}", fault.message, place.unwrap_or_default())
+            });
+            let fault = fault.unwrap_or_default();
+            format!("{slot}: {event}, {policy} gen {generation} is live ({hash}){fault}")
+        }
+    };
+    format!("{seq:>5}  step {step:<8} {what}")
+}

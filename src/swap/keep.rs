@@ -1,0 +1,64 @@
+//! The seats of a run in its checkpoint, and the seats with which another run begins.
+
+use std::io;
+use std::path::Path;
+
+use super::change::{Change, Event};
+use super::gate::Gate;
+use super::ledger::Origin;
+use super::notes::Subject;
+use super::seat::Seat;
+use crate::policy::{Fault, Now, Saved, Slot};
+
+impl Gate {
+    /// All seats as a checkpoint holds them.
+    ///
+    /// # Errors
+    /// State of a policy that cannot be saved.
+    pub fn save(&mut self) -> Result<Vec<(Slot, Saved)>, Fault> {
+        let seats = self.seats.iter_mut();
+        seats
+            .map(|(slot, seat)| Ok((*slot, seat.save()?)))
+            .collect()
+    }
+
+    /// Seats what [`Gate::save`] saved of a slot; the files of its policies lie in `policies`, that of this run or of another.
+    ///
+    /// # Errors
+    /// A policy that cannot be built any more, or a state that does not fit it.
+    pub fn restore(&mut self, slot: Slot, saved: &Saved, policies: &Path) -> Result<(), Fault> {
+        let seat = Seat::restore(slot, saved, policies, &self.staging())?;
+        self.seats.insert(slot, seat);
+        Ok(())
+    }
+
+    /// Writes the live generations of a run that begins with the seats of another one into its own ledger, and stores them.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn begin_with_seats(&mut self, now: Now) -> io::Result<()> {
+        for slot in self.seats.keys().copied().collect::<Vec<_>>() {
+            let seat = &self.seats[&slot];
+            for installed in &seat.before {
+                self.ledger.store(&installed.policy.content())?;
+            }
+            let (policy, generation) = (&seat.live.policy, seat.live.generation.clone());
+            let content = policy.content();
+            let change = Change {
+                slot,
+                event: Event::Started,
+                generation,
+                before: None,
+                text: policy.text(),
+                state: None,
+                fault: None,
+                step: now.step,
+            };
+            let files = self.ledger.store(&content)?;
+            let subject = Subject::of(&content, policy.params(), files);
+            self.write(&change, subject, (now, Origin::Run))?;
+            self.changes.push(change);
+        }
+        Ok(())
+    }
+}

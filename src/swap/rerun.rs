@@ -1,0 +1,224 @@
+//! What a ledger says will happen, for a run that does it again: one that goes on from a checkpoint, or one that is replayed.
+//!
+//! What somebody asked for (a saved file, a command) is done again at its step. What followed from it by itself (the end of a trial,
+//! a fault) follows again, and is only ticked off. A fault that a clock made is the one exception: it is foretold, since this
+//! machine's clock would not make it again.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use super::change::Event;
+use super::ledger::{Line, Origin};
+use crate::policy::{Fault, Kind, Slot};
+
+/// Lines of a ledger that are still to come.
+#[derive(Debug, Default)]
+pub struct Rerun {
+    pending: VecDeque<Pending>,
+    policies: PathBuf,
+    /// Whether the lines stand in the ledger that this run writes.
+    own: bool,
+    /// Steps that were done the first time: before that nothing new is taken.
+    until: u64,
+}
+
+#[derive(Debug)]
+struct Pending {
+    line: Line,
+    /// Whether it was handed out to be done.
+    taken: bool,
+}
+
+impl Rerun {
+    /// The rest of a run's own ledger, from the first of `steps`, that of a checkpoint, to the last one that was done; its policies
+    /// are stored in `policies`.
+    pub fn rest(lines: Vec<Line>, steps: [u64; 2], policies: PathBuf) -> Self {
+        Self {
+            own: true,
+            ..Self::of(lines, steps, policies)
+        }
+    }
+
+    /// The ledger of another run. Where several lines have one step, their order is that of their numbers.
+    pub fn of(mut lines: Vec<Line>, [step, until]: [u64; 2], policies: PathBuf) -> Self {
+        lines.retain(|line| line.step >= step && line.is_of_the_course());
+        lines.sort_by_key(|line| (line.step, line.seq));
+        let pending = lines.into_iter().map(|line| Pending { line, taken: false });
+        Self {
+            pending: pending.collect(),
+            policies,
+            own: false,
+            until,
+        }
+    }
+
+    /// Where the files of its policies lie.
+    pub fn policies(&self) -> &Path {
+        &self.policies
+    }
+
+    /// Whether nothing is to come any more once `step` steps are done.
+    pub fn is_over(&self, step: u64) -> bool {
+        self.pending.is_empty() && step >= self.until
+    }
+
+    /// The next change that somebody asked for, once `step` steps are done.
+    pub fn due(&mut self, step: u64) -> Option<Line> {
+        let mut due = self.pending.iter_mut().filter(|pending| !pending.taken);
+        let next = due.find(|pending| pending.line.step <= step && pending.line.was_asked_for())?;
+        next.taken = true;
+        Some(next.line.clone())
+    }
+
+    /// The fault that a clock made in this step, after so many questions that the slot had answered in it.
+    pub fn foretold(&self, slot: Slot, hash: &str, step: u64, asked: u32) -> Option<Fault> {
+        self.pending.iter().find_map(|Pending { line, .. }| {
+            let about = line.about.as_ref()?;
+            let fault = about.fault.as_ref()?;
+            let here = line.step == step && about.slot == slot && about.hash == hash;
+            let event =
+                line.event == Event::RolledBack.name() || line.event == Event::Rested.name();
+            let clock = Kind::named(&fault.kind) == Kind::Budget;
+            (here && event && clock && about.asked == Some(asked))
+                .then(|| Fault::new(slot, Kind::Budget, fault.message.clone()))
+        })
+    }
+
+    /// Ticks off what has happened again; says whether this run's ledger holds that line already.
+    pub fn tick_off(&mut self, line: &Line) -> bool {
+        if self.own && line.is_first() {
+            return true;
+        }
+        let same = |pending: &Pending| pending.line.is_again(line);
+        match self.pending.iter().position(same) {
+            Some(at) => {
+                self.pending.remove(at);
+                self.own
+            }
+            None => false,
+        }
+    }
+
+    /// Forgets what should have happened before `step` and did not; says what that was.
+    pub fn forget_before(&mut self, step: u64) -> Vec<Line> {
+        let (past, rest): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|pending| pending.line.step < step);
+        self.pending = rest;
+        past.into_iter().map(|pending| pending.line).collect()
+    }
+}
+
+impl Line {
+    /// Whether it changes what the run computes, or follows from what does.
+    fn is_of_the_course(&self) -> bool {
+        let refused = self.event == Event::Refused.name();
+        (self.about.is_some() || self.event == SET) && !self.is_first() && !refused
+    }
+
+    /// Whether another generation of a slot is live after it than before.
+    pub fn makes_live(&self) -> bool {
+        let events = [Event::Started, Event::Live, Event::RolledBack];
+        events.iter().any(|event| event.name() == self.event)
+    }
+
+    /// Whether it names a policy with which the run began.
+    pub fn is_first(&self) -> bool {
+        self.event == Event::Started.name() && self.origin == Origin::Run
+    }
+
+    /// Whether it is a change that a counterfactual run can leave out or do at another step.
+    pub fn can_be_changed(&self) -> bool {
+        self.is_of_the_course() && self.was_asked_for()
+    }
+
+    /// Whether a person, or a file that a person saved, made it happen.
+    fn was_asked_for(&self) -> bool {
+        !matches!(self.origin, Origin::Run | Origin::Change)
+    }
+
+    /// Whether it says of the same moment that the same happened.
+    fn is_again(&self, other: &Line) -> bool {
+        let key = |line: &Line| {
+            let about = line.about.as_ref();
+            (
+                line.step,
+                line.event.clone(),
+                about.map(|about| (about.slot, about.hash.clone())),
+                line.set.clone(),
+            )
+        };
+        key(self) == key(other)
+    }
+}
+
+/// The event of a line that changes values of the configuration.
+pub const SET: &str = "set";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swap::ledger::{About, LedgerFault};
+
+    fn line(step: u64, event: &str, origin: Origin, fault: Option<&str>) -> Line {
+        let fault = fault.map(|kind| LedgerFault {
+            kind: kind.into(),
+            message: "too slow".into(),
+            place: None,
+        });
+        Line {
+            step,
+            event: event.into(),
+            origin,
+            about: Some(About {
+                slot: Slot::Sampler,
+                carrier: "script".into(),
+                policy: "mine".into(),
+                generation: 2,
+                hash: "abc".into(),
+                files: Default::default(),
+                params: Default::default(),
+                state: None,
+                asked: fault.as_ref().map(|_| 1),
+                fault,
+            }),
+            ..Line::default()
+        }
+    }
+
+    fn rerun() -> Rerun {
+        let lines = vec![
+            line(0, "started", Origin::Run, None),
+            line(3, "live", Origin::Watch, None),
+            line(5, "refused", Origin::Watch, Some("compile")),
+            line(7, "rolled_back", Origin::Run, Some("budget")),
+            line(9, "live", Origin::Change, None),
+        ];
+        Rerun::rest(lines, [0, 12], PathBuf::new())
+    }
+
+    #[test]
+    fn what_was_asked_for_is_due_once_and_what_follows_is_not() {
+        let mut rerun = rerun();
+        assert_eq!(rerun.due(2), None);
+        assert_eq!(rerun.due(3).map(|line| line.step), Some(3));
+        assert_eq!(rerun.due(100), None);
+        assert!(rerun.tick_off(&line(3, "live", Origin::Watch, None)));
+        assert!(!rerun.tick_off(&line(3, "live", Origin::Watch, None)));
+        assert!(rerun.tick_off(&line(9, "live", Origin::Change, None)));
+        assert!(!rerun.is_over(12));
+        assert_eq!(rerun.forget_before(8).len(), 1);
+        assert!(rerun.is_over(12) && !rerun.is_over(11));
+    }
+
+    #[test]
+    fn a_fault_of_the_clock_is_foretold_for_its_generation_and_question_alone() {
+        let rerun = rerun();
+        let foretold = |hash, step, asked| rerun.foretold(Slot::Sampler, hash, step, asked);
+        assert!(foretold("abc", 7, 1).is_some_and(|fault| fault.kind == Kind::Budget));
+        assert!(foretold("abc", 7, 0).is_none());
+        assert!(foretold("abd", 7, 1).is_none());
+        assert!(foretold("abc", 6, 1).is_none());
+        assert!(rerun.foretold(Slot::Labels, "abc", 7, 1).is_none());
+    }
+}

@@ -1,0 +1,267 @@
+//! Where commands to a live run are served: between two steps, on the training thread.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use serde_json::{Value, json};
+
+use super::records::Records;
+use super::rig::Rig;
+use crate::config::live;
+use crate::control::socket::Socket;
+use crate::control::{Ask, Command, Inbox};
+use crate::policy::{Content, Fault, Params, PolicyFile, Slot};
+use crate::swap::Origin;
+
+/// How often a paused run looks up.
+const NAP: Duration = Duration::from_secs(1);
+
+/// What the loop does after the commands were served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next step.
+    Step,
+    /// Save everything and end.
+    Stop,
+}
+
+/// The commands that come in, and those that wait for their step.
+pub(super) struct Desk {
+    inbox: Inbox,
+    /// Other processes cannot give commands any more when this is dropped.
+    _socket: Option<Socket>,
+    later: Vec<Later>,
+    paused: bool,
+    stopping: bool,
+}
+
+/// A swap that waits for its step.
+struct Later {
+    at: u64,
+    slot: Slot,
+    file: PathBuf,
+}
+
+impl Desk {
+    pub(super) fn new(inbox: Inbox, socket: Option<Socket>) -> Self {
+        Self {
+            inbox,
+            _socket: socket,
+            later: Vec::new(),
+            paused: false,
+            stopping: false,
+        }
+    }
+
+    /// Serves what was asked since the last step; a paused run stays here until it is told to go on.
+    pub(super) fn serve(&mut self, rig: &mut Rig, records: &mut Records) -> Next {
+        self.swap_what_is_due(rig, records);
+        for ask in self.inbox.take() {
+            self.answer(ask, rig, records);
+        }
+        let waited = self.paused;
+        while self.paused && !self.stopping {
+            if let Some(ask) = self.inbox.wait(NAP) {
+                self.answer(ask, rig, records);
+            }
+        }
+        if waited {
+            records.reopen_window();
+        }
+        match self.stopping {
+            true => Next::Stop,
+            false => Next::Step,
+        }
+    }
+
+    fn answer(&mut self, ask: Ask, rig: &mut Rig, records: &mut Records) {
+        let outcome = self.obey(ask.command, rig, records);
+        records.changes(rig);
+        let reply = outcome.map_err(|error| words(&error));
+        // Whoever asked may have gone.
+        let _ = ask.reply.send(reply);
+    }
+
+    fn obey(&mut self, command: Command, rig: &mut Rig, records: &mut Records) -> Result<Value> {
+        if changes_the_course(&command) && rig.gate.reruns() {
+            bail!(
+                "the run does again what a ledger holds, at step {}, and takes no changes until that is done",
+                rig.step
+            );
+        }
+        match command {
+            Command::Pause => {
+                self.paused = true;
+                act(rig, records, "paused")
+            }
+            Command::Continue => {
+                self.paused = false;
+                act(rig, records, "continued")
+            }
+            Command::Checkpoint => {
+                let path = records.save(rig)?;
+                act(rig, records, "checkpoint")?;
+                Ok(json!(format!("saved {}", path.display())))
+            }
+            Command::Stop => {
+                self.stopping = true;
+                act(rig, records, "stopped")
+            }
+            Command::RollBack { slot } => {
+                let now = rig.now();
+                rig.gate.roll_back(slot, Origin::Control, now)?;
+                Ok(json!(said(rig, slot)))
+            }
+            Command::Set { key, value } => {
+                let set = Params::from_iter([(key, value)]);
+                rig.set(&set, Origin::Control)?;
+                let text = records.say_set(rig, &set);
+                Ok(json!(text))
+            }
+            Command::Swap { slot, file, at } => match at {
+                Some(at) if at > rig.step => {
+                    let text = format!("{slot}: '{}' waits for step {at}", file.display());
+                    // Read now, so that a slip of the pen is told now.
+                    read(rig, slot, &file)?;
+                    self.later.push(Later { at, slot, file });
+                    Ok(json!(text))
+                }
+                _ => {
+                    swap(rig, slot, &file, Origin::Control)?;
+                    Ok(json!(said(rig, slot)))
+                }
+            },
+            Command::Shadow { slot, file } => {
+                let name = rig.add_shadow(slot, file)?;
+                Ok(json!(format!(
+                    "{slot}: '{name}' is tried from step {} on",
+                    rig.step
+                )))
+            }
+            Command::Unshadow { name } => {
+                rig.drop_shadow(&name).map_err(|message| anyhow!(message))?;
+                Ok(json!(format!("'{name}' is tried no longer")))
+            }
+            Command::Status => Ok(self.status(rig)),
+        }
+    }
+
+    fn status(&self, rig: &Rig) -> Value {
+        let generations = rig.gate.generations().into_iter();
+        let generations: Params = generations
+            .map(|(slot, generation)| (slot.name().to_owned(), json!(generation)))
+            .collect();
+        let later = self.later.iter();
+        let later: Vec<_> = later
+            .map(|later| json!({"slot": later.slot, "file": later.file, "at": later.at}))
+            .collect();
+        json!({
+            "step": rig.step,
+            "steps": rig.steps,
+            "epoch": rig.now().epoch,
+            "paused": self.paused,
+            "reruns": rig.gate.reruns(),
+            "generations": generations,
+            "later": later,
+            "shadows": rig.shadows.names(),
+            "pid": std::process::id(),
+        })
+    }
+
+    fn swap_what_is_due(&mut self, rig: &mut Rig, records: &mut Records) {
+        let step = rig.step;
+        let due: Vec<_> = self
+            .later
+            .extract_if(.., |later| later.at <= step)
+            .collect();
+        for Later { slot, file, .. } in due {
+            if let Err(error) = swap(rig, slot, &file, Origin::Control) {
+                let error = words(&error);
+                let text =
+                    format!("{slot}: not swapped at step {step}, the live policy stays\n{error}");
+                records.recorder.say(&text);
+            }
+        }
+    }
+}
+
+/// The whole diagnostic of a policy's fault, or the error with its causes.
+fn words(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Fault>() {
+        Some(fault) => fault.report.clone(),
+        None => format!("{error:#}"),
+    }
+}
+
+/// Whether a command changes what the run computes.
+fn changes_the_course(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Set { .. } | Command::Swap { .. } | Command::RollBack { .. }
+    )
+}
+
+/// Records an act of a person that changes nothing of what the run computes.
+fn act(rig: &mut Rig, records: &mut Records, event: &str) -> Result<Value> {
+    let (now, step) = (rig.now(), rig.step);
+    let noted = rig
+        .gate
+        .note_run(event, Params::new(), Origin::Control, now);
+    if let Err(error) = noted {
+        tracing::warn!("the ledger cannot be written: {error}");
+    }
+    let text = format!("{event} after step {step}");
+    records.recorder.say(&text);
+    Ok(json!(text))
+}
+
+fn said(rig: &Rig, slot: Slot) -> String {
+    let generations = rig.gate.generations();
+    let live = generations.iter().find(|(of, _)| *of == slot);
+    let live = live.map_or("none".to_owned(), |(_, generation)| generation.to_string());
+    format!("{slot}: {live} is live from step {} on", rig.step)
+}
+
+fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {
+    let file = match file.extension().is_some_and(|ending| ending == "so") {
+        true => PolicyFile::Plugin(rig.plan.search.find_plugin(slot, file)?),
+        false => PolicyFile::Script(rig.plan.search.find(slot, file)?),
+    };
+    let content = file.read(slot)?;
+    let params = rig.plan.slot(slot).params;
+    let content = content.tried(slot, &params, &rig.gate.staging())?;
+    Ok((file, content))
+}
+
+/// Fills a slot from a file, which is watched from now on.
+pub(super) fn swap(rig: &mut Rig, slot: Slot, file: &Path, origin: Origin) -> Result<()> {
+    let now = rig.now();
+    let (file, content) = read(rig, slot, file)?;
+    let hash = content.hash();
+    match (rig.gate.seated(slot), slot) {
+        (true, _) => rig.rehearsing(|gate, rehearse| {
+            let offered = gate.offer(slot, content, origin, now, rehearse);
+            offered.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))
+        })?,
+        (false, Slot::Schedule) => rig.seat_schedule(content, origin)?,
+        (false, _) => {
+            return Err(anyhow!(
+                "slot '{slot}' has no policy in this run: the inter-image branch is off"
+            ));
+        }
+    }
+    if file.path().is_some() {
+        rig.gate.follow(slot, file, &hash);
+    }
+    Ok(())
+}
+
+/// `KEY=VALUE` arguments as they are set.
+///
+/// # Errors
+/// A text that is none.
+pub fn sets(texts: &[String]) -> Result<Params> {
+    let parsed = texts.iter().map(|text| live::parse(text));
+    Ok(parsed.collect::<Result<Params, _>>()?)
+}

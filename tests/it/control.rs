@@ -1,0 +1,150 @@
+//! Commands to a live run, as a person gives them.
+
+use std::process::Output;
+
+use crate::support::{Dir, Finished, Live};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Gives a command to the run and returns what it answered.
+#[track_caller]
+fn tell(dir: &Dir, run: &Live, verb: &str, args: &[&str]) -> String {
+    let output = ask(dir, run, verb, args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn ask(dir: &Dir, run: &Live, verb: &str, args: &[&str]) -> Output {
+    let folder = run.folder.to_str().unwrap();
+    dir.output(&[&[verb, folder], args].concat())
+}
+
+#[test]
+fn a_live_run_obeys_and_the_ledger_keeps_every_act() {
+    let dir = Dir::new();
+    let mut run = dir.start(&[]);
+    let said = tell(&dir, &run, "pause", &[]);
+    assert!(said.starts_with("paused after step "), "{said}");
+    let status = |run: &Live| -> serde_json::Value {
+        serde_json::from_str(&tell(&dir, run, "status", &[])).unwrap()
+    };
+    let paused = status(&run);
+    assert_eq!(paused["paused"], true);
+    // A paused run still takes changes, and makes no step.
+    let said = tell(&dir, &run, "set", &["optim.lr=0.5", "sampler.pool=32"]);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    let said = tell(&dir, &run, "swap", &["sampler", "samplers/hard.rhai"]);
+    assert!(said.contains("sampler: hard gen 3 is live"), "{said}");
+    tell(&dir, &run, "checkpoint", &[]);
+    let at = paused["step"].as_u64().unwrap();
+    assert_eq!(status(&run)["step"], at);
+    let saved = run
+        .folder
+        .join(format!("checkpoints/step-{at:09}/manifest.json"));
+    assert!(saved.is_file());
+
+    let later = (at + 30).to_string();
+    let said = tell(
+        &dir,
+        &run,
+        "swap",
+        &["boundary", "boundaries/plain.rhai", "--at", &later],
+    );
+    assert!(said.contains("waits for step"), "{said}");
+    tell(&dir, &run, "continue", &[]);
+    run.until(&format!(
+        "boundary: plain gen 2 is live from step {later} on"
+    ));
+    run.steps(1);
+    let said = tell(&dir, &run, "rollback", &["sampler"]);
+    assert!(said.contains("sampler: semi_hard gen 2 is live"), "{said}");
+    run.steps(2);
+    tell(&dir, &run, "stop", &[]);
+    let (run, code) = run.end();
+    assert_eq!(code, Some(0), "{}", run.text);
+
+    assert_every_act_is_kept(&run);
+    assert!(!run.folder.join("control.sock").exists());
+    let folder = run.folder.to_str().unwrap();
+    let (again, said) = dir.again(&["replay", folder, "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+    again.assert_same_bits(&run);
+}
+
+fn assert_every_act_is_kept(run: &Finished) {
+    let ledger = run.lines("swaps.jsonl");
+    let events: Vec<_> = ledger
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    for event in [
+        "paused",
+        "set",
+        "checkpoint",
+        "continued",
+        "rolled_back",
+        "stopped",
+    ] {
+        assert!(events.contains(&event), "{event}: {events:?}");
+    }
+    let control = ledger.iter().filter(|line| line["origin"] == "control");
+    assert_eq!(control.count(), 9, "{events:?}");
+}
+
+/// What is asked of a live run, and why it refuses; the run has the bits of one of which nothing was asked.
+const REFUSED: &[(&str, &[&str], &str)] = &[
+    ("set", &["model.dim=3"], "cannot change while a run goes on"),
+    ("set", &["optim.lr=fast"], "expected f64"),
+    ("set", &["optim.momentum=3"], "momentum"),
+    ("set", &["sampler.pool=many"], "expected a number"),
+    (
+        "set",
+        &["sampler.script=x.rhai"],
+        "sandbox swap RUN sampler FILE",
+    ),
+    (
+        "swap",
+        &["sampler", "nowhere.rhai"],
+        "no script 'nowhere.rhai'",
+    ),
+    (
+        "swap",
+        &["sampler", "labels/online.rhai"],
+        "expected a script for slot 'sampler'",
+    ),
+    ("swap", &["sampler", "broken.rhai"], "did you mean 'topk'"),
+    ("swap", &["smapler", "samplers/hard.rhai"], "sampler"),
+    ("rollback", &["labels"], "there is none to go back to"),
+    ("unshadow", &["nobody"], "shadow"),
+];
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let dir = Dir::new();
+    let broken = "//! slot: sampler\nfn decide(ctx) { ctx.similarity.topkk(3) }";
+    dir.write("broken.rhai", broken);
+    let mut run = dir.start(&[]);
+    for (verb, args, expected) in REFUSED {
+        let output = ask(&dir, &run, verb, args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{verb} {args:?}: {said}");
+        assert!(said.contains(expected), "{verb} {args:?}: {said}");
+        run.steps(1);
+    }
+    run.steps(2);
+    let run = run.stop();
+    let mut quiet = dir.start(&["--no-watch"]);
+    quiet.steps(run.losses().len().min(2_000));
+    let quiet = quiet.stop();
+    run.assert_same_losses(&quiet);
+
+    // The run is over.
+    let folder = run.folder.to_str().unwrap();
+    let output = dir.output(&["pause", folder]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is not live: sandbox resume"));
+    let output = dir.output(&["pause", "nowhere"]);
+    assert!(text(&output.stderr).contains("no run 'nowhere': it is no folder"));
+}

@@ -1,0 +1,247 @@
+//! Runs that are cut, and go on as if they had not been.
+
+use std::fs;
+
+use crate::support::{Dir, Finished, Live};
+
+const SCRIPT: &str = "samplers/semi_hard.rhai";
+
+/// Two hundred steps, and everything saved at each seventh.
+const WHOLE: &[&str] = &["--steps", "200", "--set", "checkpoint.every=7"];
+
+/// Kills the run without a warning once it has said that so many steps are done.
+fn cut(mut run: Live, step: u64) -> Finished {
+    run.until(&format!("step {step}/"));
+    run.stop()
+}
+
+fn status(run: &Finished, key: &str) -> serde_json::Value {
+    let text = fs::read_to_string(run.folder.join("run.json")).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()[key].clone()
+}
+
+#[test]
+fn a_run_that_is_killed_twenty_times_has_the_bits_of_one_that_was_not() {
+    let dir = Dir::new();
+    let whole = dir.train(WHOLE);
+    let mut run = dir.start(WHOLE).stop();
+    // Each time some ten steps further, and never at the same place between two checkpoints.
+    for step in (15..190).step_by(10).chain([190]) {
+        run = cut(dir.resume(&run, &[]), step);
+    }
+    let (run, code) = dir.resume(&run, &[]).end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    assert_eq!(run.digests().len(), 20);
+    run.assert_same_bits(&whole);
+    assert_eq!(status(&run, "status"), "finished");
+    assert_eq!(status(&run, "steps"), 200);
+    let resumed = run.lines("swaps.jsonl");
+    let resumed = resumed.iter().filter(|line| line["event"] == "resumed");
+    assert_eq!(resumed.count(), 20);
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
+    let dir = Dir::new();
+    let args = ["--steps", "40"];
+    let whole = dir.train(&args);
+    let run = cut(dir.start(&args), 25);
+    let (run, code) = dir.resume(&run, &[]).end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    run.assert_same_bits(&whole);
+    assert_eq!(run.ledger("sampler", "started").len(), 1);
+}
+
+/// What was swapped after the checkpoint is swapped again at its step, though the file holds something else by now; what was saved
+/// while nobody watched is taken when that is done.
+#[test]
+fn swaps_after_the_checkpoint_are_done_again_and_later_saves_are_taken() {
+    let dir = Dir::new();
+    let text = dir.copy_script(SCRIPT);
+    let path = format!("scripts/{SCRIPT}");
+    let mut run = dir.start(&["--script", SCRIPT, "--set", "checkpoint.every=1000000"]);
+    dir.write(&path, &text.replace("positives: 1,", "positives: 2,"));
+    run.until("sampler: semi_hard gen 2 is live");
+    dir.write(&path, "//! slot: sampler\nfn decide(ctx) { ctx.no }");
+    run.until("sampler: refused");
+    dir.write(&path, &text.replace("positives: 1,", "positives: 3,"));
+    run.until("sampler: semi_hard gen 3 is live");
+    run.until("has passed its trial");
+    run.steps(4);
+    let first = run.stop();
+    let before = first.losses();
+
+    dir.write(&path, &text.replace("positives: 1,", "positives: 4,"));
+    let mut run = dir.resume(&first, &[]);
+    run.until("doing again what its ledger says");
+    let line = run.until("sampler: semi_hard gen 4 is live");
+    run.steps(2);
+    let run = run.stop();
+    let at = run.ledger("sampler", "live");
+    let steps: Vec<_> = at
+        .iter()
+        .map(|line| line["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(
+        steps.len(),
+        3,
+        "each swap stands in the ledger once: {at:?}"
+    );
+    assert!(line.contains(&format!("from step {} on", steps[2])));
+    assert!(steps[2] > steps[1]);
+    // Up to the new swap the second time is the first time.
+    let after = run.losses();
+    let after = &after[before.len()..];
+    let common = after.iter().filter(|(step, _)| *step <= steps[2]);
+    let common: Vec<_> = common
+        .filter(|line| before.iter().any(|old| old.0 == line.0))
+        .collect();
+    assert!(common.len() > 4, "{steps:?}: {before:?}, {after:?}");
+    assert!(common.iter().all(|line| before.contains(line)));
+}
+
+#[test]
+fn values_change_at_a_resume_and_the_ledger_says_so() {
+    let dir = Dir::new();
+    let run = cut(dir.start(WHOLE), 50);
+    let set = ["--set", "optim.lr=0.001", "--set", "sampler.negatives=8"];
+    let (run, code) = dir.resume(&run, &set).end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    let ledger = run.lines("swaps.jsonl");
+    let set = ledger.iter().find(|line| line["event"] == "set").unwrap();
+    let at = set["step"].as_u64().unwrap();
+    assert_eq!(set["set"]["optim.lr"], 0.001);
+    assert_eq!(set["origin"], "command");
+    let live = run.ledger("sampler", "live");
+    assert_eq!(live[0]["params"]["negatives"], 8);
+    let metrics = run.lines("metrics.jsonl");
+    let lr = |step| {
+        let lines = metrics.iter().rev();
+        let mut lines = lines.filter(|line| line["step"] == step);
+        lines.next().unwrap()["train/lr"].as_f64().unwrap()
+    };
+    assert!(lr(at + 5 - at % 5) < 0.0011 && lr(at - at % 5) > 0.04);
+    // Cut again, it goes on with the values that it was given.
+    let (again, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("same  bit for bit up to step 200"), "{said}");
+    again.assert_same_bits(&run);
+}
+
+/// What is asked, and what is said of it. Nothing is changed by any.
+const REFUSED: &[(&[&str], &str)] = &[
+    (
+        &["--set", "model.dim=32"],
+        "model.dim: cannot change while a run goes on",
+    ),
+    (&["--set", "optim.lrr=1"], "did you mean 'optim.lr'"),
+    (&["--set", "sampler.pol=3"], "no parameter of 'semi_hard'"),
+    (&["--set", "optim.lr"], "expected KEY=VALUE"),
+    (&["--device", "cuda:7"], "cuda"),
+    (&["--data", "nowhere"], "nowhere"),
+];
+
+#[test]
+fn what_cannot_be_resumed_is_told_and_nothing_is_changed() {
+    let dir = Dir::new();
+    let mut live = dir.start(WHOLE);
+    let folder = live.folder.to_str().unwrap().to_owned();
+    let refused = |args: &[&str]| {
+        let output = dir.output(&[&["resume", &folder], args].concat());
+        assert!(!output.status.success(), "{args:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    live.until("step 30/");
+    assert!(refused(&[]).contains("is live: another process trains in it"));
+    let run = live.stop();
+    let ledger = fs::read(run.folder.join("swaps.jsonl")).unwrap();
+    for (args, expected) in REFUSED {
+        let said = refused(args);
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    assert_eq!(fs::read(run.folder.join("swaps.jsonl")).unwrap(), ledger);
+
+    // A damaged checkpoint is passed over, and where all are damaged that is said.
+    let checkpoints = fs::read_dir(run.folder.join("checkpoints")).unwrap();
+    for checkpoint in checkpoints {
+        let file = checkpoint.unwrap().path().join("model.safetensors");
+        let mut bytes = fs::read(&file).unwrap();
+        let at = bytes.len() - 3;
+        bytes[at] ^= 1;
+        fs::write(&file, bytes).unwrap();
+    }
+    let said = refused(&[]);
+    assert!(said.contains("none of the 2 checkpoints"), "{said}");
+    let said = String::from_utf8(dir.output(&["resume", "nowhere"]).stderr).unwrap();
+    assert!(said.contains("no run 'nowhere': it is no folder"), "{said}");
+}
+
+#[test]
+fn a_signal_saves_everything_and_says_how_to_go_on() {
+    let dir = Dir::new();
+    let whole = dir.train(&["--steps", "120"]);
+    for signal in ["INT", "TERM"] {
+        let mut run = dir.start(&["--steps", "120"]);
+        run.until("step 40/");
+        let pid = run.pid().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status();
+        assert!(sent.unwrap().success());
+        let (stopped, code) = run.end();
+        assert_eq!(code, Some(0), "{}", stopped.text);
+        assert_eq!(status(&stopped, "status"), "interrupted");
+        let (run, code) = dir.resume(&stopped, &[]).end();
+        assert_eq!(code, Some(0), "{}", run.text);
+        run.assert_same_bits(&whole);
+        assert_eq!(run.digests().len(), 12);
+    }
+}
+
+/// The script makes a step so long that the second signal comes before its end.
+#[test]
+fn a_second_signal_leaves_at_once_and_nothing_is_lost_but_the_steps_since_the_checkpoint() {
+    let dir = Dir::new();
+    let text = dir.copy_script(SCRIPT);
+    let slow =
+        "fn decide(ctx) {\n    if ctx.step >= 15 { let n = 0; while n < 1_000_000 { n += 1; } }";
+    dir.write(
+        &format!("scripts/{SCRIPT}"),
+        &text.replace("fn decide(ctx) {", slow),
+    );
+    let args = ["--script", SCRIPT, "--set", "checkpoint.every=10"];
+    let mut run = dir.start(&args);
+    run.until("step 15/");
+    let pid = run.pid().to_string();
+    let interrupt = || {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", "INT", &pid])
+            .status();
+        assert!(sent.unwrap().success());
+    };
+    interrupt();
+    run.until("once more leaves at once");
+    interrupt();
+    let (run, code) = run.end();
+    assert_eq!(code, Some(130), "{}", run.text);
+    assert_eq!(status(&run, "status"), "running");
+    let mut run = dir.resume(&run, &[]);
+    run.until("goes on from step 10 of");
+    run.until("step 15/");
+}
+
+/// Of what TensorBoard reads, a resumed run says nothing twice: an event file's START makes it forget what it says anew.
+#[test]
+fn a_resumed_run_says_each_step_once_to_tensorboard() {
+    let dir = Dir::new();
+    let run = cut(dir.start(WHOLE), 33 / 5 * 5);
+    let run = cut(dir.resume(&run, &[]), 65);
+    let (run, _) = dir.resume(&run, &[]).end();
+    let files = fs::read_dir(&run.folder).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(files.filter(|name| name.starts_with("events.")).count(), 3);
+    // Of two lines with one step the later one counts, here as there.
+    let mut steps: Vec<_> = run.losses().iter().map(|(step, _)| *step).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    assert_eq!(steps, (1..=40).map(|n| n * 5).collect::<Vec<_>>());
+}

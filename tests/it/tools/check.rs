@@ -1,0 +1,194 @@
+//! `sandbox check --watch`, its SARIF log, and what an editor makes of its lines.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::said;
+use crate::support::{Dir, repo};
+
+#[test]
+fn a_watched_script_is_checked_at_each_save() {
+    let dir = Dir::empty();
+    let good = "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.index.unsqueeze(1), negatives: ctx.index.unsqueeze(1) } }\n";
+    dir.write("mine.rhai", good);
+    let mut child = dir
+        .sandbox(&["check", "--watch", "mine.rhai"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let mut round = || -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        while lines
+            .last()
+            .is_none_or(|line| !line.contains("watching 1 file"))
+        {
+            lines.push(out.next().unwrap());
+        }
+        lines
+    };
+    let first = round();
+    assert_eq!(
+        first[0], "checking 1 file",
+        "no control characters without a terminal"
+    );
+    assert!(first[1].starts_with("mine.rhai: ok, sampler"), "{first:?}");
+    dir.write("mine.rhai", &good.replace("unsqueeze", "unsqeeze"));
+    let second = round().join("\n");
+    assert!(
+        second.contains("error: unknown function 'unsqeeze'\n --> mine.rhai:2:"),
+        "{second}"
+    );
+    assert!(
+        second.ends_with("1 cannot be used; watching 1 file, Ctrl-C ends"),
+        "{second}"
+    );
+    dir.write("mine.rhai", good);
+    assert!(round().join("\n").contains("all can be used"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let (code, _, err) = said(&dir.output(&["check", "--watch", "samplers/hard.rhai"]));
+    assert!(code == 2 && err.contains("it cannot be watched"), "{err}");
+}
+
+#[test]
+fn a_sarif_log_has_what_the_schema_requires() {
+    let dir = Dir::empty();
+    dir.write(
+        "my scripts/broken.rhai",
+        "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
+    );
+    let args = [
+        "check",
+        "--format",
+        "sarif",
+        "my scripts/broken.rhai",
+        "samplers/hard.rhai",
+        "nowhere.rhai",
+    ];
+    let (code, out, _) = said(&dir.output(&args));
+    assert_eq!(code, 2);
+    let log: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    assert_eq!(driver["name"], "sandbox");
+    let rules: Vec<_> = driver["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["id"].as_str().unwrap())
+        .collect();
+    let mut distinct = rules.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), rules.len());
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2, "a script that can be used is no result");
+    for result in results {
+        let index = result["ruleIndex"].as_u64().unwrap() as usize;
+        assert_eq!(result["ruleId"], rules[index]);
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let region = &result["locations"][0]["physicalLocation"]["region"];
+        assert!(
+            region["startLine"].as_u64().unwrap() >= 1
+                && region["startColumn"].as_u64().unwrap() >= 1
+        );
+    }
+    let place = &results[0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "my%20scripts/broken.rhai");
+    assert_eq!(
+        (
+            &place["region"]["startLine"],
+            &place["region"]["startColumn"]
+        ),
+        (&Value::from(3), &Value::from(20))
+    );
+    assert_eq!(results[0]["ruleId"], "compile");
+    assert!(
+        results[0]["properties"]["report"]
+            .as_str()
+            .unwrap()
+            .contains("did you mean 'topk'?")
+    );
+    assert_eq!(results[1]["ruleId"], "missing");
+}
+
+/// What VS Code is told of the output is what the output is.
+#[test]
+fn the_problem_matcher_finds_every_diagnostic() {
+    let text = fs::read_to_string(repo().join("examples/vscode/tasks.json")).unwrap();
+    let tasks: Value = serde_json::from_str(&text).unwrap();
+    let dir = Dir::empty();
+    dir.write(
+        "broken.rhai",
+        "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
+    );
+    dir.write("failing_test.rhai", "fn test_it() { assert_eq(1, 2); }\n");
+    let checked = said(&dir.output(&["check", "broken.rhai"])).1;
+    let tested = said(&dir.output(&["test", "."])).1;
+    for task in tasks["tasks"].as_array().unwrap() {
+        let verb = task["args"][0].as_str().unwrap();
+        let (output, expected) = match verb {
+            "check" => (
+                &checked,
+                ["unknown function 'topkk'", "broken.rhai", "3", "20"],
+            ),
+            _ => (
+                &tested,
+                [
+                    "assert_eq failed: got 1, expected 2",
+                    "./failing_test.rhai",
+                    "1",
+                    "16",
+                ],
+            ),
+        };
+        assert_eq!(
+            problems(&task["problemMatcher"], output),
+            [expected.map(str::to_owned)],
+            "{output}"
+        );
+        let background = &task["problemMatcher"]["background"];
+        for (pattern, line) in [
+            ("beginsPattern", "checking 1 file"),
+            (
+                "endsPattern",
+                "1 cannot be used; watching 1 file, Ctrl-C ends",
+            ),
+        ] {
+            if let Some(pattern) = background[pattern].as_str() {
+                assert!(Regex::new(pattern).unwrap().is_match(line), "{pattern}");
+            }
+        }
+    }
+}
+
+/// Message, file, line and column of what a problem matcher with two patterns finds in two lines that follow each other.
+fn problems(matcher: &Value, output: &str) -> Vec<[String; 4]> {
+    let pattern =
+        |at: usize| Regex::new(matcher["pattern"][at]["regexp"].as_str().unwrap()).unwrap();
+    let group = |at: usize, name: &str| matcher["pattern"][at][name].as_u64().unwrap() as usize;
+    let (first, second) = (pattern(0), pattern(1));
+    let lines: Vec<_> = output.lines().collect();
+    let pairs = lines.windows(2);
+    pairs
+        .filter_map(|pair| {
+            let (message, place) = (first.captures(pair[0])?, second.captures(pair[1])?);
+            let place = |name: &str| place[group(1, name)].to_owned();
+            Some([
+                message[group(0, "message")].to_owned(),
+                place("file"),
+                place("line"),
+                place("column"),
+            ])
+        })
+        .collect()
+}
