@@ -26,8 +26,8 @@ pub struct Live {
 pub struct Swap {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// schedule, labels, sampler or boundary.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -51,8 +51,8 @@ pub struct Set {
 pub struct RollBack {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    /// schedule, labels, sampler or boundary.
+    #[arg(value_parser = slot)]
     pub slot: Slot,
 }
 
@@ -62,7 +62,7 @@ pub struct Shadow {
     #[command(flatten)]
     live: Live,
     /// labels, sampler or boundary.
-    #[arg(value_parser = super::plugin::slot)]
+    #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -75,6 +75,10 @@ pub struct Unshadow {
     live: Live,
     /// The shadow's name, as its tags have it: shadow/NAME/...
     pub name: String,
+}
+
+fn slot(name: &str) -> Result<Slot, String> {
+    Slot::named(name).ok_or_else(|| "expected schedule, labels, sampler or boundary".to_owned())
 }
 
 impl Live {
