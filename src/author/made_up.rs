@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Map};
+use rhai::Map;
 use tch::{Device, Kind, Tensor};
 
 use super::contexts::{self, BANK, MOMENT};
+use super::schedules;
 use super::sizes::Sizes;
 use crate::bank::{Bank, segment_mean, unit_rows};
 use crate::policy::script::testing::MakeUp;
@@ -13,7 +14,7 @@ use crate::policy::script::{Fields, vocabulary};
 use crate::policy::{Now, Slot};
 use crate::sampler::Similarity;
 use crate::train::seed::{Purpose, seed_torch};
-use crate::{boundary, config::suggest, labels, sampler, schedule};
+use crate::{boundary, config::suggest, labels, sampler};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 const INT: (Kind, Device) = (Kind::Int64, Device::Cpu);
@@ -46,10 +47,13 @@ pub fn make_up_context(slot: Slot, given: &Map) -> Result<Fields, String> {
     let now = moment(&given)?;
     seed_torch(now.seed, Purpose::Rehearsal, 0, 0);
     tch::no_grad(|| match slot {
+        Slot::Schedule => {
+            let (base, last) = (given.map("base")?, given.map("last")?);
+            schedules::fields(base, last, given.number("lr", 0.03)?, now)
+        }
         Slot::Labels => of_labels(&given, function, now),
         Slot::Sampler => of_sampler(&given, now),
         Slot::Boundary => of_boundary(&given, now),
-        Slot::Schedule => of_schedule(&given, now),
     })
 }
 
@@ -134,32 +138,6 @@ fn of_boundary(given: &Given<'_>, now: Now) -> Result<Fields, String> {
         valid: &valid,
         temperature: given.number("temperature", 0.2)?,
         now,
-    }))
-}
-
-/// Numbers as the shipped configurations have them, unless they are given; nothing was done before.
-fn of_schedule(given: &Given<'_>, now: Now) -> Result<Fields, String> {
-    let lr = given.number("lr", 0.03)?;
-    let base = given.map("base")?.unwrap_or_else(|| {
-        let base = [
-            ("optim.lr", lr),
-            ("loss.intra", 0.75),
-            ("loss.inter", 0.25),
-            ("inter.temperature", 0.2),
-            ("method.temperature", 0.2),
-            ("method.momentum", 0.999),
-            ("bank.momentum", 1.0),
-            ("sampler.pool", 0.1),
-            ("boundary.margin", -0.5),
-        ];
-        let base = base.into_iter();
-        base.map(|(name, number)| (name.into(), number.into()))
-            .collect()
-    });
-    let last = Dynamic::from_map(given.map("last")?.unwrap_or_default());
-    let base = Dynamic::from_map(base);
-    Ok(schedule::script::fields((1000, now), lr, base, move || {
-        Ok(last.clone())
     }))
 }
 

@@ -6,6 +6,7 @@ pub mod contexts;
 pub mod find;
 mod made_up;
 pub mod recorded;
+mod schedules;
 mod sizes;
 pub mod template;
 pub mod trials;

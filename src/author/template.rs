@@ -17,6 +17,10 @@ pub struct Template {
 /// A working script for a slot, with tests that it passes.
 pub fn of(slot: Slot, name: &str) -> Template {
     let (script, tests) = match slot {
+        Slot::Schedule => (
+            include_str!("templates/schedule.rhai"),
+            include_str!("templates/schedule_test.rhai"),
+        ),
         Slot::Labels => (
             include_str!("templates/labels.rhai"),
             include_str!("templates/labels_test.rhai"),
@@ -28,10 +32,6 @@ pub fn of(slot: Slot, name: &str) -> Template {
         Slot::Boundary => (
             include_str!("templates/boundary.rhai"),
             include_str!("templates/boundary_test.rhai"),
-        ),
-        Slot::Schedule => (
-            include_str!("templates/schedule.rhai"),
-            include_str!("templates/schedule_test.rhai"),
         ),
     };
     Template {

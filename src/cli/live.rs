@@ -26,7 +26,7 @@ pub struct Live {
 pub struct Swap {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler, boundary or schedule.
+    /// schedule, labels, sampler or boundary.
     #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
@@ -51,7 +51,7 @@ pub struct Set {
 pub struct RollBack {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler, boundary or schedule.
+    /// schedule, labels, sampler or boundary.
     #[arg(value_parser = slot)]
     pub slot: Slot,
 }
@@ -61,7 +61,7 @@ pub struct RollBack {
 pub struct Shadow {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler, boundary or schedule.
+    /// labels, sampler or boundary.
     #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
@@ -75,6 +75,10 @@ pub struct Unshadow {
     live: Live,
     /// The shadow's name, as its tags have it: shadow/NAME/...
     pub name: String,
+}
+
+fn slot(name: &str) -> Result<Slot, String> {
+    Slot::named(name).ok_or_else(|| "expected schedule, labels, sampler or boundary".to_owned())
 }
 
 impl Live {
@@ -179,11 +183,6 @@ impl Unshadow {
     pub fn execute(self) -> Result<()> {
         self.live.tell(&Command::Unshadow { name: self.name })
     }
-}
-
-fn slot(name: &str) -> Result<Slot, String> {
-    let names = Slot::ALL.map(Slot::name).join(", ");
-    Slot::named(name).ok_or_else(|| format!("expected one of {names}"))
 }
 
 /// The path as the run can find it, whatever its working directory: that of a file here, or the name of a shipped script.

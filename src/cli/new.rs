@@ -35,7 +35,7 @@ pub enum What {
     Labels(script::NewScript),
     /// A script that draws the decision boundary.
     Boundary(script::NewScript),
-    /// A script that gives numbers a step: learning rate, weights, temperatures, other scripts' parameters.
+    /// A script that gives learning rate, temperatures, weights and other numbers for each step.
     Schedule(script::NewScript),
     /// A policy in a shared library.
     Plugin(NewPlugin),

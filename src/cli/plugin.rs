@@ -47,6 +47,7 @@ pub struct Probe {
     pub json: bool,
 }
 
+/// A slot that plugins fill.
 pub(super) fn slot(name: &str) -> Result<Slot, String> {
     const EXPECTED: &str = "expected labels, sampler or boundary";
     match Slot::named(name) {

@@ -266,24 +266,16 @@ fn check(config: &Config) -> Result<(), Error> {
     })
 }
 
-/// A schedule is a script, and parameters are one's.
+/// A schedule is a script.
 fn check_schedule(schedule: &SlotConfig) -> Result<(), Error> {
-    let bad = |key: &str, message: String| Error::Value {
-        key: format!("schedule.{key}"),
-        message,
-    };
-    if !schedule.plugin.as_os_str().is_empty() {
-        let found = schedule.plugin.display();
-        let message = format!("expected none, found '{found}': this slot is a script's only");
-        return Err(bad("plugin", message));
+    if schedule.plugin.as_os_str().is_empty() {
+        return Ok(());
     }
-    match schedule.params.keys().next() {
-        Some(param) if schedule.script.as_os_str().is_empty() => {
-            let message = format!("expected a script that has the parameter '{param}', found none");
-            Err(bad("script", message))
-        }
-        _ => Ok(()),
-    }
+    let found = schedule.plugin.display();
+    Err(Error::Value {
+        key: "schedule.plugin".into(),
+        message: format!("expected none, found '{found}': this slot is a script's only"),
+    })
 }
 
 /// The ranges of the two branches' numbers.

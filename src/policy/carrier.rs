@@ -77,6 +77,13 @@ impl Policy {
         }
     }
 
+    /// Puts numbers in the place of its parameters until the next call; empty ones end it. A plugin's are fixed when it is made.
+    pub fn override_params(&mut self, given: &Params) {
+        if let Policy::Script(script) = self {
+            script.override_params(given);
+        }
+    }
+
     /// That it has a parameter of this name.
     ///
     /// # Errors
@@ -88,13 +95,6 @@ impl Policy {
         let content = self.content();
         let message = params::no_such(self.slot(), content.name(), name, self.params());
         Err(Fault::new(self.slot(), Kind::Contract, message))
-    }
-
-    /// Puts numbers in the place of its parameters until the next call; empty ones end it. A plugin's are fixed when it is made.
-    pub fn override_params(&mut self, given: &Params) {
-        if let Policy::Script(script) = self {
-            script.override_params(given);
-        }
     }
 
     /// What its calls cost since this was last asked.

@@ -3,7 +3,7 @@
 
 mod last;
 mod names;
-pub(crate) mod script;
+pub mod script;
 
 use std::collections::BTreeMap;
 

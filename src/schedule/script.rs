@@ -5,41 +5,32 @@ use tch::Device;
 
 use super::{Context, Number, Numbers, Schedule};
 use crate::policy::script::{Fields, Script, answer};
-use crate::policy::{Budget, Fault, Now, Slot};
+use crate::policy::{Budget, Fault, Slot};
 
-impl Schedule for Script {
-    fn decide(&mut self, ctx: &Context<'_>) -> Result<Numbers, Fault> {
-        let base = ctx
-            .offer
-            .numbers()
-            .map(|(name, number)| (name, number.into()));
-        let last = ctx.last.clone();
-        let last = move || {
+/// What a script finds in `ctx`.
+pub fn fields(ctx: &Context<'_>) -> Fields {
+    let base = ctx.offer.numbers();
+    let base = base.map(|(name, number)| (name, number.into()));
+    let last = ctx.last.clone();
+    Fields::new(Slot::Schedule, ctx.rows, Device::Cpu, ctx.now)
+        .with("lr", ctx.lr)
+        .with("base", map(base))
+        .with_lazy("last", move || {
             let last = last.read()?;
             let last = last.iter().map(|(name, number)| (name, (*number).into()));
             Ok(map(last))
-        };
-        let fields = fields((ctx.rows, ctx.now), ctx.lr, map(base), last);
-        let decision = self.call("decide", fields, Budget::DECIDE)?;
+        })
+}
+
+impl Schedule for Script {
+    fn decide(&mut self, ctx: &Context<'_>) -> Result<Numbers, Fault> {
+        let decision = self.call("decide", fields(ctx), Budget::DECIDE)?;
         numbers(&decision).map_err(|message| self.output_fault("decide", message))
     }
 
     fn refuse(&self, message: String) -> Fault {
         self.output_fault("decide", message)
     }
-}
-
-/// What a schedule finds in `ctx`: `base` and `last` are maps from names to numbers.
-pub(crate) fn fields(
-    (rows, now): (i64, Now),
-    lr: f64,
-    base: Dynamic,
-    last: impl Fn() -> Result<Dynamic, String> + 'static,
-) -> Fields {
-    Fields::new(Slot::Schedule, rows, Device::Cpu, now)
-        .with("lr", lr)
-        .with("base", base)
-        .with_lazy("last", last)
 }
 
 fn map<'a>(numbers: impl Iterator<Item = (&'a String, Dynamic)>) -> Dynamic {
@@ -56,8 +47,11 @@ impl From<Number> for Dynamic {
     }
 }
 
-/// The numbers of a map; a text that names the first that is none.
-fn numbers(decision: &Dynamic) -> Result<Numbers, String> {
+/// The numbers of a map.
+///
+/// # Errors
+/// A text that names the first that is none.
+pub fn numbers(decision: &Dynamic) -> Result<Numbers, String> {
     let Some(map) = decision.read_lock::<Map>() else {
         return Err(format!(
             "expected a map from names to numbers, found {}",

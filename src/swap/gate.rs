@@ -84,18 +84,18 @@ impl Gate {
         overrides: Params,
         now: Now,
     ) -> io::Result<()> {
-        self.seat_later(policy.into(), overrides, (now, Origin::Run))
+        self.seat_asked(policy.into(), overrides, (now, Origin::Run))
     }
 
-    /// Seats the first generation of a slot that had none when the run began.
+    /// The same in a run that has begun without it, because somebody asks for it.
     ///
     /// # Errors
     /// Those of the ledger.
-    pub fn seat_later(
+    pub fn seat_asked(
         &mut self,
         policy: Policy,
         overrides: Params,
-        (now, origin): (Now, Origin),
+        when: (Now, Origin),
     ) -> io::Result<()> {
         let (slot, content) = (policy.slot(), policy.content());
         let change = Change {
@@ -106,11 +106,11 @@ impl Gate {
             text: policy.text(),
             state: None,
             fault: None,
-            step: now.step,
+            step: when.0.step,
         };
         let files = self.ledger.store(&content)?;
         let subject = Subject::of(&content, policy.params(), files);
-        self.write(&change, subject, (now, origin))?;
+        self.write(&change, subject, when)?;
         let generation = change.generation.clone();
         let seat = Seat::first(Installed { policy, generation }, overrides);
         self.seats.insert(slot, seat);
@@ -248,17 +248,19 @@ impl Gate {
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
-        let slot = about.slot;
-        let content = about.content(self.rerun.policies())?;
+        let (slot, content) = (about.slot, self.stored(about)?);
         let seat = self.seats.get(&slot);
         let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
         let content = content.tried(slot, &overrides, &self.staging())?;
         self.offer(slot, content, origin, now, rehearse)
     }
 
-    /// Where the files of the policies lie that a ledger says done again.
-    pub fn stored(&self) -> &Path {
-        self.rerun.policies()
+    /// The stored policy that a line of the ledger names which is done again.
+    ///
+    /// # Errors
+    /// A file that is not there any more.
+    pub fn stored(&self, about: &About) -> Result<Content, Fault> {
+        about.content(self.rerun.policies())
     }
 
     /// Takes what was saved: builds and rehearses it, and makes it live or refuses it. Called between two steps.

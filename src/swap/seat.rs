@@ -31,7 +31,7 @@ pub(super) struct Seat {
     /// The generations to roll back to, the last one on top, each with its state as it was when it left.
     pub(super) before: Vec<Installed>,
     pub(super) overrides: Params,
-    /// What the schedule gave the slot in this step.
+    /// What the schedule gives the slot in this step.
     pub(super) given: Params,
     /// Generations that ever sat here.
     pub(super) numbers: u32,

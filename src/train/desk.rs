@@ -249,20 +249,19 @@ fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {
 pub(super) fn swap(rig: &mut Rig, slot: Slot, file: &Path, origin: Origin) -> Result<()> {
     let now = rig.now();
     let (file, content) = read(rig, slot, file)?;
-    if slot == Slot::Schedule && !rig.gate.seated(slot) {
-        return Ok(rig.seat_schedule(file, origin)?);
-    }
     let hash = content.hash();
-    if !rig.gate.seated(slot) {
-        return Err(anyhow!(
-            "slot '{slot}' has no policy in this run: the inter-image branch is off"
-        ));
+    match (rig.gate.seated(slot), slot) {
+        (true, _) => rig.rehearsing(|gate, rehearse| {
+            let offered = gate.offer(slot, content, origin, now, rehearse);
+            offered.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))
+        })?,
+        (false, Slot::Schedule) => rig.seat_schedule(content, origin)?,
+        (false, _) => {
+            return Err(anyhow!(
+                "slot '{slot}' has no policy in this run: the inter-image branch is off"
+            ));
+        }
     }
-    let offered = rig.rehearsing(|gate, rehearse| {
-        let offered = gate.offer(slot, content, origin, now, rehearse);
-        offered.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))
-    });
-    offered?;
     if file.path().is_some() {
         rig.gate.follow(slot, file, &hash);
     }

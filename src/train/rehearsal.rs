@@ -148,7 +148,7 @@ pub(super) fn numbers(plan: &Plan, policies: &[Policy]) -> Offer {
 
 /// What a schedule may give in some run: every name, with the numbers of the configuration and the scripts that hold unless
 /// others are named.
-pub(super) fn any_numbers() -> &'static Offer {
+pub fn any_numbers() -> &'static Offer {
     static OFFER: OnceLock<Offer> = OnceLock::new();
     OFFER.get_or_init(make_any_numbers)
 }

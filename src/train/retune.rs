@@ -97,9 +97,9 @@ impl Rig {
         if line.event == Event::RolledBack.name() {
             return Ok(self.gate.roll_back(about.slot, line.origin, now)?);
         }
-        if line.event == Event::Started.name() {
-            let content = about.content(self.gate.stored())?;
-            return Ok(self.seat_schedule_of(content, line.origin)?);
+        if about.slot == Slot::Schedule && !self.gate.seated(Slot::Schedule) {
+            let content = self.gate.stored(about)?;
+            return Ok(self.seat_schedule(content, line.origin)?);
         }
         self.rehearsing(|gate, rehearse| gate.redo(about, line.origin, now, rehearse))?;
         Ok(())

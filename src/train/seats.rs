@@ -37,6 +37,45 @@ impl Rig {
         Ok(())
     }
 
+    /// Seats the first generation of slot `schedule` in a run that has none, between two steps: with the plan's parameters, and
+    /// rehearsed on the numbers of the step that comes, unless a ledger says that it was seated before.
+    ///
+    /// # Errors
+    /// Why it cannot be used: nothing has changed then. So too where the slot has a policy: that one is swapped.
+    pub fn seat_schedule(&mut self, content: Content, origin: Origin) -> Result<(), Fault> {
+        let (slot, now) = (Slot::Schedule, self.now());
+        let params = self.plan.slot(slot).params;
+        let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
+        if self.gate.seated(slot) {
+            let message = "the slot has a policy: expected none".to_owned();
+            return refused(Kind::Contract, message);
+        }
+        let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
+        if !self.redoing {
+            let offer = self.offer(now);
+            let ctx = schedule::Context {
+                lr: self.plan.config.optim.lr,
+                offer: &offer,
+                last: &self.last,
+                rows: self.train.images().len() as i64,
+                now,
+            };
+            policy.without_trace(|policy| {
+                schedule::run(policy, &ctx)?;
+                policy.save_state().map(drop)
+            })?;
+            policy.take_cost();
+        }
+        match self.gate.seat_asked(policy, params, (now, origin)) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let message =
+                    format!("the ledger cannot be written, so nothing is seated: {error}");
+                refused(Kind::State, message)
+            }
+        }
+    }
+
     fn seat(&mut self, policy: Policy) -> Result<()> {
         let (params, now) = (self.plan.slot(policy.slot()).params, self.now());
         let seat = self.gate.seat(policy, params, now);
@@ -62,55 +101,6 @@ impl Rig {
             }
         }
     }
-
-    /// Seats the first generation of slot `schedule` in a run that has none, between two steps, and watches its file: built with
-    /// the plan's parameters and rehearsed on the numbers of the step that comes.
-    ///
-    /// # Errors
-    /// Why it cannot be used: nothing has changed then. So too where the slot has a policy: that one is swapped.
-    pub fn seat_schedule(&mut self, file: PolicyFile, origin: Origin) -> Result<(), Fault> {
-        let content = file.read(Slot::Schedule)?;
-        let hash = content.hash();
-        self.seat_schedule_of(content, origin)?;
-        if file.path().is_some() {
-            self.gate.follow(Slot::Schedule, file, &hash);
-        }
-        Ok(())
-    }
-
-    /// The same with a content that was read already, and without watching.
-    pub(super) fn seat_schedule_of(
-        &mut self,
-        content: Content,
-        origin: Origin,
-    ) -> Result<(), Fault> {
-        let (slot, now) = (Slot::Schedule, self.now());
-        let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
-        if self.gate.seated(slot) {
-            let message = "the slot has a policy: expected none".to_owned();
-            return refused(Kind::Contract, message);
-        }
-        let params = self.plan.slot(slot).params;
-        let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
-        let offer = self.offer(now);
-        let ctx = schedule::Context {
-            lr: self.plan.config.optim.lr,
-            offer: &offer,
-            last: &self.last,
-            rows: self.train.images().len() as i64,
-            now,
-        };
-        policy.without_trace(|policy| {
-            schedule::run(policy, &ctx)?;
-            policy.save_state().map(drop)
-        })?;
-        policy.take_cost();
-        if let Err(error) = self.gate.seat_later(policy, params, (now, origin)) {
-            let message = format!("the ledger cannot be written, so nothing is seated: {error}");
-            return refused(Kind::State, message);
-        }
-        Ok(())
-    }
 }
 
 /// Whether a content is the one that the ledger saw last of a slot's files: then it is live, was refused, or has made room for what
@@ -130,6 +120,13 @@ pub(super) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
 /// # Errors
 /// The fault of a policy that cannot be used.
 pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
+    let schedule = plan.slot(Slot::Schedule);
+    if let (false, Some(name)) = (plan.asks(Slot::Schedule), schedule.params.keys().next()) {
+        let message = format!(
+            "schedule.script: expected a script that has the parameter '{name}', found none"
+        );
+        return Err(Fault::new(Slot::Schedule, Kind::Contract, message));
+    }
     let slots = Slot::ALL.into_iter().filter(|slot| plan.asks(*slot));
     let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();
     let mut policies = policies?;

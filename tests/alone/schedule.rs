@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sandbox::policy::script::Origin;
 use sandbox::policy::{Kind, PolicyFile, Slot};
+use sandbox::swap::Origin as By;
 
 use crate::checkpoint::{losses, restored_run_goes_on, rig};
 
@@ -43,27 +44,24 @@ fn a_run_without_a_schedule_takes_one_later() {
     let mut later = rig(folders[1].path(), &[]);
     assert_eq!(losses(&mut plain, 5), losses(&mut later, 5));
 
-    let file = |body| PolicyFile::Script(Origin::File(write(folders[2].path(), body)));
-    let wrong = file(r#"#{ "optim.lr": -ctx.last["loss.total"] }"#);
-    let fault = later
-        .seat_schedule(wrong, sandbox::swap::Origin::Control)
-        .unwrap_err();
+    let read = |body| {
+        let file = Origin::File(write(folders[2].path(), body));
+        PolicyFile::Script(file).read(Slot::Schedule).unwrap()
+    };
+    let wrong = read(r#"#{ "optim.lr": -ctx.last["loss.total"] }"#);
+    let fault = later.seat_schedule(wrong, By::Control).unwrap_err();
     assert_eq!(fault.kind, Kind::Output);
     assert!(!later.gate.seated(Slot::Schedule));
 
-    let good = file(r#"#{ "optim.lr": 0.0 }"#);
-    later
-        .seat_schedule(good.clone(), sandbox::swap::Origin::Control)
-        .unwrap();
+    let good = read(r#"#{ "optim.lr": 0.0 }"#);
+    later.seat_schedule(good.clone(), By::Control).unwrap();
     let (_, generation) = later.gate.generations().remove(0);
     assert_eq!((generation.number, generation.name.as_str()), (1, "mine"));
     let [one, other] = [&mut plain, &mut later].map(|rig| losses(rig, 3));
     assert_eq!(one[0], other[0], "the weights are still the same");
     assert_ne!(one[1..], other[1..]);
 
-    let fault = later
-        .seat_schedule(good, sandbox::swap::Origin::Control)
-        .unwrap_err();
+    let fault = later.seat_schedule(good, By::Control).unwrap_err();
     assert_eq!(fault.message, "the slot has a policy: expected none");
     let ledger = fs::read_to_string(folders[1].path().join("swaps.jsonl")).unwrap();
     let line = ledger.lines().last().unwrap();

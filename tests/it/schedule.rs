@@ -9,7 +9,7 @@ use sandbox::schedule::{self, Context, Last, NAMES, Number, Offer};
 use serde_json::{Value, json};
 
 use crate::golden;
-use crate::support::{Dir, repo};
+use crate::support::{Dir, Finished, repo};
 
 /// A script whose `decide` is this.
 fn script(body: &str) -> String {
@@ -363,6 +363,51 @@ fn a_schedule_knows_the_numbers_of_the_step_before() {
             assert_eq!(given.1, sign * 1e6 * (1.0 + of.1), "{}", given.0);
         }
     }
+}
+
+/// The command seats the first generation; a replay does that again, and so does a run that was cut before and goes on.
+#[test]
+fn a_run_without_a_schedule_takes_one_and_is_done_again_with_it() {
+    let dir = Dir::new();
+    let body = r#"this.n = if "n" in this { this.n + 1 } else { 1 };
+        #{ "optim.lr": 0.01 * ctx.last["loss.total"] / this.n, "sampler.pool": 32 }"#;
+    dir.write("mine.rhai", &script(body));
+    dir.write("wrong.rhai", &script(r#"#{ "optim.lrr": 0.1 }"#));
+    let mut run = dir.start(&["--set", "checkpoint.every=20"]);
+    let folder = run.folder.to_str().unwrap().to_owned();
+    let output = dir.output(&["swap", &folder, "schedule", "wrong.rhai"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && text.contains("did you mean 'optim.lr'?"),
+        "{text}"
+    );
+    run.steps(4);
+    let output = dir.output(&["swap", &folder, "schedule", "mine.rhai"]);
+    assert!(output.status.success(), "{output:?}");
+    run.steps(2);
+    dir.write("mine.rhai", &script(&body.replace("32", "48")));
+    run.until("schedule: mine gen 2 is live");
+    run.until("schedule: mine gen 2 has passed its trial");
+    run.steps(2);
+    assert!(dir.output(&["stop", &folder]).status.success());
+    let (run, code) = run.end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    assert_eq!(run.ledger("schedule", "started")[0]["origin"], "control");
+
+    let (again, said) = dir.again(&["replay", &folder, "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+    again.assert_same_bits(&run);
+    let seated = |run: &Finished| run.ledger("schedule", "started")[0]["step"].clone();
+    assert_eq!(seated(&again), seated(&run));
+    // From a checkpoint that lies behind, the seat comes out of that.
+    let newest = fs::read_dir(run.folder.join("checkpoints")).unwrap();
+    let newest = newest.map(|entry| entry.unwrap().path()).max().unwrap();
+    fs::remove_dir_all(newest).unwrap();
+    let mut resumed = dir.resume(&run, &[]);
+    resumed.steps(12);
+    let again = resumed.stop();
+    again.assert_same_bits(&run);
+    assert_eq!(again.ledger("schedule", "started").len(), 1);
 }
 
 /// What a shipped schedule gives in each step of a run.

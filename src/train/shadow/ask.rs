@@ -65,6 +65,8 @@ impl Shadow {
     /// What it answers; nothing where the live policies have left nothing to compare it with.
     fn look(&mut self, gate: &mut Gate, scene: &Scene<'_>) -> Result<Option<Looked>, Fault> {
         let slot = self.slot();
+        // What the schedule gives the slot it would give this policy too.
+        self.policy.override_params(&gate.overridden(slot));
         if slot == Slot::Labels {
             self.begin(gate)?;
             return Ok(Some((self.label(scene)?, None)));

@@ -219,6 +219,10 @@ impl Rig {
     /// # Errors
     /// The fault of a policy that cannot be used, or where the inter-image branch is off; nothing has changed then.
     pub fn add_shadow(&mut self, slot: Slot, file: PathBuf) -> Result<String, Fault> {
+        if slot == Slot::Schedule {
+            let message = "numbers have no effect beside a run, so there is nothing to compare: expected labels, sampler or boundary";
+            return Err(Fault::new(slot, Kind::Contract, message));
+        }
         if !self.plan.inter() {
             let message = "the inter-image branch is off (loss.inter = 0), so no slot is asked and there is nothing beside which a \
                            shadow could be tried";

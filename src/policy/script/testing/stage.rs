@@ -129,7 +129,7 @@ impl Stage {
         let mut ask = || script.call_with(function, ctx.clone(), budget(function));
         let answer = match slot {
             Slot::Boundary => tch::with_grad(&mut ask),
-            Slot::Labels | Slot::Sampler | Slot::Schedule => tch::no_grad(&mut ask),
+            Slot::Schedule | Slot::Labels | Slot::Sampler => tch::no_grad(&mut ask),
         };
         answer.map_err(|fault| Failed::asked(&fault).error())
     }
@@ -143,10 +143,10 @@ impl Stage {
 /// As a run seeds before it asks.
 fn seed(fields: &Fields) {
     let purpose = match fields.slot() {
+        Slot::Schedule => Purpose::Schedule,
         Slot::Labels => Purpose::Labels,
         Slot::Sampler => Purpose::Sampler,
         Slot::Boundary => Purpose::Boundary,
-        Slot::Schedule => Purpose::Schedule,
     };
     let now = fields.now();
     seed_torch(now.seed, purpose, now.step, now.part);
