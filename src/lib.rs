@@ -4,13 +4,15 @@
 //! The modules stand in the order in which an image meets them: it is read ([`data`]), turned into two views
 //! ([`views`]), embedded ([`model`]), contrasted with its other view ([`method`]) and, through the [`bank`] of all
 //! images' features and the three slots [`labels`], [`sampler`] and [`boundary`], with other images; [`optim`] changes
-//! the weights by the numbers that the [`schedule`] gives, [`train`] repeats it, [`eval`] judges it and [`record`] writes it down. Beside this data path runs the
+//! the weights by the numbers that the [`schedule`] gives, [`train`] repeats it, [`eval`] judges it, [`diagnostics`] show what the policies do to it,
+//! and [`record`] writes it down. Beside this data path runs the
 //! control path: [`policy`] is what fills a slot and [`swap`] changes it between two steps. [`sweep`] makes many runs of
 //! one. [`author`] is for those who write policies as scripts. [`config`] says what to do and [`cli`] is how a person says it. `src/README.md` holds the map and the invariants.
 
 pub mod bank;
 pub mod boundary;
 pub mod data;
+pub mod diagnostics;
 pub mod eval;
 pub mod labels;
 pub mod method;

@@ -18,6 +18,10 @@ pub struct Bank {
     labels: Tensor,
     /// `[C, D]` f32, finite, not necessarily unit rows.
     centroids: Tensor,
+    /// `[N]` i64: the step in which each row was last written, -1 where that is not known.
+    written: Tensor,
+    /// The step whose writes are to come.
+    step: i64,
     /// Weight of the new feature in [`Bank::admit`], 0 to 1: 1 forgets the old feature, as InterCLR does.
     pub momentum: f64,
 }
@@ -42,6 +46,8 @@ impl Bank {
             features: Tensor::zeros([n, dim], (Kind::Float, device)),
             labels: Tensor::zeros([n], (Kind::Int64, device)),
             centroids: Tensor::zeros([clusters, dim], (Kind::Float, device)),
+            written: Tensor::zeros([n], (Kind::Int64, device)),
+            step: 0,
             momentum,
         }
     }
@@ -60,7 +66,21 @@ impl Bank {
     ) -> Result<(), Error> {
         check::shape("features", features, &self.features.size(), Kind::Float)?;
         let features = tch::no_grad(|| unit_rows(features));
-        self.write(&features, labels, centroids)
+        self.write(&features, labels, centroids)?;
+        let _ = self.written.fill_(self.step);
+        Ok(())
+    }
+
+    /// Says which step does the writes that follow, so that [`Bank::ages`] can tell how old a row is.
+    pub fn begin_step(&mut self, step: u64) {
+        self.step = step as i64;
+    }
+
+    /// Steps since each row was last written, `[N]` i64, after step number `step`: 0 for the rows that this step wrote, and
+    /// where the age is not known (a checkpoint that does not say it).
+    pub fn ages(&self, step: u64) -> Tensor {
+        let ages = step as i64 - &self.written;
+        ages.masked_fill(&self.written.lt(0), 0)
     }
 
     /// What may be read of the bank.
@@ -113,13 +133,19 @@ impl Bank {
     /// A row without direction (the key is zero or not finite, or old and new cancel out) stays the old one, so that one
     /// bad key cannot spoil the bank.
     pub fn blend(&self, index: &Tensor, keys: &Tensor) -> Tensor {
+        self.blended(index, keys).0
+    }
+
+    /// The rows of [`Bank::blend`], and which of them are new, `[B]` bool.
+    fn blended(&self, index: &Tensor, keys: &Tensor) -> (Tensor, Tensor) {
         tch::no_grad(|| {
             let old = self.features.index_select(0, index);
             let blended = old.lerp(&unit_rows(keys), self.momentum);
             let norms = rows::norms(&blended);
             // NaN is not larger than anything, so it counts as no direction.
             let has_direction = norms.gt(rows::SMALLEST_NORM);
-            (blended / norms).where_self(&has_direction, &old)
+            let rows = (blended / norms).where_self(&has_direction, &old);
+            (rows, has_direction.squeeze_dim(1))
         })
     }
 
@@ -128,9 +154,12 @@ impl Bank {
     ///
     /// Returns the change ratio `[]` f32, the share of these rows whose label is another than before, on the device.
     pub fn admit(&mut self, index: &Tensor, keys: &Tensor, labels: Option<&Tensor>) -> Tensor {
-        let rows = self.blend(index, keys);
+        let (rows, new) = self.blended(index, keys);
         tch::no_grad(|| {
             let _ = self.features.index_copy_(0, index, &rows);
+            let before = self.written.index_select(0, index);
+            let written = before.masked_fill(&new, self.step);
+            let _ = self.written.index_copy_(0, index, &written);
             let Some(labels) = labels else {
                 return Tensor::zeros([], (Kind::Float, self.device()));
             };
@@ -160,17 +189,19 @@ impl Bank {
         Ok(())
     }
 
-    /// The tensors of a checkpoint: `features`, `labels`, `centroids`. They share the bank's storage, so they are written
+    /// The tensors of a checkpoint: `features`, `labels`, `centroids`, `written`. They share the bank's storage, so they are written
     /// out before the next step.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         BTreeMap::from([
             ("features".to_owned(), self.features.shallow_clone()),
             ("labels".to_owned(), self.labels.shallow_clone()),
             ("centroids".to_owned(), self.centroids.shallow_clone()),
+            ("written".to_owned(), self.written.shallow_clone()),
         ])
     }
 
-    /// Takes over what [`Bank::state`] gave, bit for bit, from whatever device.
+    /// Takes over what [`Bank::state`] gave, bit for bit, from whatever device. `written` may be missing, as in checkpoints
+    /// of before there was one: the rows' ages are then not known.
     ///
     /// # Errors
     /// A missing tensor, or one that [`Bank::check`] would refuse. The bank is then as it was.
@@ -178,7 +209,16 @@ impl Bank {
         let features = check::entry(state, "features")?;
         let labels = check::entry(state, "labels")?;
         let centroids = check::entry(state, "centroids")?;
-        self.write(features, labels, centroids)
+        let written = state.get("written");
+        if let Some(written) = written {
+            check::shape("written", written, &self.written.size(), Kind::Int64)?;
+        }
+        self.write(features, labels, centroids)?;
+        match written {
+            Some(written) => tch::no_grad(|| self.written.f_copy_(written))?,
+            None => drop(self.written.fill_(-1)),
+        }
+        Ok(())
     }
 
     /// Whether the bank is what its readers rely on: rows of norm 1 within 1e-3, labels in 0..C, finite centroids.
@@ -297,6 +337,45 @@ mod tests {
     }
 
     #[test]
+    fn the_age_of_a_row_counts_from_its_last_write() {
+        let mut bank = Bank::new(4, 2, 1, 1.0, Device::Cpu);
+        bank.begin_step(5);
+        let rows = Tensor::randn([4, 2], FLOAT);
+        let labels = Tensor::zeros([4], (Kind::Int64, Device::Cpu));
+        bank.fill(&rows, &labels, &Tensor::randn([1, 2], FLOAT))
+            .unwrap();
+        for (step, row) in [(7, 1_i64), (9, 3)] {
+            bank.begin_step(step);
+            let _ = bank.admit(
+                &Tensor::from_slice(&[row]),
+                &Tensor::randn([1, 2], FLOAT),
+                None,
+            );
+        }
+        // A key without direction writes nothing.
+        let _ = bank.admit(
+            &Tensor::from_slice(&[2_i64]),
+            &Tensor::zeros([1, 2], FLOAT),
+            None,
+        );
+        let ages = |bank: &Bank| Vec::<i64>::try_from(bank.ages(10)).unwrap();
+        assert_eq!(ages(&bank), [5, 3, 5, 1]);
+
+        let mut other = Bank::new(4, 2, 1, 1.0, Device::Cpu);
+        let mut state = bank.state();
+        other.load(&state).unwrap();
+        assert_eq!(ages(&other), [5, 3, 5, 1]);
+        state.remove("written");
+        other.load(&state).unwrap();
+        assert_eq!(ages(&other), [0; 4]);
+        state.insert("written".to_owned(), Tensor::zeros([3], FLOAT));
+        assert_eq!(
+            other.load(&state).unwrap_err().to_string(),
+            "'written' has shape [3], expected [4]"
+        );
+    }
+
+    #[test]
     fn a_view_shows_later_writes() {
         let mut bank = filled(1.0);
         let handle = bank.view().features.shallow_clone();
@@ -355,7 +434,7 @@ mod tests {
         state.remove("labels");
         assert_eq!(
             other.load(&state).unwrap_err().to_string(),
-            r#"the state lacks 'labels', it holds ["centroids", "features"]"#
+            r#"the state lacks 'labels', it holds ["centroids", "features", "written"]"#
         );
     }
 }

@@ -53,6 +53,17 @@ impl Contingency {
         contingency
     }
 
+    /// Each place of the table that is not 0: (true class, predicted cluster, count), both numbered by their order among
+    /// those that occur.
+    pub fn cells(&self) -> &[(usize, usize, f64)] {
+        &self.cells
+    }
+
+    /// The sizes of the true classes that occur, and of the predicted clusters.
+    pub fn sizes(&self) -> [&[f64]; 2] {
+        [&self.classes, &self.clusters]
+    }
+
     /// Normalised mutual information, 0 to 1, by the arithmetic mean of the entropies.
     pub fn nmi(&self) -> f64 {
         if self.is_trivial() {

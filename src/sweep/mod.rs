@@ -8,7 +8,7 @@ pub mod chart;
 pub mod freeze;
 pub mod job;
 pub mod jobs;
-mod pen;
+pub(crate) mod pen;
 pub mod plot;
 pub mod report;
 pub mod request;

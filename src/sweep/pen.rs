@@ -26,7 +26,7 @@ const GRID: RGBColor = RGBColor(228, 228, 228);
 
 /// DejaVu Sans, so that there is text where the system has no fonts.
 const FONT: &[u8] = include_bytes!("dejavu/DejaVuSans.ttf");
-const FAMILY: &str = "sans-serif";
+pub(crate) const FAMILY: &str = "sans-serif";
 
 /// A curve with as many points or fewer shows them.
 const FEW: usize = 30;
@@ -35,6 +35,15 @@ const NAME: usize = 62;
 
 type Result2<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 type Plane<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Makes the embedded font known to plotters as [`FAMILY`]; called before a text is drawn.
+pub(crate) fn register_fonts() {
+    static FONTS: Once = Once::new();
+    FONTS.call_once(|| {
+        let registered = register_font(FAMILY, FontStyle::Normal, FONT);
+        assert!(registered.is_ok(), "the embedded font is a font");
+    });
+}
 
 /// Draws at a scale: pixels a unit.
 #[derive(Clone, Copy)]
@@ -45,11 +54,7 @@ pub(super) struct Pen {
 impl Pen {
     /// So many pixels a unit.
     pub(super) fn new(scale: u32) -> Self {
-        static FONTS: Once = Once::new();
-        FONTS.call_once(|| {
-            let registered = register_font(FAMILY, FontStyle::Normal, FONT);
-            assert!(registered.is_ok(), "the embedded font is a font");
-        });
+        register_fonts();
         Self { scale }
     }
 

@@ -192,6 +192,7 @@ impl Rig {
             self.plan.config.bank.momentum,
             features.device(),
         );
+        bank.begin_step(now.step);
         bank.fill(&features, &clusters.labels, &clusters.centroids)
             .map_err(|error| {
                 self.gate

@@ -221,6 +221,7 @@ fn remember(rig: &mut Rig, parts: &[Part], now: Now) -> Option<Tensor> {
         method.remember(&part.index, &part.contrast);
     }
     let bank = bank.as_mut()?;
+    bank.begin_step(now.step);
     let ratios = parts.iter().map(
         |Part {
              index,

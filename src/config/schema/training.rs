@@ -96,6 +96,9 @@ pub struct Log {
     pub every: u64,
     /// Steps between two rounds of histograms; 0: none.
     pub histograms: u64,
+    /// Evaluations between two rounds of pictures, of which the last one always has one; 0: none, and no embeddings for
+    /// TensorBoard's projector at the end.
+    pub images: u64,
 }
 
 impl Default for Log {
@@ -103,6 +106,7 @@ impl Default for Log {
         Self {
             every: 10,
             histograms: 200,
+            images: 1,
         }
     }
 }
