@@ -1,2 +1,12 @@
 //! What the policies do to a run, for a person who watches it: numbers, distributions, pictures. True labels are seen here and in
 //! `eval/` alone, and nothing that is made here goes back into the run.
+
+mod clusters;
+mod pairs;
+mod rows;
+mod scalars;
+
+pub use clusters::{Life, numbers as clusters, sizes};
+pub use pairs::{Chosen, Ranking, SAMPLE};
+pub use rows::{Coverage, ages, hubness};
+pub use scalars::{Scalars, list, mean, number, put, quantiles};

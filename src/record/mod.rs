@@ -14,6 +14,7 @@ mod eval_json;
 mod folder;
 mod histogram;
 mod hparams;
+mod layout;
 mod lines;
 mod lock;
 mod metrics;
@@ -194,6 +195,11 @@ impl Recorder {
     /// Records a PNG file of an RGB image of `width` by `height` pixels in TensorBoard.
     pub fn image(&mut self, tag: &str, step: u64, png: &[u8], width: u32, height: u32) {
         self.events.image(tag, step, png, width, height);
+    }
+
+    /// Says which charts TensorBoard's CUSTOM SCALARS tab shows, and in which order.
+    pub fn layout(&mut self) {
+        self.events.layout();
     }
 
     /// Records what the run was started with; see [`Events::hparams`].

@@ -23,7 +23,7 @@ use tensorboard_rs::summary;
 
 use super::histogram::Histogram;
 use super::sink::Sink;
-use super::{Result, Status, hparams, io_error, run_json};
+use super::{Result, Status, hparams, io_error, layout, run_json};
 use crate::train::clock::{Stopwatch, wall_time};
 
 /// How long events may wait in the buffer before TensorBoard can see them.
@@ -142,6 +142,11 @@ impl Events {
         self.summary(hparams::session_start(values), 0);
     }
 
+    /// Records the order of the CUSTOM SCALARS tab.
+    pub fn layout(&mut self) {
+        self.value(layout::value(), 0);
+    }
+
     /// Records in the HPARAMS tab how the run ended.
     pub fn session_end(&mut self, status: Status) {
         self.summary(hparams::session_end(status), 0);
@@ -208,6 +213,7 @@ mod tests {
     use std::fs;
 
     use tensorboard_proto::api;
+    use tensorboard_proto::layout::Layout;
     use tensorboard_proto::plugin_hparams::HParamsPluginData;
     use tensorboard_rs::masked_crc32c::masked_crc32c;
 
@@ -323,6 +329,22 @@ mod tests {
         assert_eq!(start["weights"].get_string_value(), "[0.75,0.25]");
         let end = contents[2].get_session_end_info();
         assert_eq!(end.get_status(), api::Status::STATUS_SUCCESS);
+    }
+
+    #[test]
+    fn the_layout_is_the_string_of_a_tensor_without_dimensions() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::create(folder.path(), 0).unwrap();
+        events.layout();
+        events.flush();
+        let read = read(&files(folder.path())[0]);
+        let value = value(&read[2]);
+        assert_eq!(value.get_tag(), "custom_scalars__config__");
+        assert!(value.get_tensor().get_tensor_shape().get_dim().is_empty());
+        let layout = Layout::parse_from_bytes(&value.get_tensor().get_string_val()[0]).unwrap();
+        let first = &layout.get_category()[0];
+        assert_eq!(first.get_chart()[0].get_multiline().get_tag(), ["loss/.*"]);
+        assert!(!first.get_closed());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::measure::{Scalars, put};
+use crate::diagnostics::{Scalars, put};
 use crate::policy::script::{Hottest, Script};
 use crate::policy::{Cost, Policy, Slot};
 use crate::swap::Gate;

@@ -5,6 +5,7 @@ use super::rig::Rig;
 use crate::policy::Slot;
 
 impl Records {
+    /// What TensorBoard must know of the run before its first number.
     pub(super) fn hparams(&mut self, rig: &Rig) {
         let config = &rig.plan.config;
         let mut hparams = std::collections::BTreeMap::new();
@@ -32,6 +33,7 @@ impl Records {
             hparams.insert("schedule.script".to_owned(), script);
         }
         self.recorder.hparams(&hparams, &[]);
+        self.recorder.layout();
     }
 
     /// Says what is about to run, with the counts that fractions of the bank were resolved to.

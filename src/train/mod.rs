@@ -8,6 +8,7 @@ pub mod clock;
 mod costs;
 mod desk;
 pub mod device;
+mod diagnosis;
 pub mod digest;
 pub mod finetune;
 pub mod frozen;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor};
 
 use super::against::Against;
+use super::changes;
 use super::clock::Stopwatch;
 use super::costs::{Costs, Thrift};
+use super::diagnosis::Diagnosis;
 use super::digest::Chain;
 use super::judge::Subject;
 use super::past::Past;
@@ -18,8 +19,7 @@ use super::run::Options;
 use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
-use super::{changes, measure};
-use crate::config::plan::MethodKind;
+use crate::diagnostics::put;
 use crate::policy::Params;
 use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
@@ -28,10 +28,7 @@ pub(super) struct Records {
     pub(super) recorder: Recorder,
     pub(super) status: RunStatus,
     pub(super) tape: Tape,
-    /// True labels of the training images, where they have any.
-    truth: Option<Tensor>,
-    previous_labels: Option<Tensor>,
-    device: Device,
+    diagnosis: Diagnosis,
     /// Steps done where this run began: 0, or those of the checkpoint that it was forked from, which is never pruned.
     pub(super) begun: Option<u64>,
     /// What the last evaluation said.
@@ -83,14 +80,11 @@ impl Records {
     pub(super) fn open(recorder: Recorder, rig: &Rig, options: &Options) -> Self {
         let device = format!("{:?}", options.device).to_lowercase();
         let status = RunStatus::start(&rig.plan.config.name, rig.plan.config.seed, &device);
-        let truth = rig.train.images().labels_tensor();
         Self {
             recorder,
             status,
             tape: Tape::of(options.record),
-            truth: truth.map(|labels| labels.to_device(options.device)),
-            previous_labels: None,
-            device: options.device,
+            diagnosis: Diagnosis::of(rig, options.device),
             begun: None,
             verdicts: Verdicts::default(),
             window: Window::open(),
@@ -154,9 +148,7 @@ impl Records {
     fn restore(&mut self, checkpoint: &Checkpoint) {
         let course = checkpoint.extra["course"].clone();
         self.course = serde_json::from_value(course).unwrap_or_default();
-        let labels = checkpoint.files.get("records");
-        let labels = labels.and_then(|records| records.get("previous_labels"));
-        self.previous_labels = labels.map(|labels| labels.to_device(self.device));
+        self.diagnosis.load(checkpoint);
     }
 
     /// Says that the first step comes now, which is when a dashboard comes up.
@@ -202,7 +194,9 @@ impl Records {
         self.window.costs.add(&costs);
         let config = &rig.plan.config;
         if config.log.histograms > 0 && rig.step.is_multiple_of(config.log.histograms) {
-            self.histograms(rig, report);
+            for (tag, values) in self.diagnosis.histograms(rig, report) {
+                self.recorder.histogram(tag, rig.step, &values);
+            }
         }
         if rig.logs(rig.step) {
             let sightings = rig.shadows.take_sightings();
@@ -212,10 +206,8 @@ impl Records {
 
     /// A line of metrics; the only place of the loop, beside the checks of the slots, that waits for the device.
     fn log(&mut self, rig: &Rig, report: &Report, sightings: &[Sighting]) {
-        let has_one = rig.plan.method != MethodKind::Byol;
-        let temperature = has_one.then_some(report.knobs.method_temperature);
-        let truth = self.truth.as_ref();
-        let mut scalars = measure::step(report, truth, temperature);
+        let mut scalars = self.diagnosis.of_step(rig, report);
+        let truth = self.diagnosis.truth();
         for sighting in sightings {
             scalars.extend(sighting.numbers(report.relation.as_ref(), &report.index, truth));
         }
@@ -223,16 +215,16 @@ impl Records {
         let steps = window.steps.max(1) as f64;
         let step_ms = window.watch.ms() / steps;
         let images_per_s = 1e3 / step_ms * rig.plan.config.train.batch as f64;
-        measure::put(&mut scalars, "perf/images_per_s", images_per_s);
-        measure::put(&mut scalars, "perf/step_ms", step_ms);
-        measure::put(&mut scalars, "train/skipped", window.skipped as f64);
+        put(&mut scalars, "perf/images_per_s", images_per_s);
+        put(&mut scalars, "perf/step_ms", step_ms);
+        put(&mut scalars, "train/skipped", window.skipped as f64);
         if let Some(unreadable) = rig.train.unreadable() {
-            measure::put(&mut scalars, "data/unreadable", unreadable as f64);
+            put(&mut scalars, "data/unreadable", unreadable as f64);
         }
         scalars.extend(window.costs.scalars(steps));
         let generations = rig.gate.generations();
         for (slot, generation) in &generations {
-            measure::put(
+            put(
                 &mut scalars,
                 format!("swap/{slot}"),
                 f64::from(generation.number),
@@ -259,31 +251,6 @@ impl Records {
             images_per_s,
             generations: &generations,
         });
-    }
-
-    fn histograms(&mut self, rig: &Rig, report: &Report) {
-        let Some(relation) = &report.relation else {
-            return;
-        };
-        for (tag, values) in [
-            ("sim/positives", &relation.cosines.positives),
-            ("sim/negatives", &relation.cosines.negatives),
-        ] {
-            let some = values
-                .narrow(0, 0, values.size()[0].min(64))
-                .flatten(0, -1)
-                .to_kind(tch::Kind::Double);
-            let values: Vec<f64> = Vec::try_from(some.to_device(Device::Cpu)).unwrap_or_default();
-            self.recorder.histogram(tag, rig.step, &values);
-        }
-        if let Some(bank) = &rig.bank {
-            let sizes = bank
-                .labels()
-                .bincount(None::<Tensor>, bank.clusters())
-                .to_kind(tch::Kind::Double);
-            let sizes: Vec<f64> = Vec::try_from(sizes.to_device(Device::Cpu)).unwrap_or_default();
-            self.recorder.histogram("labels/sizes", rig.step, &sizes);
-        }
     }
 
     /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
@@ -321,14 +288,7 @@ impl Records {
         self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
         self.course.knn = self.verdicts.knn();
         let mut scalars = self.verdicts.scalars();
-        if let Some(bank) = &rig.bank {
-            scalars.extend(measure::labels(
-                bank,
-                self.previous_labels.as_ref(),
-                self.truth.as_ref(),
-            ));
-            self.previous_labels = Some(bank.labels().copy());
-        }
+        scalars.extend(self.diagnosis.of_bank(rig, rig.step - 1));
         self.recorder.scalars(
             rig.step,
             (rig.step - 1) / rig.loader.steps_per_epoch(),
@@ -366,9 +326,7 @@ impl Records {
         let keep = rig.plan.config.checkpoint.keep;
         let saved = rig.state().and_then(|(mut files, mut extra)| {
             extra["course"] = serde_json::to_value(&self.course)?;
-            let labels = self.previous_labels.iter().map(Tensor::shallow_clone);
-            let labels = labels.map(|labels| ("previous_labels".to_owned(), labels));
-            files.push(("records", labels.collect()));
+            files.push(self.diagnosis.state());
             let path = record::checkpoint::save(&folder, rig.step, files, extra)?;
             record::checkpoint::prune(&folder, keep, rig.step, self.begun)?;
             Ok(path)
@@ -389,10 +347,10 @@ impl Records {
         let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
         let mut summary = self.verdicts.summary();
         if self.course.baselines.is_some() {
-            measure::put(&mut summary, "knn_raw_pixels", raw_pixels);
-            measure::put(&mut summary, "knn_initial", initial);
+            put(&mut summary, "knn_raw_pixels", raw_pixels);
+            put(&mut summary, "knn_initial", initial);
         }
-        measure::put(&mut summary, "seconds", self.course.seconds);
+        put(&mut summary, "seconds", self.course.seconds);
         for (name, value) in summary {
             self.status.summary.insert(name, serde_json::json!(value));
         }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::measure::Scalars;
 use crate::config::Evaluation;
+use crate::diagnostics::Scalars;
 use crate::record::Section;
 
 /// One number of an evaluation.

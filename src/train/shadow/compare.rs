@@ -6,11 +6,11 @@
 use tch::{Kind as Dtype, Tensor};
 
 use crate::boundary::Outcome;
+use crate::diagnostics::{Ranking, SAMPLE, Scalars, number, put, quantiles};
 use crate::eval::Contingency;
 use crate::policy::Cost;
 use crate::sampler::Pairs;
 use crate::train::inter::{Cosines, Relation};
-use crate::train::measure::{SAMPLE, Scalars, number, put, ranks};
 
 /// What pairs would have taught.
 pub struct Drawn {
@@ -238,10 +238,11 @@ pub(super) fn described(scalars: &mut Scalars, prefix: &str, chosen: &Chosen, si
     );
     let some = SAMPLE.min(similarity.size()[0]);
     let first = |of: &Tensor| of.narrow(0, 0, some);
-    let ranks = ranks(&first(similarity), &first(&cosines)).masked_select(&first(&chosen.kept));
+    let ranks = Ranking::new(&first(similarity)).of(&first(&cosines));
+    let ranks = ranks.masked_select(&first(&chosen.kept));
     if ranks.numel() > 0 {
-        let median = ranks.to_kind(Dtype::Float).median();
-        put(scalars, format!("{prefix}_rank_median"), number(&median));
+        let [median] = quantiles(&ranks, [0.5]);
+        put(scalars, format!("{prefix}_rank_median"), median);
     }
 }
 

@@ -8,8 +8,8 @@ use super::compare::{described, gradients, labels, overlap};
 use super::{News, Shadows};
 use crate::config::{Plan, Request, load};
 use crate::data::{Source, open};
+use crate::diagnostics::Scalars;
 use crate::policy::Slot;
-use crate::train::measure::Scalars;
 use crate::train::rig::Rig;
 use crate::train::step::step;
 
