@@ -18,9 +18,9 @@ pub fn listen(remote: Remote, said: impl Fn() + Send + 'static) -> io::Result<()
         let mut first = true;
         for signal in signals.forever() {
             if !std::mem::take(&mut first) {
-                // As a shell says of a process that a signal ended.
                 crate::dashboard::restore();
-                std::process::exit(128 + signal);
+                // As a shell says of a process that a signal ended. The run's thread goes on, and must not see libtorch torn down.
+                signal_hook::low_level::exit(128 + signal);
             }
             said();
             let _ = remote.send(Command::Stop);

@@ -200,8 +200,8 @@ where
             }
             Act::Leave => {
                 screen::restore();
-                // As a shell says of a process that Ctrl-C ended.
-                std::process::exit(130);
+                // As a shell says of a process that Ctrl-C ended. The run's thread goes on, and must not see libtorch torn down.
+                signal_hook::low_level::exit(130);
             }
             Act::Suspend => self.suspend(messages, shared, state)?,
             Act::Redraw => self.front.terminal.clear().map_err(io::Error::other)?,

@@ -1,6 +1,7 @@
 //! The dashboard from outside, on a terminal that script(1) makes: it comes, takes keys, and gives the terminal back.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use crate::support::Dir;
@@ -16,14 +17,18 @@ const PATIENCE: usize = 50_000_000;
 struct OnTerminal {
     script: Child,
     keys: ChildStdin,
-    screen: ChildStdout,
+    output: ChildStdout,
+    /// All that was written.
     seen: String,
+    /// What a person sees of it: the dashboard writes only what changes.
+    screen: vt100::Parser,
 }
 
 impl OnTerminal {
     /// Starts `sandbox run` on the small data on a terminal of that size; after it the shell says the terminal's modes.
     fn start(dir: &Dir, size: (u16, u16), args: &str) -> Self {
         let (columns, rows) = size;
+        let side = |cells| NonZero::new(cells).unwrap();
         let program = env!("CARGO_BIN_EXE_sandbox");
         let line = format!(
             "stty cols {columns} rows {rows}; before=$(stty -g); '{program}' run --config tiny.yaml {args}; code=$?; \
@@ -45,21 +50,37 @@ impl OnTerminal {
             .expect("the tests of the dashboard need script(1), of util-linux");
         Self {
             keys: script.stdin.take().unwrap(),
-            screen: script.stdout.take().unwrap(),
+            output: script.stdout.take().unwrap(),
             script,
             seen: String::new(),
+            screen: vt100::Parser::new(side(rows), side(columns), 0),
         }
     }
 
-    /// Reads the screen until `wanted` was written to it.
+    /// Reads until `wanted` was written.
     #[track_caller]
     fn until(&mut self, wanted: &str) {
+        self.read_until(wanted, |run| run.seen.contains(wanted));
+    }
+
+    /// Reads until `wanted` stands on the screen.
+    #[track_caller]
+    fn until_shown(&mut self, wanted: &str) {
+        self.read_until(wanted, |run| {
+            run.screen.screen().contents().contains(wanted)
+        });
+    }
+
+    #[track_caller]
+    fn read_until(&mut self, wanted: &str, there: impl Fn(&Self) -> bool) {
         let mut bytes = [0; 4096];
         let mut kept = Vec::new();
-        while !self.seen.contains(wanted) {
-            let count = self.screen.read(&mut bytes).unwrap();
-            assert!(count > 0, "it ended without '{wanted}':\n{}", self.seen);
-            assert!(self.seen.len() < PATIENCE, "it never wrote '{wanted}'");
+        while !there(self) {
+            let count = self.output.read(&mut bytes).unwrap();
+            let shown = self.screen.screen().contents();
+            assert!(count > 0, "it ended without '{wanted}':\n{shown}");
+            assert!(self.seen.len() < PATIENCE, "no '{wanted}':\n{shown}");
+            self.screen.process(&bytes[..count]);
             kept.extend_from_slice(&bytes[..count]);
             let valid = match std::str::from_utf8(&kept) {
                 Ok(text) => text.len(),
@@ -104,14 +125,14 @@ fn keys_pause_save_and_stop_and_the_terminal_is_given_back() {
     let dir = Dir::new();
     let mut run = OnTerminal::start(&dir, (100, 30), "");
     run.until(ENTER);
-    run.until("sampler");
+    run.until_shown("sampler");
     run.press("p");
-    run.until("PAUSED");
+    run.until_shown("PAUSED");
     run.press("c");
-    run.until("saved");
+    run.until_shown("saved runs/");
     run.press("rs");
     // The first generation has none before it, and the run says so.
-    run.until("roll back refused");
+    run.until_shown("roll back refused");
     run.press("q");
     let seen = run.end(0);
     let after = after(&seen);
@@ -124,7 +145,7 @@ fn ctrl_c_is_a_key_and_a_second_one_leaves_at_once() {
     let dir = Dir::new();
     let mut run = OnTerminal::start(&dir, (100, 30), "");
     run.until(ENTER);
-    run.until("messages");
+    run.until_shown("messages");
     run.press("\x03\x03");
     // The first one may have ended the run before the second one came.
     run.until("sane ");

@@ -11,6 +11,7 @@ mod control;
 mod costs;
 mod dashboard;
 mod degenerate;
+mod diagnostics;
 mod eval;
 mod golden;
 mod header;
