@@ -57,7 +57,7 @@ impl Resume {
         let meant = live::with(&past.config, &set)?;
         if meant.train.steps != 0 && meant.train.steps <= past.step() && goes_further {
             let message = format!(
-                "'{}' has done {} steps, train.steps = {} lies before: nothing was changed",
+                "'{}' has done {} steps, train.steps = {} is no further: nothing was changed",
                 run.display(),
                 past.step(),
                 meant.train.steps
