@@ -48,10 +48,19 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // `| head` has seen enough.
+        Err(error) if is_unread(&error) => ExitCode::FAILURE,
         Err(error) => {
             // A reader of standard error that went away changes nothing about the exit code.
             let _ = writeln!(std::io::stderr(), "{}", cli::describe(&error));
             ExitCode::from(cli::exit_code(&error))
         }
     }
+}
+
+/// Whether nobody reads standard output any more; whatever else breaks says what it was about.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let root = error.downcast_ref::<std::io::Error>();
+    error.chain().len() == 1
+        && root.is_some_and(|root| root.kind() == std::io::ErrorKind::BrokenPipe)
 }

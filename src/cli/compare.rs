@@ -164,6 +164,8 @@ fn policies(entries: &[Entry]) -> Result<String> {
             other,
             diff,
         } = policy;
+        let at = entries.iter().position(|entry| entry.id() == run);
+        let run = at.map_or(run, letter);
         writeln!(text, "   {slot}: {first} in A, {other} in {run}")?;
         diff.lines()
             .try_for_each(|line| writeln!(text, "      {line}"))?;

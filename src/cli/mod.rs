@@ -31,6 +31,7 @@ mod trained;
 mod tree;
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 use anyhow::Error;
 use clap::{Parser, Subcommand};
@@ -148,6 +149,11 @@ pub fn log(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(Writer::current)
         .without_time()
+        // A file or a pipe wants no colours.
+        .with_ansi(std::io::stderr().is_terminal())
+        // Where nobody reads any more (`| tee`, which Ctrl-C ends first), the complaint about that would panic, and the thread
+        // that was about to stop the run with it.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -74,6 +74,7 @@ impl Replay {
         let again = Again {
             until: Some(until),
             tolerance: self.tolerance.unwrap_or(if exact { 0.0 } else { 1e-3 }),
+            called: self.called(),
         };
         let summary = train::replay(past, lines, &again, &options)?;
         again::say(&summary, &out)?;
@@ -85,6 +86,20 @@ impl Replay {
         match self.verify && !equal_up_to(&against, first_change) {
             true => bail!("the replay is not the run: {text}"),
             false => Ok(()),
+        }
+    }
+
+    /// `replay`, or what is changed, as in `without-4`: two replays of a run are told apart by their names.
+    fn called(&self) -> String {
+        let left_out = self.without.iter().map(|seq| format!("without-{seq}"));
+        let moved = self.shift.iter().map(|(seq, by)| match by {
+            0.. => format!("shift-{seq}-later-{by}"),
+            _ => format!("shift-{seq}-earlier-{}", by.unsigned_abs()),
+        });
+        let all: Vec<_> = left_out.chain(moved).collect();
+        match all.is_empty() {
+            true => "replay".into(),
+            false => all.join("-"),
         }
     }
 

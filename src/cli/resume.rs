@@ -54,7 +54,16 @@ impl Resume {
             );
             return Err(Invalid(message).into());
         }
-        live::with(&past.config, &set)?;
+        let meant = live::with(&past.config, &set)?;
+        if meant.train.steps != 0 && meant.train.steps <= past.step() && goes_further {
+            let message = format!(
+                "'{}' has done {} steps, train.steps = {} is no further: nothing was changed",
+                run.display(),
+                past.step(),
+                meant.train.steps
+            );
+            return Err(Invalid(message).into());
+        }
         let out = again::beside(&run);
         let options = self.training.options(&mut past, out.clone())?;
         let summary = train::resume(past, &set, &options)?;

@@ -51,7 +51,8 @@ pub fn all(out: &Path) -> Vec<Entry> {
         .collect()
 }
 
-/// The run that a person means: by its path, its folder's name, or a part of that which only one has.
+/// The run that a person means: by its path, its folder's name, or a part of that which only one has; `day` is the run of that name,
+/// whatever `day-replay` there is.
 ///
 /// # Errors
 /// No such run, or several, with those that there are.
@@ -74,6 +75,13 @@ pub fn one(out: &Path, text: &str) -> Result<Entry, Error> {
         .iter()
         .filter(|path| name(path).contains(text))
         .collect();
+    let called: Vec<_> = having
+        .iter()
+        .filter(|path| without_date(&name(path)) == text)
+        .collect();
+    if let [path] = called[..] {
+        return Ok(Entry::read(path));
+    }
     let list = |paths: &[&PathBuf]| {
         let lines = paths
             .iter()
@@ -107,5 +115,14 @@ pub fn one(out: &Path, text: &str) -> Result<Entry, Error> {
             having.len(),
             list(&having)
         ))),
+    }
+}
+
+/// What stands after date and time in the name of a run's folder.
+fn without_date(folder: &str) -> &str {
+    let is_date = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '-');
+    match folder.split_at_checked("2026-11-25-221242-".len()) {
+        Some((date, name)) if is_date(date) => name,
+        _ => folder,
     }
 }

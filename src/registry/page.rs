@@ -89,7 +89,11 @@ fn head(body: &mut String, entry: &Entry) {
         ("knn_raw_pixels", "kNN on raw pixels", 2, " %"),
         ("seconds", "seconds", 0, ""),
     ] {
-        if let Some(value) = numbers.get(key) {
+        // A run that was cut has no summary, but it may have been evaluated.
+        let measured = numbers
+            .get(key)
+            .or_else(|| numbers.get(&format!("eval/{key}")));
+        if let Some(value) = measured {
             tile(label, format!("{value:.digits$}{unit}"));
         }
     }
@@ -145,16 +149,25 @@ fn policies(reigns: &[Reign]) -> String {
     let mut text = String::new();
     for slot in Slot::ALL {
         let of_slot: Vec<_> = reigns.iter().filter(|reign| reign.slot == slot).collect();
+        let newest = of_slot
+            .windows(2)
+            .rposition(|pair| pair[0].text != pair[1].text);
         for (at, reign) in of_slot.iter().enumerate() {
             let hash = reign.hash.get(..8).unwrap_or(&reign.hash);
             let (what, code) = match at {
                 0 => ("whole text", code(&reign.text)),
                 _ => {
                     let before = of_slot[at - 1];
-                    ("what changed", coloured(&diff(&before.text, &reign.text)))
+                    match diff(&before.text, &reign.text) {
+                        same if same.is_empty() => (
+                            "the same text",
+                            "Its parameters or its state began anew; the ledger says why.".into(),
+                        ),
+                        diff => ("what changed", coloured(&diff)),
+                    }
                 }
             };
-            let open = if at + 1 == of_slot.len() && at > 0 {
+            let open = if newest.is_some_and(|newest| at == newest + 1) {
                 " open"
             } else {
                 ""

@@ -128,6 +128,12 @@ impl Chart {
         self.series.iter().all(|series| series.points.len() == 1)
     }
 
+    /// Whether no point is a mean of several runs.
+    pub(super) fn is_of_single_runs(&self) -> bool {
+        let mut points = self.series.iter().flat_map(|series| &series.points);
+        points.all(|point| point.spread.n == 1)
+    }
+
     /// All values with their bands, and a little room.
     pub(super) fn values(&self) -> Range<f64> {
         let points = || self.series.iter().flat_map(|series| &series.points);

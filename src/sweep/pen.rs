@@ -112,9 +112,10 @@ impl Pen {
     }
 
     fn title<B: DrawingBackend>(self, area: &DrawingArea<B, Shift>, chart: &Chart) -> Result2<B> {
-        let note = match chart.is_one_step() {
-            true => "mean over seeds, whiskers ± 1 standard deviation",
-            false => "mean over seeds, band ± 1 standard deviation",
+        let note = match (chart.is_of_single_runs(), chart.is_one_step()) {
+            (true, _) => "",
+            (false, true) => "mean over seeds, whiskers ± 1 standard deviation",
+            (false, false) => "mean over seeds, band ± 1 standard deviation",
         };
         let y = self.px(26) as i32;
         let left = self.font(19, INK).pos(Pos::new(HPos::Left, VPos::Center));
@@ -220,10 +221,11 @@ fn last(Point { step, spread }: &Point) -> String {
     let std = spread
         .std
         .map_or_else(String::new, |std| format!(" ± {std:.digits$}"));
-    format!(
-        "{:.digits$}{std} at step {step}, n = {}",
-        spread.mean, spread.n
-    )
+    let of = match spread.n {
+        1 => String::new(),
+        n => format!(", n = {n}"),
+    };
+    format!("{:.digits$}{std} at step {step}{of}", spread.mean)
 }
 
 /// A name as far as there is room for it.

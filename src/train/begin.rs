@@ -126,6 +126,8 @@ pub struct Again {
     pub until: Option<u64>,
     /// How far losses may lie apart, relative to the original's; 0: every bit counts.
     pub tolerance: f64,
+    /// What its name says after that of the original: `replay`, or what it does otherwise.
+    pub called: String,
 }
 
 /// A new run that does what another one did, at the same steps; `lines` is its ledger, changed where a counterfactual is asked for.
@@ -138,7 +140,7 @@ pub(super) fn replayed(
     let entrance = Entrance::new(options);
     let step = original.step();
     let plan = original.plan()?;
-    let name = format!("{}-replay", plan.config.name);
+    let name = format!("{}-{}", plan.config.name, again.called);
     let against = Against::new(digests::read(original.folder.path())?, again.tolerance);
     let policies = original.folder.policies();
     let steps = [step, original.reached()?];

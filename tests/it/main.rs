@@ -27,6 +27,7 @@ mod swap;
 mod sweep;
 mod tidy;
 mod tools;
+mod tutorial;
 mod weights;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,8 @@
 //! Runs that are cut, and go on as if they had not been.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use crate::support::{Dir, Finished, Live};
 
@@ -195,6 +197,42 @@ fn a_signal_saves_everything_and_says_how_to_go_on() {
         run.assert_same_bits(&whole);
         assert_eq!(run.digests().len(), 12);
     }
+}
+
+/// Ctrl-C behind `| tee` ends the reader as well, and often first.
+#[test]
+fn a_signal_stops_a_run_whose_reader_has_gone() {
+    let dir = Dir::new();
+    // Of a run that did not hear the signal it is said that it finished.
+    let mut child = dir
+        .sandbox(&["run", "--plain", "--config", "tiny.yaml", "--steps", "2000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(
+        lines
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("step 10/"))
+    );
+    let sent = std::process::Command::new("kill")
+        .args(["-s", "INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    child.wait().unwrap();
+    let run = Finished {
+        folder: dir.newest_run(),
+        text: String::new(),
+    };
+    assert_eq!(status(&run, "status"), "interrupted");
+
+    let folder = run.folder.to_str().unwrap();
+    let output = dir.output(&["resume", folder, "--set", "train.steps=5"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("train.steps = 5 is no further"), "{said}");
+    assert_eq!(status(&run, "status"), "interrupted");
 }
 
 /// The script makes a step so long that the second signal comes before its end.

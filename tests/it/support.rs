@@ -157,7 +157,7 @@ impl Dir {
         }
     }
 
-    fn newest_run(&self) -> PathBuf {
+    pub(crate) fn newest_run(&self) -> PathBuf {
         let mut runs: Vec<_> = fs::read_dir(self.file("runs"))
             .unwrap()
             .map(|entry| entry.unwrap().path())

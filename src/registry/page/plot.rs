@@ -15,6 +15,8 @@ const TOP: f64 = 34.0;
 const BOTTOM: f64 = 26.0;
 /// Points of a curve; one that has more is thinned, its extremes kept.
 const POINTS: usize = 600;
+/// Points of a curve up to which each is a dot too: a single one would not be seen.
+const DOTS: usize = 12;
 
 /// Up to three curves.
 pub(super) struct Plot<'a> {
@@ -51,9 +53,21 @@ impl Plot<'_> {
         draw_axes(&mut svg, &ticks, last, (&x, &y));
         self.draw_swaps(&mut svg, &x);
         for (at, (name, curve)) in self.series.iter().enumerate() {
-            let points: String = thinned(curve)
+            let points: Vec<_> = thinned(curve)
                 .into_iter()
-                .map(|(step, value)| format!("{:.1},{:.1} ", x(step as f64), y(value)))
+                .map(|(step, value)| (x(step as f64), y(value)))
+                .collect();
+            if points.len() <= DOTS {
+                for (x, y) in &points {
+                    let _ = write!(
+                        svg,
+                        "<circle class=\"k{at}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>"
+                    );
+                }
+            }
+            let points: String = points
+                .into_iter()
+                .map(|(x, y)| format!("{x:.1},{y:.1} "))
                 .collect();
             let left = LEFT + at as f64 * 160.0;
             let _ = write!(
