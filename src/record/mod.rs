@@ -17,6 +17,7 @@ mod hparams;
 mod lines;
 mod lock;
 mod metrics;
+pub mod projector;
 mod run_json;
 mod sink;
 mod tensorboard;
