@@ -38,12 +38,7 @@ pub fn chosen(len: usize, dim: i64) -> Vec<i64> {
 impl Embedding {
     /// Of `features [n, D]` f32, which are brought to unit length, and the `images [n, C, H, W]` f32 in 0..1; each of the `columns`
     /// has n values. There are at least two, since TensorBoard reads the title of a single one as a value.
-    pub fn of(
-        name: &'static str,
-        features: &Tensor,
-        columns: &[Column],
-        images: &Tensor,
-    ) -> Self {
+    pub fn of(name: &'static str, features: &Tensor, columns: &[Column], images: &Tensor) -> Self {
         let size = images.size();
         Self {
             name,
@@ -114,10 +109,7 @@ mod tests {
             embedding.features,
             "0.60000\t0.80000\n0.00000\t-1.00000\n1.00000\t0.00000\n"
         );
-        assert_eq!(
-            embedding.metadata,
-            "class\timage\na b\t0\nc\t4\nd e\t9\n"
-        );
+        assert_eq!(embedding.metadata, "class\timage\na b\t0\nc\t4\nd e\t9\n");
         assert_eq!(embedding.image, [4, 5]);
         let sprite = image::load_from_memory(&embedding.sprite.png).unwrap();
         assert_eq!((sprite.width(), sprite.height()), (8, 10));

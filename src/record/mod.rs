@@ -5,6 +5,7 @@
 //! written durably and returns its errors.
 
 pub mod checkpoint;
+pub mod projector;
 pub mod recorded;
 pub mod tensors;
 
@@ -17,7 +18,6 @@ mod hparams;
 mod lines;
 mod lock;
 mod metrics;
-pub mod projector;
 mod run_json;
 mod sink;
 mod tensorboard;

@@ -57,7 +57,10 @@ mod tests {
         let named = config.lines().filter_map(|line| line.split_once("_path: "));
         let named: Vec<_> = named.map(|(_, path)| path.trim_matches('"')).collect();
         assert_eq!(named.len(), 3);
-        assert!(named.iter().all(|path| run.file(path).is_file()), "{named:?}");
+        assert!(
+            named.iter().all(|path| run.file(path).is_file()),
+            "{named:?}"
+        );
         let sides: Vec<_> = config.matches("single_image_dim: ").collect();
         assert_eq!(sides.len(), 2);
         let [width, height] = ["4", "3"].map(|side| config.find(&format!("dim: {side}\n")));

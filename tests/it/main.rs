@@ -15,6 +15,7 @@ mod eval;
 mod golden;
 mod header;
 mod labels;
+mod pictures;
 mod plugins;
 mod registry;
 mod replay;

@@ -47,10 +47,7 @@ pub fn chosen(bank: &View<'_>, truth: Option<&Truth<'_>>) -> Vec<Cluster> {
     let clusters: Vec<i64> = shown.iter().map(|&(cluster, _)| cluster).collect();
     let numbered = Tensor::from_slice(&clusters).to_device(bank.labels.device());
     let directions = unit_rows(&bank.centroids.index_select(0, &numbered));
-    let strangers = bank
-        .labels
-        .unsqueeze(0)
-        .ne_tensor(&numbered.unsqueeze(1));
+    let strangers = bank.labels.unsqueeze(0).ne_tensor(&numbered.unsqueeze(1));
     // [clusters, N]: a row for each of the few clusters.
     let cosines = directions
         .matmul(&bank.features.tr())

@@ -175,12 +175,7 @@ pub fn draw(rows: &[Row], images: &Tensor, truth: Option<&Truth<'_>>) -> Picture
     let images = montage::enlarged(images, montage::times(images));
     let (width, height) = tile::extent(&images[0]);
     let step = width + GAP;
-    let groups = [1, POSITIVES, NEGATIVES, NEGATIVES].map(|tiles| tiles as u32);
-    let mut left = [MARGIN; 4];
-    for at in 1..4 {
-        left[at] = left[at - 1] + groups[at - 1] * step - GAP + APART;
-    }
-    let right = left[3] + groups[3] * step - GAP + MARGIN;
+    let (left, right) = columns(rows, step);
     let mut canvas = Canvas::new(right, HEAD + rows.len() as u32 * (height + 6) + MARGIN / 2);
     head(&mut canvas, left, truth.is_some());
     let mut images = images.iter();
@@ -204,6 +199,19 @@ pub fn draw(rows: &[Row], images: &Tensor, truth: Option<&Truth<'_>>) -> Picture
     canvas.picture()
 }
 
+/// Where query, positives, nearest negatives and others begin, and how wide the picture is; `step` is from one tile to the next.
+fn columns(rows: &[Row], step: u32) -> ([u32; 4], u32) {
+    let positives = rows.iter().map(|row| row.positives.len()).max();
+    // No narrower than their titles.
+    let positives = positives.unwrap_or_default().max(1);
+    let groups = [1, positives, NEGATIVES, NEGATIVES].map(|tiles| tiles as u32);
+    let mut left = [MARGIN; 4];
+    for at in 1..4 {
+        left[at] = left[at - 1] + groups[at - 1] * step - GAP + APART;
+    }
+    (left, left[3] + groups[3] * step - GAP + MARGIN)
+}
+
 fn head(canvas: &mut Canvas, left: [u32; 4], coloured: bool) {
     let title = "What the sampler chose: queries, positives, negatives";
     canvas.text((MARGIN, 20), Anchor::Left, 17, INK, title);
@@ -211,7 +219,11 @@ fn head(canvas: &mut Canvas, left: [u32; 4], coloured: bool) {
     canvas.text((MARGIN, 42), Anchor::Left, 12, PALE, said);
     if coloured {
         let x = MARGIN + canvas::width(said, 12) + 20;
-        tile::legend(canvas, (x, 42), ["true class of the query", "another true class"]);
+        tile::legend(
+            canvas,
+            (x, 42),
+            ["true class of the query", "another true class"],
+        );
     }
     let names = [
         "query",

@@ -6,9 +6,9 @@ use super::Truth;
 use super::canvas::{self, Anchor, Canvas, Colour, GRID, INK, PALE, fitted};
 
 /// Same class as the query.
-pub(super) const SAME: Colour = [0, 150, 70];
+pub(super) const SAME: Colour = [0, 158, 90];
 /// Another class.
-pub(super) const OTHER: Colour = [214, 47, 39];
+pub(super) const OTHER: Colour = [214, 56, 32];
 
 /// Width of a frame.
 pub(super) const FRAME: u32 = 4;
