@@ -24,8 +24,12 @@ fn images(run: &Finished) -> BTreeMap<(String, i64), Vec<u8>> {
         while let Some((length, after)) = rest.split_first_chunk::<8>() {
             // A record is its length, a checksum, the event, and a checksum.
             let length = u64::from_le_bytes(*length) as usize;
-            let event = Event::parse_from_bytes(&after[4..4 + length]).unwrap();
-            rest = &after[4 + length + 4..];
+            // A run that was killed may leave half of one.
+            let Some((record, after)) = after.split_at_checked(4 + length + 4) else {
+                break;
+            };
+            let event = Event::parse_from_bytes(&record[4..4 + length]).unwrap();
+            rest = after;
             let values = event.get_summary().get_value().iter();
             for value in values.filter(|value| value.has_image()) {
                 let image = value.get_image();
@@ -112,7 +116,7 @@ fn a_resumed_run_makes_the_pictures_of_one_that_was_not_cut() {
         assert!(got[key] == *png, "{key:?}");
     }
     // A run that goes on from one with all its files.
-    let whole = format!("{}@100", whole.folder.display());
+    let whole = format!("{}@140", whole.folder.display());
     let (fork, _) = dir.again(&["fork", &whole]);
     assert!(fork.folder.join("projector/features.tsv").is_file());
 }

@@ -45,15 +45,8 @@ pub fn chosen(bank: &View<'_>, truth: Option<&Truth<'_>>) -> Vec<Cluster> {
     let shown = spread(sizes.len(), CLUSTERS).into_iter();
     let shown: Vec<_> = shown.map(|at| sizes[at as usize]).collect();
     let clusters: Vec<i64> = shown.iter().map(|&(cluster, _)| cluster).collect();
-    let numbered = Tensor::from_slice(&clusters).to_device(bank.labels.device());
-    let directions = unit_rows(&bank.centroids.index_select(0, &numbered));
-    let strangers = bank.labels.unsqueeze(0).ne_tensor(&numbered.unsqueeze(1));
-    // [clusters, N]: a row for each of the few clusters.
-    let cosines = directions
-        .matmul(&bank.features.tr())
-        .masked_fill(&strangers, f64::NEG_INFINITY);
-    let most = ROWS.min(bank.labels.size()[0]);
-    let (cosines, nearest) = cosines.topk(most, 1, true, true);
+    let (cosines, nearest) = nearest(bank, &clusters);
+    let width = nearest.size()[1] as usize;
     let classes = truth.map(|truth| integers(&truth.labels.take(&nearest)));
     let commonest = truth.map(|truth| commonest(truth, bank, &clusters));
     let (cosines, nearest) = (numbers(&cosines), integers(&nearest));
@@ -63,8 +56,8 @@ pub fn chosen(bank: &View<'_>, truth: Option<&Truth<'_>>) -> Vec<Cluster> {
             let (class, count) = all[at];
             (class, count as f64 / size as f64)
         });
-        let first = at * most as usize;
-        let tiles = (first..first + most.min(size) as usize).map(|place| {
+        let there = width.min(size as usize);
+        let tiles = (at * width..at * width + there).map(|place| {
             let class = classes.as_ref().map(|classes| classes[place]);
             Tile {
                 id: nearest[place],
@@ -81,6 +74,19 @@ pub fn chosen(bank: &View<'_>, truth: Option<&Truth<'_>>) -> Vec<Cluster> {
         }
     });
     clusters.collect()
+}
+
+/// Cosines with the centroid's direction and rows `[M, 10]` of those in each of the M `clusters` that are nearest to it, the nearest
+/// first; where a cluster has fewer rows, its last places are others'.
+fn nearest(bank: &View<'_>, clusters: &[i64]) -> (Tensor, Tensor) {
+    let clusters = Tensor::from_slice(clusters).to_device(bank.labels.device());
+    let directions = unit_rows(&bank.centroids.index_select(0, &clusters));
+    let strangers = bank.labels.unsqueeze(0).ne_tensor(&clusters.unsqueeze(1));
+    // [M, N]: a row for each of the few clusters.
+    directions
+        .matmul(&bank.features.tr())
+        .masked_fill(&strangers, f64::NEG_INFINITY)
+        .topk(ROWS.min(bank.labels.size()[0]), 1, true, true)
 }
 
 /// The commonest class of each of these clusters, of equally common ones the first, and how many rows are of it.

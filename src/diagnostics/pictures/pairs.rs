@@ -54,62 +54,73 @@ pub fn chosen(choice: &Choice<'_>, truth: Option<&Truth<'_>>) -> Vec<Row> {
     let picked = spread(choice.index.size()[0] as usize, QUERIES);
     let picked = Tensor::from_slice(&picked).to_device(choice.index.device());
     let of = |tensor: &Tensor| tensor.index_select(0, &picked);
-    let (rows, cosines) = (of(&choice.pairs.positives), of(choice.positives));
-    // Those that there are first, in their order.
-    let exists = rows.ge(0).to_kind(Kind::Int64);
-    let order = exists.argsort_stable(true, 1, true);
-    let first = order.narrow(1, 0, rows.size()[1].min(POSITIVES as i64));
-    let positives = read(&rows, &cosines, &first);
-
-    let (rows, cosines) = (of(&choice.pairs.negatives), of(choice.negatives));
-    let exists = rows.ge(0);
-    let falling = cosines
-        .masked_fill(&exists.logical_not(), f64::NEG_INFINITY)
-        .argsort_stable(true, 1, true);
-    let counts = integers(&exists.sum_dim_intlist([1i64].as_slice(), false, Kind::Int64));
-    let places: Vec<Vec<i64>> = counts.iter().map(|&count| ranks(count as usize)).collect();
-    let width = places.iter().map(Vec::len).max().unwrap_or_default();
-    let padded = places.iter().flat_map(|places| {
-        let pad = std::iter::repeat_n(0, width - places.len());
-        places.iter().copied().chain(pad)
-    });
-    let padded = Tensor::from_slice(&padded.collect::<Vec<_>>())
-        .view([places.len() as i64, width as i64])
-        .to_device(falling.device());
-    let negatives = read(&rows, &cosines, &falling.gather(1, &padded, false));
-
+    let positives = first(&of(&choice.pairs.positives), &of(choice.positives));
+    let negatives = falling(&of(&choice.pairs.negatives), &of(choice.negatives));
     let queries = integers(&of(choice.index));
     let classes = Classes::of(truth, &queries, [&positives, &negatives]);
-    let rows = queries.iter().enumerate();
-    let rows = rows.map(|(at, &id)| {
-        let own = classes.of_image(id);
-        let tile = |&(id, cosine): &(i64, f64)| {
-            let class = classes.of_image(id);
-            let same = own.and_then(|own| class.map(|class| class == own));
-            let cosine = Some(cosine);
-            Tile {
-                id,
-                cosine,
-                class,
-                same,
-            }
+    let chosen = queries.iter().zip(positives.iter().zip(&negatives));
+    let rows = chosen.map(|(&query, (positives, negatives))| {
+        let class = classes.of_image(query);
+        let tiles = |pairs: &[Pair]| {
+            pairs
+                .iter()
+                .map(|&pair| classes.tile(pair, class))
+                .collect()
         };
-        let there = positives[at].iter().filter(|(id, _)| *id >= 0);
-        let negatives = &negatives[at][..places[at].len()];
         let (nearest, others) = negatives.split_at(negatives.len().min(NEGATIVES));
         Row {
             query: Tile {
-                id,
+                id: query,
                 cosine: None,
-                class: own,
+                class,
                 same: None,
             },
-            positives: there.map(tile).collect(),
-            nearest: nearest.iter().map(tile).collect(),
-            others: others.iter().map(tile).collect(),
+            positives: tiles(positives),
+            nearest: tiles(nearest),
+            others: tiles(others),
         }
     });
     rows.collect()
+}
+
+/// A row of the bank and its cosine with the query.
+type Pair = (i64, f64);
+
+/// The first that there are among rows and cosines `[R, P]`, in their order, for each of the R queries.
+fn first(rows: &Tensor, cosines: &Tensor) -> Vec<Vec<Pair>> {
+    // Those that there are before the others, by a sort that keeps their order.
+    let exists = rows.ge(0).to_kind(Kind::Int64);
+    let order = exists.argsort_stable(true, 1, true);
+    let most = rows.size()[1].min(POSITIVES as i64);
+    let mut pairs = read(rows, cosines, &order.narrow(1, 0, most));
+    for pairs in &mut pairs {
+        pairs.retain(|&(row, _)| row >= 0);
+    }
+    pairs
+}
+
+/// Those at [`ranks`] among rows and cosines `[R, K]`, in falling order of the cosine, for each of the R queries.
+fn falling(rows: &Tensor, cosines: &Tensor) -> Vec<Vec<Pair>> {
+    let exists = rows.ge(0);
+    let order = cosines
+        .masked_fill(&exists.logical_not(), f64::NEG_INFINITY)
+        .argsort_stable(true, 1, true);
+    let counts = exists.sum_dim_intlist([1i64].as_slice(), false, Kind::Int64);
+    let counts = integers(&counts).into_iter();
+    let ranks: Vec<_> = counts.map(|count| ranks(count as usize)).collect();
+    let width = ranks.iter().map(Vec::len).max().unwrap_or_default();
+    let padded = ranks.iter().flat_map(|ranks| {
+        let pad = std::iter::repeat_n(0, width - ranks.len());
+        ranks.iter().copied().chain(pad)
+    });
+    let places = Tensor::from_slice(&padded.collect::<Vec<_>>())
+        .view([ranks.len() as i64, width as i64])
+        .to_device(order.device());
+    let mut pairs = read(rows, cosines, &order.gather(1, &places, false));
+    for (pairs, ranks) in pairs.iter_mut().zip(&ranks) {
+        pairs.truncate(ranks.len());
+    }
+    pairs
 }
 
 /// Which of `count` negatives in falling order of their cosine are shown: the first ones, then the last of each of as many equal
@@ -123,7 +134,7 @@ fn ranks(count: usize) -> Vec<i64> {
 }
 
 /// Rows and cosines `[R, M]` at `places [R, n]`, row by row.
-fn read(rows: &Tensor, cosines: &Tensor, places: &Tensor) -> Vec<Vec<(i64, f64)>> {
+fn read(rows: &Tensor, cosines: &Tensor, places: &Tensor) -> Vec<Vec<Pair>> {
     let width = places.size()[1] as usize;
     if width == 0 {
         return vec![Vec::new(); places.size()[0] as usize];
@@ -138,12 +149,12 @@ fn read(rows: &Tensor, cosines: &Tensor, places: &Tensor) -> Vec<Vec<(i64, f64)>
 struct Classes(HashMap<i64, i64>);
 
 impl Classes {
-    fn of(truth: Option<&Truth<'_>>, queries: &[i64], more: [&[Vec<(i64, f64)>]; 2]) -> Self {
+    fn of(truth: Option<&Truth<'_>>, queries: &[i64], more: [&[Vec<Pair>]; 2]) -> Self {
         let Some(truth) = truth else {
             return Self(HashMap::new());
         };
         let more = more.into_iter().flatten().flatten().map(|&(id, _)| id);
-        let ids = queries.iter().copied().chain(more).filter(|id| *id >= 0);
+        let ids = queries.iter().copied().chain(more);
         let ids: Vec<i64> = ids.collect();
         let at = Tensor::from_slice(&ids).to_device(truth.labels.device());
         let classes = integers(&truth.labels.index_select(0, &at));
@@ -152,6 +163,17 @@ impl Classes {
 
     fn of_image(&self, id: i64) -> Option<i64> {
         self.0.get(&id).copied()
+    }
+
+    /// The tile of a row that was chosen for a query of this class.
+    fn tile(&self, (id, cosine): Pair, query: Option<i64>) -> Tile {
+        let class = self.of_image(id);
+        Tile {
+            id,
+            cosine: Some(cosine),
+            class,
+            same: query.and_then(|query| class.map(|class| class == query)),
+        }
     }
 }
 
