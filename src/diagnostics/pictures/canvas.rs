@@ -75,7 +75,8 @@ impl Canvas {
         };
         let corner = (
             i64::from(x) - i64::from(left),
-            i64::from(y) - i64::from(height / 2),
+            // The rasteriser centres a box that reaches below the letters.
+            i64::from(y) - i64::from(height / 2) + 1,
         );
         for (across, down, part) in written.enumerate_pixels() {
             let place = (
@@ -184,7 +185,7 @@ mod tests {
         for corner in [(0, 0), (18, 9)] {
             canvas.text(corner, Anchor::Middle, 6, INK, "wide");
         }
-        assert_eq!(canvas.0.get_pixel(1, 1).0, [255; 3]);
+        assert_eq!(canvas.0.get_pixel(11, 2).0, [255; 3]);
         assert_eq!(canvas.0.get_pixel(19, 5).0, [9; 3]);
         let picture = canvas.picture();
         let read = image::load_from_memory(&picture.png).unwrap().to_rgb8();

@@ -99,12 +99,22 @@ fn first(rows: &Tensor, cosines: &Tensor) -> Vec<Vec<Pair>> {
     pairs
 }
 
-/// Those at [`ranks`] among rows and cosines `[R, K]`, in falling order of the cosine, for each of the R queries.
+/// Those at [`ranks`] among rows and cosines `[R, K]`, in falling order of the cosine, for each of the R queries. A row that was
+/// drawn several times counts once.
 fn falling(rows: &Tensor, cosines: &Tensor) -> Vec<Vec<Pair>> {
     let exists = rows.ge(0);
     let order = cosines
         .masked_fill(&exists.logical_not(), f64::NEG_INFINITY)
         .argsort_stable(true, 1, true);
+    // The same row has the same cosine, so that its draws lie side by side; the first is kept before all later ones.
+    let sorted = rows.gather(1, &order, false);
+    let before =
+        sorted
+            .roll(1, 1)
+            .index_fill(1, &Tensor::zeros([1], (Kind::Int64, rows.device())), -1);
+    let exists = sorted.ge(0).logical_and(&sorted.ne_tensor(&before));
+    let kept = exists.to_kind(Kind::Int64).argsort_stable(true, 1, true);
+    let order = order.gather(1, &kept, false);
     let counts = exists.sum_dim_intlist([1i64].as_slice(), false, Kind::Int64);
     let counts = integers(&counts).into_iter();
     let ranks: Vec<_> = counts.map(|count| ranks(count as usize)).collect();
