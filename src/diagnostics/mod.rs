@@ -3,6 +3,8 @@
 
 mod clusters;
 mod pairs;
+pub mod pictures;
+pub mod projector;
 mod rows;
 mod scalars;
 

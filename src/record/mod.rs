@@ -5,6 +5,7 @@
 //! written durably and returns its errors.
 
 pub mod checkpoint;
+pub mod projector;
 pub mod recorded;
 pub mod tensors;
 

@@ -20,6 +20,7 @@ mod knobs;
 pub mod measure;
 pub mod memory;
 pub mod past;
+mod pictures;
 pub mod recorded;
 mod records;
 pub mod rehearsal;

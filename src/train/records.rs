@@ -6,7 +6,6 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::against::Against;
-use super::changes;
 use super::clock::Stopwatch;
 use super::costs::{Costs, Thrift};
 use super::diagnosis::Diagnosis;
@@ -19,7 +18,8 @@ use super::run::Options;
 use super::shadow::Sighting;
 use super::step::Report;
 use super::verdict::Verdicts;
-use crate::diagnostics::put;
+use super::{changes, pictures};
+use crate::diagnostics::{pictures::Picture, put};
 use crate::policy::Params;
 use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
 
@@ -282,7 +282,7 @@ impl Records {
         rig.step == rig.steps || (every > 0 && rig.begins_epoch() && epoch.is_multiple_of(every))
     }
 
-    pub(super) fn evaluate(&mut self, rig: &Rig) {
+    pub(super) fn evaluate(&mut self, rig: &Rig, report: &Report) {
         let subject = Subject::new(&rig.query, rig.into());
         let online = rig.plan.judging.online.iter();
         self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
@@ -297,6 +297,12 @@ impl Records {
         let said = self.verdicts.headline();
         if !said.is_empty() {
             self.recorder.say(&format!("step {}: {said}", rig.step));
+        }
+        if pictures::due(rig) {
+            for (tag, picture) in pictures::round(rig, report, self.diagnosis.truth()) {
+                let Picture { png, width, height } = &picture;
+                self.recorder.image(tag, rig.step, png, *width, *height);
+            }
         }
         // The evaluation's time is not the next step's.
         self.window = Window::open();
@@ -343,7 +349,19 @@ impl Records {
         }
     }
 
+    /// Leaves what TensorBoard's projector shows; a disk that refuses is a warning.
+    fn project(&mut self, rig: &Rig) {
+        let Some(embedding) = pictures::embedding(rig, self.diagnosis.truth()) else {
+            return;
+        };
+        if let Err(error) = record::projector::write(self.recorder.folder(), &embedding) {
+            self.recorder
+                .say(&format!("warning: nothing for the projector: {error:#}"));
+        }
+    }
+
     pub(super) fn finish(mut self, rig: &Rig) -> Result<()> {
+        self.project(rig);
         let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
         let mut summary = self.verdicts.summary();
         if self.course.baselines.is_some() {

@@ -209,7 +209,7 @@ fn train(
         }
         records.changes(rig);
         if records.evaluation_due(rig) {
-            records.evaluate(rig);
+            records.evaluate(rig, &report);
         }
         if records.checkpoint_due(rig) {
             records.checkpoint(rig);

@@ -16,6 +16,7 @@ mod eval;
 mod golden;
 mod header;
 mod labels;
+mod pictures;
 mod plugins;
 mod registry;
 mod replay;

@@ -1,0 +1,96 @@
+//! Pictures of what the policies do: the pairs of a sampler, the clusters of the labels, and where the true classes lie in them.
+//! What is shown is chosen by pure functions of tensors, apart from the drawing.
+
+mod canvas;
+pub mod clusters;
+pub mod confusion;
+mod counts;
+pub mod montage;
+pub mod pairs;
+mod tile;
+
+use tch::Tensor;
+
+use super::list;
+
+pub use tile::Tile;
+
+/// A picture as TensorBoard takes it.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// A PNG file of RGB pixels.
+    pub png: Vec<u8>,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+/// The true classes of the training images. Diagnostics and evaluation alone see them.
+#[derive(Clone, Copy, Debug)]
+pub struct Truth<'a> {
+    /// `[N]` i64, on the bank's device.
+    pub labels: &'a Tensor,
+    /// The names of the classes; a label is an index into them.
+    pub names: &'a [String],
+}
+
+impl Truth<'_> {
+    /// The names of the classes of some images, by their numbers `[n]` i64; this waits for the device.
+    pub fn names_of(&self, images: &Tensor) -> Vec<String> {
+        let classes = integers(&self.labels.index_select(0, images));
+        let names = classes.iter().map(|&class| self.name(class).to_owned());
+        names.collect()
+    }
+
+    /// The name of a class.
+    fn name(&self, class: i64) -> &str {
+        self.names.get(class as usize).map_or("?", String::as_str)
+    }
+}
+
+/// Up to `most` of `0..len`, evenly spread, from the first on.
+pub fn spread(len: usize, most: usize) -> Vec<i64> {
+    let count = len.min(most);
+    (0..count).map(|at| (at * len / count) as i64).collect()
+}
+
+/// The numbers of a tensor of integers, in the order of its elements; this waits for the device.
+fn integers(tensor: &Tensor) -> Vec<i64> {
+    Vec::try_from(tensor.flatten(0, -1).to_kind(tch::Kind::Int64))
+        .expect("a line of integers is a Vec<i64>")
+}
+
+/// A number with its thousands apart, as 1,281,167.
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            apart.push(',');
+        }
+        apart.push(digit);
+    }
+    apart
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spread_begins_at_the_first_and_has_no_double() {
+        assert_eq!(spread(3, 8), [0, 1, 2]);
+        assert_eq!(spread(16, 4), [0, 4, 8, 12]);
+        assert_eq!(spread(10, 4), [0, 2, 5, 7]);
+        assert!(spread(0, 4).is_empty());
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [7, 999, 1_200, 1_281_167].map(thousands),
+            ["7", "999", "1,200", "1,281,167"]
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! Which pictures a run makes, and when; what is in them is decided in `diagnostics/`. Nothing here draws a random number, and nothing
+//! changes the run.
+
+use tch::Tensor;
+
+use super::rig::Rig;
+use super::step::Report;
+use crate::diagnostics::pictures::{Picture, Truth, clusters, confusion, pairs};
+use crate::diagnostics::projector::{self, Column, Embedding};
+
+/// Whether the evaluation after so many steps has pictures: each `log.images`-th one, and the last. A function of the step alone, so
+/// that a resumed run makes the pictures of one that was not cut.
+pub(super) fn due(rig: &Rig) -> bool {
+    let config = &rig.plan.config;
+    if config.log.images == 0 {
+        return false;
+    }
+    let epoch = rig.step / rig.loader.steps_per_epoch();
+    rig.step == rig.steps || epoch.is_multiple_of(config.eval.every.max(1) * config.log.images)
+}
+
+/// The pictures of an evaluation by their tags; `labels [N]` are the true classes of the training images, where they have any.
+pub(super) fn round(
+    rig: &Rig,
+    report: &Report,
+    labels: Option<&Tensor>,
+) -> Vec<(&'static str, Picture)> {
+    let truth = truth(rig, labels);
+    let truth = truth.as_ref();
+    let mut pictures = Vec::new();
+    if let Some(relation) = &report.relation {
+        let rows = pairs::chosen(
+            &pairs::Choice {
+                index: &report.index,
+                pairs: &relation.pairs,
+                positives: &relation.cosines.positives,
+                negatives: &relation.cosines.negatives,
+            },
+            truth,
+        );
+        let images = rig.train.raw(&pairs::ids(&rows));
+        pictures.push(("gallery/pairs", pairs::draw(&rows, &images, truth)));
+    }
+    let Some(bank) = &rig.bank else {
+        return pictures;
+    };
+    let shown = clusters::chosen(&bank.view(), truth);
+    let images = rig.train.raw(&clusters::ids(&shown));
+    pictures.push(("gallery/clusters", clusters::draw(&shown, &images, truth)));
+    if let Some(truth) = truth
+        && let Some(table) = confusion::table(&bank.view(), truth)
+    {
+        pictures.push(("clusters/confusion", confusion::draw(&table, truth)));
+    }
+    pictures
+}
+
+/// What the projector shows at the end of a run: rows of the bank, or without one the evaluation images as the encoder sees them;
+/// nothing when no pictures are wanted.
+pub(super) fn embedding(rig: &Rig, labels: Option<&Tensor>) -> Option<Embedding> {
+    if rig.plan.config.log.images == 0 {
+        return None;
+    }
+    Some(match &rig.bank {
+        Some(bank) => {
+            let ids = projector::chosen(bank.rows() as usize, bank.dim());
+            let at = Tensor::from_slice(&ids).to_device(bank.device());
+            let features = bank.features().index_select(0, &at);
+            let clusters = bank.labels().index_select(0, &at);
+            let mut columns = classes(truth(rig, labels).as_ref(), &at);
+            columns.push(("cluster", integers(&clusters)));
+            columns.push(("image", integers(&at)));
+            let images = in_chunks(&ids, |ids| rig.train.raw(ids));
+            Embedding::of("bank", &features, &columns, &images)
+        }
+        None => {
+            let of = rig.eval.images();
+            let recipe = &rig.plan.recipe;
+            let dim = rig.query.spec().features();
+            let ids = projector::chosen(of.len(), dim);
+            let at = Tensor::from_slice(&ids);
+            let features = in_chunks(&ids, |ids| {
+                rig.query.features(&rig.eval.plain(recipe, ids), false)
+            });
+            let labels = of.labels_tensor();
+            let truth = labels.as_ref().map(|labels| Truth {
+                labels,
+                names: of.classes(),
+            });
+            let mut columns = classes(truth.as_ref(), &at);
+            columns.push(("image", integers(&at)));
+            let images = in_chunks(&ids, |ids| rig.eval.raw(ids));
+            Embedding::of("encoder", &features, &columns, &images)
+        }
+    })
+}
+
+fn truth<'a>(rig: &'a Rig, labels: Option<&'a Tensor>) -> Option<Truth<'a>> {
+    let names = rig.train.images().classes();
+    labels.map(|labels| Truth { labels, names })
+}
+
+/// The column of the true classes, where there are any.
+fn classes(truth: Option<&Truth<'_>>, at: &Tensor) -> Vec<Column> {
+    let column = truth.map(|truth| ("class", truth.names_of(at)));
+    column.into_iter().collect()
+}
+
+fn integers(tensor: &Tensor) -> Vec<String> {
+    let integers = Vec::<i64>::try_from(tensor).expect("a line of integers is a Vec<i64>");
+    integers.iter().map(i64::to_string).collect()
+}
+
+/// What `of` gives of all these images, which is asked of not too many at once.
+fn in_chunks(ids: &[i64], of: impl Fn(&[i64]) -> Tensor) -> Tensor {
+    tch::no_grad(|| Tensor::cat(&ids.chunks(512).map(of).collect::<Vec<_>>(), 0))
+}
