@@ -26,7 +26,7 @@ const SMALL: &str = " --set data.source=idx --set data.dir=. --set train.batch=1
 const WORDS: usize = 5;
 
 /// Lines after which a run is not asked for another.
-const PATIENCE: usize = 100_000;
+const PATIENCE: usize = 5_000;
 
 /// A fenced block, with the line of prose before it.
 struct Block<'a> {

@@ -11,10 +11,36 @@ use crate::dashboard::fit::{cut, width};
 use crate::dashboard::state::State;
 
 /// Groups of tags, in the order in which they are shown.
-const GROUPS: [&str; 5] = ["sampler/", "labels/", "sim/", "rep/", "train/"];
+const GROUPS: [&str; 7] = [
+    "sampler/",
+    "boundary/",
+    "labels/",
+    "bank/",
+    "sim/",
+    "rep/",
+    "train/",
+];
 
-/// What stands elsewhere or never changes.
-const ELSEWHERE: [&str; 2] = ["labels/min", "labels/max"];
+/// What nobody needs at a glance: TensorBoard has it.
+const ELSEWHERE: [&str; 17] = [
+    "sampler/rank_p10",
+    "sampler/rank_p90",
+    "sampler/positive_rank_median",
+    "sampler/missing_positives",
+    "boundary/gap_p10",
+    "labels/min",
+    "labels/max",
+    "labels/entropy",
+    "labels/imbalance",
+    "labels/inertia",
+    "labels/splits",
+    "labels/merges",
+    "bank/age_max",
+    "bank/antihubs",
+    "bank/coverage_positives",
+    "sim/negative_max",
+    "train/temperature",
+];
 
 /// Columns of a number with its name.
 const COLUMN: u16 = 32;
