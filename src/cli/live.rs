@@ -139,16 +139,14 @@ impl Swap {
 }
 
 impl Set {
-    /// Sets one value after the other.
+    /// Sets all values in one step, or none.
     ///
     /// # Errors
     /// As [`Live::tell`].
     pub fn execute(self) -> Result<()> {
         let values = self.values.iter().map(|text| live::parse(text));
-        for (key, value) in values.collect::<Result<Vec<_>, _>>()? {
-            self.live.tell(&Command::Set { key, value })?;
-        }
-        Ok(())
+        let values = values.collect::<Result<_, _>>()?;
+        self.live.tell(&Command::Set { values })
     }
 }
 

@@ -149,6 +149,7 @@ pub fn log(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(Writer::current)
         .without_time()
+        .with_target(verbose > 0)
         // A file or a pipe wants no colours.
         .with_ansi(std::io::stderr().is_terminal())
         // Where nobody reads any more (`| tee`, which Ctrl-C ends first), the complaint about that would panic, and the thread

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::table;
 use crate::record::checkpoint;
 use crate::registry::differ::told;
 use crate::registry::garbage::{readable, size};
@@ -83,8 +84,10 @@ fn text(entry: &Entry) -> String {
         text += &format!("{}\n", sentence(line));
     }
     text += "\nlast numbers\n";
-    for (name, number) in entry.numbers() {
-        text += &format!("       {name:<32} {number}\n");
+    let numbers = entry.numbers();
+    let width = numbers.keys().map(String::len).max().unwrap_or(0);
+    for (name, number) in numbers {
+        text += &format!("       {name:<width$} {}\n", table::number(number));
     }
     let steps: Vec<_> = steps(entry).iter().map(u64::to_string).collect();
     text += &format!(

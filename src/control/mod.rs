@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::policy::Slot;
+use crate::policy::{Params, Slot};
 
 /// Something that is asked of a run, as it crosses the socket: `{"do":"set","key":"optim.lr","value":0.01}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,12 +32,10 @@ pub enum Command {
         /// The slot.
         slot: Slot,
     },
-    /// Change a value of the configuration.
+    /// Change values of the configuration, all in one step or none.
     Set {
-        /// The key, with dots.
-        key: String,
-        /// Its new value.
-        value: Value,
+        /// By their keys, with dots.
+        values: Params,
     },
     /// Fill a slot from a file.
     Swap {

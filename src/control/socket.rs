@@ -125,6 +125,7 @@ pub fn ask(folder: &Path, command: &Command) -> io::Result<Reply> {
 mod tests {
     use super::*;
     use crate::control::line;
+    use crate::policy::Params;
 
     /// A folder whose path is longer than that of any socket may be.
     fn deep() -> (tempfile::TempDir, PathBuf) {
@@ -156,8 +157,7 @@ mod tests {
             seen
         });
         let set = Command::Set {
-            key: "optim.lr".into(),
-            value: json!(0.5),
+            values: Params::from_iter([("optim.lr".into(), json!(0.5))]),
         };
         assert_eq!(ask(&deep, &Command::Pause).unwrap(), Ok(json!("paused")));
         assert_eq!(ask(&deep, &set).unwrap(), Err("no".to_owned()));

@@ -27,7 +27,7 @@ use std::time::Duration;
 use ratatui::backend::{Backend, CrosstermBackend};
 
 pub use screen::{large, possible, restore};
-pub use state::{Message, Place, Turn};
+pub use state::{CURVES, Message, Place, Turn};
 
 use crate::control::Remote;
 use input::Keyboard;

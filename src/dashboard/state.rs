@@ -9,7 +9,7 @@ use crate::policy::{Generation, Slot};
 use crate::swap::Event;
 
 /// Numbers that are kept as curves; of all others the last value is enough.
-pub(super) const CURVES: [&str; 4] = ["loss/total", "loss/intra", "loss/inter", "eval/knn_top1"];
+pub const CURVES: [&str; 4] = ["loss/total", "loss/intra", "loss/inter", "eval/knn_top1"];
 
 /// Lines of messages that can be scrolled back to.
 const LINES: usize = 2000;
@@ -29,6 +29,8 @@ pub enum Message {
         /// The live generations.
         seats: Vec<(Slot, Generation)>,
     },
+    /// The curves of what was done before it went on, by their tags and steps.
+    Past(BTreeMap<String, BTreeMap<u64, f64>>),
     /// Numbers of a step.
     Scalars {
         /// Steps done.
@@ -42,6 +44,8 @@ pub enum Message {
     Said(String),
     /// What became of a slot.
     Change(Turn),
+    /// The file that a slot refused holds again what is live there.
+    Mended(Slot),
     /// Which step of its trial a slot's live generation is in, and of how many; none when it is on no trial.
     Trial(Slot, Option<(u32, u32)>),
     /// Whether it waits to be told to go on.
@@ -154,10 +158,22 @@ impl State {
                     self.seat(slot, generation);
                 }
             }
+            Message::Past(curves) => {
+                for (tag, points) in curves {
+                    for (step, value) in points {
+                        self.count(step, vec![(tag.clone(), value)]);
+                    }
+                }
+            }
             Message::Scalars { step, scalars } => self.count(step, scalars),
             Message::Place(place) => self.place = place,
             Message::Said(text) => self.say(&text),
             Message::Change(turn) => self.change(turn),
+            Message::Mended(slot) => {
+                if let Some(seat) = self.seats.iter_mut().find(|seat| seat.slot == slot) {
+                    (seat.error, seat.event) = (None, None);
+                }
+            }
             Message::Trial(slot, trial) => {
                 if let Some(seat) = self.seats.iter_mut().find(|seat| seat.slot == slot) {
                     seat.trial = trial;
@@ -301,6 +317,29 @@ mod tests {
         });
         assert_eq!(state.chosen().unwrap().generation.number, 4);
         assert!(state.chosen().unwrap().event.is_none());
+        let past = BTreeMap::from([(10, 3.0), (20, 2.0)]);
+        state.hear(Message::Past(BTreeMap::from([("loss/total".into(), past)])));
+        let scalars = vec![("loss/total".to_owned(), 1.0)];
+        state.hear(Message::Scalars { step: 30, scalars });
+        let curve = state.curve("loss/total").unwrap();
+        assert_eq!(curve.points().first().unwrap().0, 10.0);
+        assert_eq!(curve.points().last(), Some(&(30.0, 1.0)));
+    }
+
+    #[test]
+    fn an_error_goes_when_the_file_is_put_right() {
+        let mut state = State::default();
+        state.hear(Message::Change(Turn {
+            slot: Slot::Boundary,
+            event: Event::Refused,
+            generation: generation("plain", 4),
+            step: 7,
+            report: Some("error: no".into()),
+        }));
+        assert!(state.chosen().unwrap().error.is_some());
+        state.hear(Message::Mended(Slot::Boundary));
+        let seat = state.chosen().unwrap();
+        assert!(seat.error.is_none() && seat.event.is_none());
     }
 
     #[test]

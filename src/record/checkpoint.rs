@@ -88,6 +88,15 @@ pub fn save(
     saved.map(|()| path)
 }
 
+/// The text of a checkpoint's manifest, unchecked.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn manifest(path: &Path) -> Result<String> {
+    let path = path.join(MANIFEST);
+    fs::read_to_string(&path).map_err(io_error("read", &path))
+}
+
 /// Reads the checkpoint in the folder `path`.
 ///
 /// # Errors
@@ -97,9 +106,7 @@ pub fn load(path: &Path) -> Result<Checkpoint> {
         path: path.to_owned(),
         reason,
     };
-    let manifest_path = path.join(MANIFEST);
-    let text = fs::read_to_string(&manifest_path).map_err(io_error("read", &manifest_path))?;
-    let manifest = unseal(&text).map_err(damaged)?;
+    let manifest = unseal(&manifest(path)?).map_err(damaged)?;
     let mut files = BTreeMap::new();
     for (name, entry) in &manifest.files {
         let file = path.join(name);

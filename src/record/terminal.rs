@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::writer::Writer;
 use crate::control::Remote;
-use crate::dashboard::{self, Dashboard, Message, Place, Turn};
+use crate::dashboard::{self, CURVES, Dashboard, Message, Place, Turn};
 use crate::policy::{Generation, Slot};
 
 /// How far a run is.
@@ -122,6 +122,13 @@ impl Terminal {
         self.dashboard = Some(dashboard);
     }
 
+    /// Shows what a run that goes on was before; asked for only where it is shown.
+    pub fn past(&mut self, curves: impl FnOnce(&[&str]) -> BTreeMap<String, BTreeMap<u64, f64>>) {
+        if self.dashboard.is_some() {
+            self.tell(Message::Past(curves(&CURVES)));
+        }
+    }
+
     /// Shows how far the run is: call it each log interval, as the loss must be on the host for it.
     pub fn progress(&mut self, progress: &Progress<'_>) {
         if let Writer::Bar(bar) = &self.writer {
@@ -167,6 +174,11 @@ impl Terminal {
     /// Shows what became of a slot, where it has a place of its own.
     pub fn turn(&mut self, turn: Turn) {
         self.tell(Message::Change(turn));
+    }
+
+    /// Shows that the file which a slot refused was put right.
+    pub fn mended(&mut self, slot: Slot) {
+        self.tell(Message::Mended(slot));
     }
 
     /// Shows which step of its trial a slot's live generation is in, and of how many.

@@ -19,8 +19,9 @@ pub struct Garbage {
     pub why: &'static str,
 }
 
-/// What may go of these runs, of which all others of the folder may descend: what interrupted writes left, checkpoints beyond the newest `keep` of each, and policies that no line
-/// of the ledger names. A live run is left alone, and so is each checkpoint that a descendant began with.
+/// What may go of these runs, of which all others of the folder may descend: what interrupted writes left, checkpoints beyond the
+/// newest `keep` of each, and policies that neither the ledger nor a checkpoint names. A live run is left alone, and so is each
+/// checkpoint that a descendant began with.
 pub fn of(entries: &[Entry], all: &[Entry], keep: usize) -> Vec<Garbage> {
     let begun: BTreeSet<_> = all.iter().filter_map(Entry::parent).collect();
     let dead = entries.iter().filter(|entry| entry.state != State::Live);
@@ -59,28 +60,38 @@ fn of_run(entry: &Entry, keep: usize, begun: &BTreeSet<(String, u64)>) -> Vec<Ga
             take(path.clone(), "there are newer checkpoints");
         }
     }
-    let ledger = entry.ledger();
-    if !ledger.is_empty() {
-        let abouts = ledger.iter().filter_map(|line| line.about.as_ref());
-        let named: BTreeSet<_> = abouts
-            .flat_map(|about| about.files.values().chain([&about.hash]))
-            .cloned()
-            .collect();
-        for path in inside(&entry.path.join("policies")) {
-            let stem = path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            if !named.contains(&stem)
-                && !name(&path).starts_with('.')
-                && entry.state != State::Killed
-            {
-                take(path, "no line of the ledger names it");
-            }
-        }
+    for path in strange_policies(entry, &all) {
+        take(path, "neither the ledger nor a checkpoint names it");
     }
     found
+}
+
+/// Policies of a run that nobody needs to do it again or to go on with it. Where there is no ledger nothing is known of them.
+fn strange_policies(entry: &Entry, checkpoints: &[(u64, PathBuf)]) -> Vec<PathBuf> {
+    let ledger = entry.ledger();
+    if ledger.is_empty() || entry.state == State::Killed {
+        return Vec::new();
+    }
+    let abouts = ledger.iter().filter_map(|line| line.about.as_ref());
+    let named: BTreeSet<_> = abouts
+        .flat_map(|about| about.files.values().chain([&about.hash]))
+        .collect();
+    // A generation to roll back to may be older than the ledger of a fork.
+    let seats: Vec<_> = checkpoints
+        .iter()
+        .filter_map(|(_, path)| checkpoint::manifest(path).ok())
+        .collect();
+    let strange = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        !named.contains(&stem.to_string())
+            && !seats
+                .iter()
+                .any(|text| text.contains(&format!("\"{stem}\"")))
+            && !name(path).starts_with('.')
+    };
+    let mut policies = inside(&entry.path.join("policies"));
+    policies.retain(strange);
+    policies
 }
 
 /// Removes it.

@@ -1,6 +1,6 @@
 //! The gate: the only place that changes a live policy, and only between two steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -48,6 +48,10 @@ pub struct Gate {
     pub(super) rerun: Rerun,
     reruns: bool,
     pub(super) changes: Vec<Change>,
+    /// Slots whose last saved file was refused.
+    refused: BTreeSet<Slot>,
+    /// Slots of which that file was put right, so that it is what is live.
+    mended: Vec<Slot>,
 }
 
 impl Gate {
@@ -66,6 +70,8 @@ impl Gate {
             rerun: Rerun::default(),
             reruns: false,
             changes: Vec::new(),
+            refused: BTreeSet::new(),
+            mended: Vec::new(),
         })
     }
 
@@ -196,6 +202,11 @@ impl Gate {
         std::mem::take(&mut self.changes)
     }
 
+    /// The slots whose file was refused and now holds what is live, since this was last asked; nothing of that is in the ledger.
+    pub fn take_mended(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.mended)
+    }
+
     /// Begins a step: counts the last one in each trial, and forgets what the ledger foretold for it and did not come.
     pub fn begin_step(&mut self, now: Now) {
         let mut passed = Vec::new();
@@ -286,6 +297,7 @@ impl Gate {
 
     /// Records that a content was not taken.
     pub fn refuse(&mut self, fault: Fault, hash: &str, when: (Now, Origin)) {
+        self.refused.insert(fault.slot);
         self.note(fault.slot, Event::Refused, Some(fault), hash, when);
     }
 
@@ -321,11 +333,15 @@ impl Gate {
             return Ok(());
         };
         if content.hash() == seat.live.generation.hash {
+            let was_refused = self.refused.remove(&slot);
+            self.mended.extend(was_refused.then_some(slot));
             return Ok(());
         }
         let built = seat.build(content.clone(), rehearse);
         let built = built.map_err(|fault| self.remember(fault, &content))?;
-        self.go_live(built, &content, (now, origin))
+        self.go_live(built, &content, (now, origin))?;
+        self.refused.remove(&slot);
+        Ok(())
     }
 
     /// A new generation of a slot's live content, with other parameters in the place of its defaults, that is not live yet; none for

@@ -18,7 +18,7 @@ pub fn sentence(change: &Change) -> String {
     let what = match event {
         Event::Started => format!("{slot}: {generation} ({})", short(&generation.hash)),
         Event::Live => format!(
-            "{slot}: {generation} is live from step {step} on ({})",
+            "{slot}: {generation} is live after step {step} ({})",
             short(&generation.hash)
         ),
         Event::Confirmed => format!("{slot}: {generation} has passed its trial"),

@@ -115,10 +115,9 @@ impl Desk {
                 rig.gate.roll_back(slot, Origin::Control, now)?;
                 Ok(json!(said(rig, slot)))
             }
-            Command::Set { key, value } => {
-                let set = Params::from_iter([(key, value)]);
-                rig.set(&set, Origin::Control)?;
-                let text = records.say_set(rig, &set);
+            Command::Set { values } => {
+                rig.set(&values, Origin::Control)?;
+                let text = records.say_set(rig, &values);
                 Ok(json!(text))
             }
             Command::Swap { slot, file, at } => self.swap(
@@ -132,7 +131,7 @@ impl Desk {
             Command::Shadow { slot, file } => {
                 let name = rig.add_shadow(slot, file)?;
                 Ok(json!(format!(
-                    "{slot}: '{name}' is tried from step {} on",
+                    "{slot}: '{name}' is tried after step {}",
                     rig.step
                 )))
             }
@@ -231,7 +230,7 @@ fn said(rig: &Rig, slot: Slot) -> String {
     let generations = rig.gate.generations();
     let live = generations.iter().find(|(of, _)| *of == slot);
     let live = live.map_or("none".to_owned(), |(_, generation)| generation.to_string());
-    format!("{slot}: {live} is live from step {} on", rig.step)
+    format!("{slot}: {live} is live after step {}", rig.step)
 }
 
 fn read(rig: &Rig, slot: Slot, file: &Path) -> Result<(PolicyFile, Content)> {

@@ -22,6 +22,7 @@ use super::{changes, pictures};
 use crate::diagnostics::{pictures::Picture, put};
 use crate::policy::Params;
 use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
+use crate::registry;
 
 /// The run's moving parts beside the rig.
 pub(super) struct Records {
@@ -128,13 +129,13 @@ impl Records {
         self.save_status();
     }
 
-    /// Says what was set, and from which step on it holds.
+    /// Says what was set, and after which step.
     pub(super) fn say_set(&mut self, rig: &Rig, set: &Params) -> String {
         let values: Vec<_> = set
             .iter()
             .map(|(key, value)| format!("{key} = {value}"))
             .collect();
-        let text = format!("set {} from step {} on", values.join(", "), rig.step);
+        let text = format!("set {} after step {}", values.join(", "), rig.step);
         self.recorder.say(&text);
         text
     }
@@ -154,9 +155,17 @@ impl Records {
     /// Says that the first step comes now, which is when a dashboard comes up.
     pub(super) fn begins(&mut self, rig: &Rig) {
         let run = self.recorder.folder().id();
+        let folder = self.recorder.folder().path().to_owned();
         let seats = rig.gate.generations();
         let terminal = self.recorder.terminal();
         terminal.begins(&run, &self.status.device, seats);
+        terminal.past(|tags| {
+            let mut curves = registry::curves::all(&folder, |tag| tags.contains(&tag));
+            curves
+                .values_mut()
+                .for_each(|curve| drop(curve.split_off(&(rig.step + 1))));
+            curves
+        });
     }
 
     /// Says that the run was asked to stop, after everything was saved.
@@ -264,6 +273,11 @@ impl Records {
                 change.step + 1,
                 &changes::markdown(&change),
             );
+        }
+        for slot in rig.gate.take_mended() {
+            self.recorder
+                .say(&format!("{slot}: the file holds what is live again"));
+            self.recorder.terminal().mended(slot);
         }
         for news in rig.shadows.take_news() {
             self.recorder.say(&news.sentence());

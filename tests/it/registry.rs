@@ -278,6 +278,22 @@ fn what_may_go_goes_and_nothing_else() {
     assert!(text.contains("same  bit for bit up to step 60"), "{text}");
 }
 
+/// What a fork may roll back to is older than its ledger, and its checkpoints need it.
+#[test]
+fn a_fork_goes_on_after_its_garbage_is_gone() {
+    let dir = Dir::new();
+    let every = ["--steps", "40", "--set", "checkpoint.every=20"];
+    let run = dir.train(&every);
+    let from = format!("{}@20", run.folder.to_str().unwrap());
+    let other = ["--script", "samplers/random.rhai"];
+    let (fork, _) = dir.again(&[&["fork", &from], &other[..]].concat());
+    let folder = fork.folder.to_str().unwrap();
+    said(&dir, &["gc", folder, "--yes"]);
+    let (further, code) = dir.resume(&fork, &["--set", "train.steps=60"]).end();
+    assert_eq!(code, Some(0), "{}", further.text);
+    assert_eq!(further.digests().keys().next_back(), Some(&60));
+}
+
 /// Five hundred runs, each with another best value at another step.
 #[test]
 fn five_hundred_runs_are_listed_and_ranked() {

@@ -89,7 +89,7 @@ fn swaps_after_the_checkpoint_are_done_again_and_later_saves_are_taken() {
         3,
         "each swap stands in the ledger once: {at:?}"
     );
-    assert!(line.contains(&format!("from step {} on", steps[2])));
+    assert!(line.contains(&format!("after step {} (", steps[2])));
     assert!(steps[2] > steps[1]);
     // Up to the new swap the second time is the first time.
     let after = run.losses();

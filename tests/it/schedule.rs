@@ -251,7 +251,7 @@ fn a_saved_schedule_holds_from_the_next_step_on() {
         "mine.rhai",
         &script(r#"#{ "optim.lr": 0.02, "loss.inter": 0.5 }"#),
     );
-    run.until("schedule: mine gen 2 is live from step");
+    run.until("schedule: mine gen 2 is live after step");
     run.until("schedule: mine gen 2 has passed its trial");
     dir.write("mine.rhai", &script(r#"#{ "optim.lr": -0.02 }"#));
     run.until("schedule: refused at step");

@@ -20,12 +20,12 @@ fn a_saved_sampler_is_live_from_the_next_step_and_the_ledger_says_so() {
         "scripts/samplers/semi_hard.rhai",
         &text.replace("positives: 1,", "positives: 2,"),
     );
-    let line = run.until("sampler: semi_hard gen 2 is live from step");
+    let line = run.until("sampler: semi_hard gen 2 is live after step");
     run.until("sampler: semi_hard gen 2 has passed its trial");
     let run = run.stop();
     let live = run.ledger("sampler", "live");
     assert_eq!(live.len(), 1);
-    assert!(line.contains(&format!("from step {} on", live[0]["step"])));
+    assert!(line.contains(&format!("after step {} (", live[0]["step"])));
     assert_eq!(live[0]["generation"], 2);
     let hash = live[0]["files"]["semi_hard.rhai"].as_str().unwrap();
     let blob =
@@ -204,6 +204,7 @@ fn broken_samplers_are_refused_with_their_place_and_the_run_is_not_disturbed() {
         );
     }
     fs::write(&path, &good).unwrap();
+    run.until("sampler: the file holds what is live again");
     run.steps(3);
     let run = run.stop();
     assert_eq!(run.ledger("sampler", "refused").len(), BROKEN.len());

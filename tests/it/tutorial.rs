@@ -25,8 +25,8 @@ const SMALL: &str = " --set data.source=idx --set data.dir=. --set train.batch=1
 /// Words of a line that count.
 const WORDS: usize = 5;
 
-/// Lines after which a run is not asked for another.
-const PATIENCE: usize = 5_000;
+/// Lines after which a run is not waited for: some twenty seconds of it.
+const PATIENCE: usize = 500;
 
 /// A fenced block, with the line of prose before it.
 struct Block<'a> {

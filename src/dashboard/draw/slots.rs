@@ -76,7 +76,7 @@ fn verdict(state: &State, seat: &Seat) -> (String, Color) {
         Some((Event::Started, _)) => ("started".to_owned(), Color::Green),
         Some((Event::Live, step)) => match &trial {
             Some(trial) => return (format!("live on {trial}"), Color::Yellow),
-            None => (format!("live from step {step} on"), Color::Green),
+            None => (format!("live after step {step}"), Color::Green),
         },
         Some((Event::Confirmed, _)) => ("confirmed".to_owned(), Color::Green),
         Some((Event::Refused, step)) => (format!("refused at {step}"), Color::Red),

@@ -142,7 +142,7 @@ fn a_diagnostic_stands_with_its_place_underlined() {
 fn each_verdict_has_its_words() {
     for (event, trial, expected) in [
         (Event::Live, Some((3, 10)), "live on trial 3/10"),
-        (Event::Live, None, "live from step 221 on"),
+        (Event::Live, None, "live after step 221"),
         (Event::Confirmed, None, "confirmed"),
         (Event::Refused, Some((4, 10)), "refused at 221, trial 4/10"),
         (Event::RolledBack, None, "rolled back at 221"),

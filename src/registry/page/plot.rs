@@ -43,7 +43,7 @@ impl Plot<'_> {
         if low > high {
             return "<p>not finite</p>".into();
         }
-        let ticks = ticks(low, high);
+        let ticks = round_numbers(low, high);
         let (bottom, top) = (low.min(ticks[0]), high.max(ticks[ticks.len() - 1]));
         let x = |step: f64| LEFT + step / last * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| {
@@ -125,8 +125,10 @@ fn draw_axes(
             short(*tick)
         );
     }
-    for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let step = (last * part).round();
+    for step in round_numbers(0.0, last) {
+        if step > last || step.fract() != 0.0 {
+            continue;
+        }
         let _ = write!(
             svg,
             "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{step}</text>",
@@ -137,7 +139,7 @@ fn draw_axes(
 }
 
 /// Round numbers within the range, three or more.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
+fn round_numbers(low: f64, high: f64) -> Vec<f64> {
     let range = match high - low {
         range if range > 0.0 => range,
         _ => low.abs().max(1e-6) * 0.1,
@@ -208,7 +210,7 @@ mod tests {
             (0.0, 0.0),
             (1e-5, 3e-5),
         ] {
-            let ticks = ticks(low, high);
+            let ticks = round_numbers(low, high);
             assert!(
                 ticks.len() >= 2 && ticks.len() <= 8,
                 "{low}..{high}: {ticks:?}"

@@ -17,7 +17,7 @@ fn a_library_that_is_built_again_is_live_from_the_next_step() {
     let mut run = dir.start(&PLUGIN);
     assert!(run.text.contains("sampler: rows gen 1"), "{}", run.text);
     rows(&dir, &["-DVERSION=2"]);
-    run.until("sampler: rows gen 2 is live from step");
+    run.until("sampler: rows gen 2 is live after step");
     run.until("sampler: rows gen 2 has passed its trial");
     let run = run.stop();
     let live = &run.ledger("sampler", "live")[0];

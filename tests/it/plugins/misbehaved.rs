@@ -152,7 +152,7 @@ fn what_misbehaves_on_trial_is_rolled_back_and_no_step_is_lost() {
         let how = format!("sampler.how={how}");
         let mut run = dir.start(&[&plugin[..], &["--set", &how]].concat());
         fs::write(&library, &bad).unwrap();
-        run.until("sampler: rows gen 2 is live from step");
+        run.until("sampler: rows gen 2 is live after step");
         run.until("sampler: rolled back at step");
         let before = run.text.len();
         run.steps(2);

@@ -58,7 +58,7 @@ fn walk(heading: &str, change: impl FnOnce(&Dir)) {
     assert!(run.text.contains("sampler: mine gen 1"), "{}", run.text);
     change(&dir);
     shell(&dir, last);
-    run.until("sampler: mine gen 2 is live from step");
+    run.until("sampler: mine gen 2 is live after step");
     run.until("sampler: mine gen 2 has passed its trial");
     let run = run.stop();
     assert_eq!(run.ledger("sampler", "live").len(), 1);
