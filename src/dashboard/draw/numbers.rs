@@ -14,11 +14,11 @@ use crate::dashboard::state::State;
 const GROUPS: [&str; 7] = [
     "sampler/",
     "boundary/",
+    "sim/",
+    "train/",
     "labels/",
     "bank/",
-    "sim/",
     "rep/",
-    "train/",
 ];
 
 /// What nobody needs at a glance: TensorBoard has it.
