@@ -25,8 +25,8 @@ const SMALL: &str = " --set data.source=idx --set data.dir=. --set train.batch=1
 /// Words of a line that count.
 const WORDS: usize = 5;
 
-/// Lines after which a run is not waited for: some twenty seconds of it.
-const PATIENCE: usize = 500;
+/// Lines after which a run is not waited for: some minute of it, and far more than a pipe holds of what was said before.
+const PATIENCE: usize = 2_000;
 
 /// A fenced block, with the line of prose before it.
 struct Block<'a> {
