@@ -10,6 +10,7 @@ mod fit;
 mod input;
 mod keys;
 mod look;
+mod memory;
 mod screen;
 mod state;
 mod watch;

@@ -140,6 +140,8 @@ pub(super) struct State {
     pub(super) notice: String,
     /// What the process holds in memory, in bytes.
     pub(super) memory: Option<u64>,
+    /// What is used of the GPU's memory and what there is, in bytes.
+    pub(super) device_memory: Option<[u64; 2]>,
     /// Messages that came faster than they could be shown.
     pub(super) missed: u64,
     /// How it looks.

@@ -13,6 +13,7 @@ use rustix::process::{Signal, kill_current_process_group};
 
 use super::input::{Input, Keys};
 use super::keys::{Act, press};
+use super::memory::{self, OfDevice};
 use super::screen::{self, Screen};
 use super::state::{Message, State};
 use crate::control::{Command, Remote, Reply};
@@ -65,6 +66,7 @@ pub(super) fn attend<B: Backend>(
         front,
         waiting: Vec::new(),
         ticks: 0,
+        of_device: None,
         noticed: (String::new(), Stopwatch::start()),
     };
     let watched = catch_unwind(AssertUnwindSafe(|| {
@@ -102,6 +104,8 @@ struct Watcher<B: Backend> {
     /// What was asked and is not yet answered.
     waiting: Vec<(&'static str, Receiver<Reply>)>,
     ticks: u32,
+    /// Once the device is known; nothing in it on the CPU.
+    of_device: Option<Option<OfDevice>>,
     /// The answer that stands there, and since when.
     noticed: (String, Stopwatch),
 }
@@ -168,7 +172,12 @@ where
 
     fn draw(&mut self, state: &mut State) -> io::Result<()> {
         if self.ticks.is_multiple_of(MEMORY) {
-            state.memory = resident();
+            state.memory = memory::resident();
+            if self.of_device.is_none() && !state.device.is_empty() {
+                self.of_device = Some(OfDevice::watch(&state.device));
+            }
+            let of_device = self.of_device.iter().flatten().next();
+            state.device_memory = of_device.and_then(OfDevice::used);
         }
         self.ticks = self.ticks.wrapping_add(1);
         let Front {
@@ -276,14 +285,6 @@ fn name(command: &Command) -> &'static str {
         Command::RollBack { .. } => "roll back",
         _ => "command",
     }
-}
-
-/// What the process holds in memory, in bytes; nothing where there is no `/proc`.
-fn resident() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib << 10)
 }
 
 #[cfg(test)]

@@ -76,6 +76,9 @@ fn progress(frame: &mut Frame<'_>, area: Rect, state: &State) {
     if let Some(ms) = state.numbers.get("perf/step_ms") {
         words.push(format!("{} ms a step", short(*ms)));
     }
+    if let Some([used, all]) = state.device_memory {
+        words.push(format!("gpu memory {} of {}", bytes(used), bytes(all)));
+    }
     if let Some(memory) = state.memory {
         let whose = if state.device == "cpu" { "" } else { "host " };
         words.push(format!("{whose}memory {}", bytes(memory)));

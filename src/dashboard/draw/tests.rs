@@ -57,6 +57,19 @@ fn refused() -> State {
 }
 
 #[test]
+fn on_a_gpu_its_memory_stands_before_the_host_s() {
+    let mut state = samples::state();
+    state.device = "cuda(0)".into();
+    state.device_memory = Some([12 << 30, 80 << 30]);
+    state.memory = Some(3 << 30);
+    let text = text(&state, 160, 40);
+    assert_holds(
+        &text,
+        &["gpu memory 12.0 GiB of 80.0 GiB  host memory 3.0 GiB"],
+    );
+}
+
+#[test]
 fn a_large_screen_shows_everything() {
     for (columns, height) in [(80, 24), (100, 30), (200, 60)] {
         let text = text(&samples::state(), columns, height);
