@@ -74,6 +74,7 @@ impl Replay {
         let again = Again {
             until: Some(until),
             tolerance: self.tolerance.unwrap_or(if exact { 0.0 } else { 1e-3 }),
+            changed: first_change.is_some(),
             called: self.called(),
         };
         let summary = train::replay(past, lines, &again, &options)?;

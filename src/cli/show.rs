@@ -116,11 +116,14 @@ fn head(entry: &Entry) -> String {
     let ended = status.ended.as_ref();
     let ended = ended.map(|ended| format!(", ended {ended}"));
     text += &format!(
-        "       started {}{}, on {} ({}), seed {}\n       sandbox {} ({}), libtorch {}\n       {}\n",
+        "       started {}{}, on {} ({}{}), seed {}\n       sandbox {} ({}), libtorch {}\n       {}\n",
         status.started,
         ended.unwrap_or_default(),
         status.host,
         status.device,
+        status
+            .threads
+            .map_or(String::new(), |threads| format!(", {threads} threads")),
         status.seed,
         status.sandbox,
         status.git,

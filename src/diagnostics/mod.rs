@@ -11,4 +11,4 @@ mod scalars;
 pub use clusters::{Life, numbers as clusters, sizes};
 pub use pairs::{Chosen, Ranking, SAMPLE};
 pub use rows::{Coverage, ages, hubness};
-pub use scalars::{Scalars, list, mean, number, put, quantiles};
+pub use scalars::{Scalars, integers, list, mean, number, put, quantiles};

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use tch::{Device, Kind, Tensor};
 
-use super::pictures::{Picture, montage, spread};
+use super::pictures::{Picture, montage};
 use crate::bank::unit_rows;
+use crate::data::spread;
 
 /// Images of an embedding.
 const IMAGES: usize = 5000;

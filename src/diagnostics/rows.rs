@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::scalars::{Scalars, number, put, quantiles};
 use crate::bank::Bank;
+use crate::data::spread;
 use crate::sampler::Pairs;
 
 /// Which rows of the bank were chosen since this was last told.
@@ -92,9 +93,10 @@ pub fn hubness(bank: &Bank) -> Scalars {
     if rows <= NEIGHBOURS {
         return scalars;
     }
-    let at = Tensor::arange(rows, (Kind::Int64, bank.device())) * bank.rows();
-    let at = at.divide_scalar_mode(rows, "floor");
-    let some = bank.features().index_select(0, &at);
+    let at = Tensor::from_slice(&spread(bank.rows() as usize, rows as usize));
+    let some = bank
+        .features()
+        .index_select(0, &at.to_device(bank.device()));
     let mut similarity = some.matmul(&some.tr());
     let _ = similarity.fill_diagonal_(-2.0, false);
     let (_, nearest) = similarity.topk(NEIGHBOURS, 1, true, false);

@@ -40,6 +40,12 @@ pub fn list(tensor: &Tensor) -> Vec<f64> {
     Vec::try_from(flat.to_device(Device::Cpu)).expect("a line of numbers is a Vec<f64>")
 }
 
+/// All numbers of a tensor of integers likewise.
+pub fn integers(tensor: &Tensor) -> Vec<i64> {
+    let flat = tensor.flatten(0, -1).to_kind(Kind::Int64);
+    Vec::try_from(flat.to_device(Device::Cpu)).expect("a line of integers is a Vec<i64>")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,6 +66,9 @@ pub struct RunStatus {
     pub host: String,
     /// The device that the model is on.
     pub device: String,
+    /// Threads of libtorch, on which the bits depend on the CPU; not known of runs of before it was recorded.
+    #[serde(default)]
+    pub threads: Option<u32>,
     /// The command line, its arguments separated by spaces.
     pub command: String,
     /// When the run started, in UTC.
@@ -95,6 +98,7 @@ impl RunStatus {
             libtorch: LIBTORCH.to_owned(),
             host: host(),
             device: device.to_owned(),
+            threads: u32::try_from(tch::get_num_threads()).ok(),
             command: command.join(" "),
             started: clock::utc(),
             ended: None,

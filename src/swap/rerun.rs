@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::change::Event;
-use super::ledger::{Line, Origin};
-use crate::policy::{Fault, Kind, Slot};
+use super::gate::{Gate, Rehearsal};
+use super::ledger::{About, Line, Origin};
+use crate::policy::{Budget, Content, Fault, Kind, Now, Slot};
 
 /// Lines of a ledger that are still to come.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Rerun {
     policies: PathBuf,
     /// Whether the lines stand in the ledger that this run writes.
     own: bool,
+    /// Whether the lines are not those that were written, so that what followed need not follow.
+    changed: bool,
     /// Steps that were done the first time: before that nothing new is taken.
     until: u64,
 }
@@ -48,8 +51,14 @@ impl Rerun {
             pending: pending.collect(),
             policies,
             own: false,
+            changed: false,
             until,
         }
+    }
+
+    /// The same where `changed` says that lines were left out or moved: nobody misses what would have followed from them.
+    pub fn changed(self, changed: bool) -> Self {
+        Self { changed, ..self }
     }
 
     /// Where the files of its policies lie.
@@ -99,13 +108,60 @@ impl Rerun {
         }
     }
 
-    /// Forgets what should have happened before `step` and did not; says what that was.
+    /// Forgets what should have happened before `step` and did not; says what of that is missed.
     pub fn forget_before(&mut self, step: u64) -> Vec<Line> {
         let (past, rest): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.pending)
             .into_iter()
             .partition(|pending| pending.line.step < step);
         self.pending = rest;
-        past.into_iter().map(|pending| pending.line).collect()
+        let missed = past.into_iter().filter(|_| !self.changed);
+        missed.map(|pending| pending.line).collect()
+    }
+}
+
+impl Gate {
+    /// Does again what the ledger holds: see [`Rerun`]. Until that is over budgets of time do not hold, because they were
+    /// decided already, and saved files wait.
+    pub fn follow_ledger(&mut self, rerun: Rerun) {
+        self.rerun = rerun;
+        self.reruns = true;
+        Budget::lift(true);
+    }
+
+    /// Whether something of a ledger is still to be done again.
+    pub fn reruns(&self) -> bool {
+        self.reruns
+    }
+
+    /// The next change that the ledger says somebody asked for before this step.
+    pub fn due(&mut self, now: Now) -> Option<Line> {
+        self.rerun.due(now.step)
+    }
+
+    /// Makes a stored policy of a ledger live again.
+    ///
+    /// # Errors
+    /// Why it cannot be used here.
+    pub fn redo(
+        &mut self,
+        about: &About,
+        origin: Origin,
+        now: Now,
+        rehearse: &mut Rehearsal<'_>,
+    ) -> Result<(), Fault> {
+        let (slot, content) = (about.slot, self.stored(about)?);
+        let seat = self.seats.get(&slot);
+        let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
+        let content = content.tried(slot, &overrides, &self.staging())?;
+        self.offer(slot, content, origin, now, rehearse)
+    }
+
+    /// The stored policy that a line of the ledger names which is done again.
+    ///
+    /// # Errors
+    /// A file that is not there any more.
+    pub fn stored(&self, about: &About) -> Result<Content, Fault> {
+        about.content(self.rerun.policies())
     }
 }
 

@@ -11,6 +11,7 @@ use super::records::Records;
 use super::rig::Rig;
 use super::run::Options;
 use super::seats::seen_last;
+use super::threads;
 use crate::config::{Config, Plan};
 use crate::control::{self, Remote, signals, socket::Socket};
 use crate::data;
@@ -43,6 +44,7 @@ pub(super) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
 /// A run that was cut, in its own folder. What its ledger says after the checkpoint is done again.
 pub(super) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
+    threads::take_over(past.status.threads);
     let lock = RunLock::take(past.folder.path())?;
     let (step, plan) = (past.step(), past.plan()?);
     let splits = data::open(&plan.source)?;
@@ -90,6 +92,7 @@ pub struct Changes {
 /// A new run that goes on from another one's checkpoint.
 pub(super) fn forked(parent: Past, changes: &Changes, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
+    threads::take_over(parent.status.threads);
     let step = parent.step();
     let mut plan = parent.plan()?;
     if !changes.name.is_empty() {
@@ -126,6 +129,8 @@ pub struct Again {
     pub until: Option<u64>,
     /// How far losses may lie apart, relative to the original's; 0: every bit counts.
     pub tolerance: f64,
+    /// Whether its ledger is another one, so that what followed in the original need not follow.
+    pub changed: bool,
     /// What its name says after that of the original: `replay`, or what it does otherwise.
     pub called: String,
 }
@@ -138,6 +143,7 @@ pub(super) fn replayed(
     options: &Options,
 ) -> Result<Begun> {
     let entrance = Entrance::new(options);
+    threads::take_over(original.status.threads);
     let step = original.step();
     let plan = original.plan()?;
     let name = format!("{}-{}", plan.config.name, again.called);
@@ -150,7 +156,8 @@ pub(super) fn replayed(
         let mut rig = Rig::unseated(plan, splits, options.device, folder.path(), false)?;
         original.put_back(&mut rig)?;
         original.introduce(&mut rig)?;
-        rig.gate.follow_ledger(Rerun::of(lines, steps, policies));
+        let rerun = Rerun::of(lines, steps, policies).changed(again.changed);
+        rig.gate.follow_ledger(rerun);
         Ok(rig)
     })?;
     begun.records.descends(&original, Kind::Replay);

@@ -9,7 +9,7 @@ use super::finetune::finetune;
 use super::rig::{Rig, features_all, features_of_views};
 use super::verdict::Verdict;
 use crate::config::{Evaluation, Plan};
-use crate::data::Feed;
+use crate::data::{Feed, spread};
 use crate::eval::{Knn, Solver, knn, linear, lowshot, representation, retrieval};
 use crate::model::Network;
 
@@ -54,13 +54,6 @@ pub fn raw_pixels(jury: Jury<'_>) -> Knn {
 /// Images of a split that the kNN on raw pixels looks at: 600 MB at 32 pixels a side in colour.
 const RAW_IMAGES: usize = 50_000;
 
-/// Up to `most` images of a split, evenly spread over it.
-fn spread(feed: &Feed, most: usize) -> Vec<i64> {
-    let len = feed.images().len();
-    let count = len.min(most);
-    (0..count).map(|at| (at * len / count) as i64).collect()
-}
-
 /// kNN on an encoder's features before the projection head.
 pub fn encoder(network: &Network, jury: Jury<'_>) -> Knn {
     vote(&Features::of(network, jury), jury)
@@ -90,7 +83,7 @@ impl Features {
     /// Of up to `most` images of each split, whose features `of` gives by their numbers.
     fn new(jury: Jury<'_>, most: usize, of: impl Fn(&Feed, &[i64]) -> Tensor) -> Self {
         let labelled = |feed: &Feed| {
-            let ids = spread(feed, most);
+            let ids = spread(feed.images().len(), most);
             let features = of(feed, &ids);
             let labels = labels(feed).take(&Tensor::from_slice(&ids));
             let labels = labels.to_device(features.device());

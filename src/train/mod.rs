@@ -5,6 +5,7 @@ mod begin;
 mod build;
 pub mod changes;
 pub mod clock;
+mod conclusion;
 mod costs;
 mod desk;
 pub mod device;
@@ -32,6 +33,7 @@ pub mod seed;
 pub mod shadow;
 pub mod state;
 pub mod step;
+mod threads;
 pub mod verdict;
 mod watchdog;
 

@@ -5,6 +5,7 @@ use tch::Tensor;
 
 use super::rig::Rig;
 use super::step::Report;
+use crate::diagnostics;
 use crate::diagnostics::pictures::{Picture, Truth, clusters, confusion, pairs};
 use crate::diagnostics::projector::{self, Column, Embedding};
 
@@ -68,8 +69,8 @@ pub(super) fn embedding(rig: &Rig, labels: Option<&Tensor>) -> Option<Embedding>
             let features = bank.features().index_select(0, &at);
             let clusters = bank.labels().index_select(0, &at);
             let mut columns = classes(truth(rig, labels).as_ref(), &at);
-            columns.push(("cluster", integers(&clusters)));
-            columns.push(("image", integers(&at)));
+            columns.push(("cluster", words(&clusters)));
+            columns.push(("image", words(&at)));
             let images = in_chunks(&ids, |ids| rig.train.raw(ids));
             Embedding::of("bank", &features, &columns, &images)
         }
@@ -88,7 +89,7 @@ pub(super) fn embedding(rig: &Rig, labels: Option<&Tensor>) -> Option<Embedding>
                 names: of.classes(),
             });
             let mut columns = classes(truth.as_ref(), &at);
-            columns.push(("image", integers(&at)));
+            columns.push(("image", words(&at)));
             let images = in_chunks(&ids, |ids| rig.eval.raw(ids));
             Embedding::of("encoder", &features, &columns, &images)
         }
@@ -106,8 +107,8 @@ fn classes(truth: Option<&Truth<'_>>, at: &Tensor) -> Vec<Column> {
     column.into_iter().collect()
 }
 
-fn integers(tensor: &Tensor) -> Vec<String> {
-    let integers = Vec::<i64>::try_from(tensor).expect("a line of integers is a Vec<i64>");
+fn words(integers: &Tensor) -> Vec<String> {
+    let integers = diagnostics::integers(integers);
     integers.iter().map(i64::to_string).collect()
 }
 

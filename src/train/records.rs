@@ -21,7 +21,7 @@ use super::verdict::Verdicts;
 use super::{changes, pictures};
 use crate::diagnostics::{pictures::Picture, put};
 use crate::policy::Params;
-use crate::record::{self, Checkpoint, EvalJson, Progress, Recorder, RunStatus, Status};
+use crate::record::{self, Checkpoint, Progress, Recorder, RunStatus, Status};
 use crate::registry;
 
 /// The run's moving parts beside the rig.
@@ -29,11 +29,11 @@ pub(super) struct Records {
     pub(super) recorder: Recorder,
     pub(super) status: RunStatus,
     pub(super) tape: Tape,
-    diagnosis: Diagnosis,
+    pub(super) diagnosis: Diagnosis,
     /// Steps done where this run began: 0, or those of the checkpoint that it was forked from, which is never pruned.
     pub(super) begun: Option<u64>,
     /// What the last evaluation said.
-    verdicts: Verdicts,
+    pub(super) verdicts: Verdicts,
     window: Window,
     thrift: Thrift,
     /// What a checkpoint holds of the records.
@@ -106,6 +106,7 @@ impl Records {
             status: Status::Running,
             ended: None,
             device: self.status.device.clone(),
+            threads: self.status.threads,
             host: self.status.host.clone(),
             git: self.status.git.clone(),
             ..before
@@ -166,22 +167,6 @@ impl Records {
                 .for_each(|curve| drop(curve.split_off(&(rig.step + 1))));
             curves
         });
-    }
-
-    /// Says that the run was asked to stop, after everything was saved.
-    pub(super) fn interrupt(mut self, rig: &Rig) {
-        self.status.steps = rig.step;
-        self.status.end(Status::Interrupted);
-        self.save_status();
-        self.recorder.finish(Status::Interrupted);
-    }
-
-    /// Says that the run ended before its time.
-    pub(super) fn fail(&mut self, step: u64) {
-        self.status.steps = step;
-        self.status.end(Status::Failed);
-        self.save_status();
-        self.recorder.finish(Status::Failed);
     }
 
     pub(super) fn after_step(&mut self, rig: &mut Rig, report: &Report) {
@@ -361,42 +346,5 @@ impl Records {
         if let Err(error) = self.status.save(self.recorder.folder()) {
             tracing::warn!("run.json was not written: {error}");
         }
-    }
-
-    /// Leaves what TensorBoard's projector shows; a disk that refuses is a warning.
-    fn project(&mut self, rig: &Rig) {
-        let Some(embedding) = pictures::embedding(rig, self.diagnosis.truth()) else {
-            return;
-        };
-        if let Err(error) = record::projector::write(self.recorder.folder(), &embedding) {
-            self.recorder
-                .say(&format!("warning: nothing for the projector: {error:#}"));
-        }
-    }
-
-    pub(super) fn finish(mut self, rig: &Rig) -> Result<()> {
-        self.project(rig);
-        let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
-        let mut summary = self.verdicts.summary();
-        if self.course.baselines.is_some() {
-            put(&mut summary, "knn_raw_pixels", raw_pixels);
-            put(&mut summary, "knn_initial", initial);
-        }
-        put(&mut summary, "seconds", self.course.seconds);
-        for (name, value) in summary {
-            self.status.summary.insert(name, serde_json::json!(value));
-        }
-        self.status.steps = rig.step;
-        self.status.end(Status::Finished);
-        self.save_status();
-        let mut eval = EvalJson::new(rig.step);
-        let baselines = [("raw_pixels", raw_pixels), ("initial", initial)];
-        let sections = self.verdicts.sections(&baselines);
-        sections.iter().for_each(|section| eval.put(section));
-        self.recorder
-            .folder()
-            .write(EvalJson::FILE, eval.text().as_bytes())?;
-        self.recorder.finish(Status::Finished);
-        Ok(())
     }
 }

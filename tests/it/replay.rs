@@ -76,6 +76,7 @@ fn a_replay_is_the_run_and_what_is_left_out_or_moved_changes_it_from_there_on() 
         assert_eq!(steps(&again), steps(&run), "{event}");
     }
 
+    let missed = "did not come again";
     let (seq, step) = swap(&run, 3);
     let (without, said) = dir.again(&["replay", folder, "--without", &seq, "--verify"]);
     assert!(
@@ -83,6 +84,10 @@ fn a_replay_is_the_run_and_what_is_left_out_or_moved_changes_it_from_there_on() 
         "{said}"
     );
     assert_eq!(parts(&without, &run), Some(step + 1));
+    assert!(
+        !without.text.contains(missed),
+        "what followed from a line that was left out is not missed"
+    );
 
     let (seq, step) = swap(&run, 2);
     let (shifted, said) = dir.again(&["replay", folder, "--shift", &format!("{seq}=+3")]);
@@ -224,4 +229,56 @@ fn a_fork_decides_as_its_parent_until_told_otherwise() {
         said.contains("has no checkpoint of step 79, only of 0, 80, 100"),
         "{said}"
     );
+}
+
+/// On the CPU the bits depend on the number of threads: a run that is done again or gone on from computes with as many as before.
+#[test]
+fn a_replay_and_a_resume_take_over_the_number_of_threads() {
+    let dir = Dir::new();
+    // With one thread, as every test.
+    let run = dir.train(&["--steps", "40"]).folder;
+    let threads = |folder: &std::path::Path| {
+        let text = fs::read_to_string(folder.join("run.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["threads"].as_u64()
+    };
+    assert_eq!(threads(&run), Some(1));
+    let folder = run.to_str().unwrap();
+
+    let again = |omp: Option<&str>| {
+        let mut command = dir.sandbox(&["replay", folder, "--plain"]);
+        match omp {
+            Some(count) => command.env("OMP_NUM_THREADS", count),
+            None => command.env_remove("OMP_NUM_THREADS"),
+        };
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let replay = dir.newest_run();
+        (
+            threads(&replay),
+            said,
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (taken, said, outcome) = again(None);
+    assert_eq!(taken, Some(1));
+    assert!(!said.contains("OMP_NUM_THREADS"), "{said}");
+    assert!(
+        outcome.contains("same  bit for bit up to step 40"),
+        "{outcome}"
+    );
+    // MKL takes no more threads than there are cores.
+    if std::thread::available_parallelism().unwrap().get() > 1 {
+        let (asked, said, _) = again(Some("2"));
+        assert_eq!(asked, Some(2));
+        assert!(
+            said.contains("threads: the run had 1, OMP_NUM_THREADS asks for 2"),
+            "{said}"
+        );
+    }
+
+    let further = ["resume", folder, "--plain", "--set", "train.steps=60"];
+    let mut command = dir.sandbox(&further);
+    let output = command.env_remove("OMP_NUM_THREADS").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(threads(&run), Some(1));
 }

@@ -6,8 +6,9 @@ use tch::{Kind, Tensor};
 
 use super::canvas::{self, Anchor, Canvas, INK, PALE};
 use super::counts::classes_in;
-use super::{Picture, Tile, Truth, integers, list, montage, spread, thousands, tile};
+use super::{Picture, Tile, Truth, integers, list, montage, thousands, tile};
 use crate::bank::{View, unit_rows};
+use crate::data::spread;
 
 /// Clusters that are shown.
 const CLUSTERS: usize = 12;

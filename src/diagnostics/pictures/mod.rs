@@ -11,7 +11,7 @@ mod tile;
 
 use tch::Tensor;
 
-use super::list;
+use super::{integers, list};
 
 pub use tile::Tile;
 
@@ -49,18 +49,6 @@ impl Truth<'_> {
     }
 }
 
-/// Up to `most` of `0..len`, evenly spread, from the first on.
-pub fn spread(len: usize, most: usize) -> Vec<i64> {
-    let count = len.min(most);
-    (0..count).map(|at| (at * len / count) as i64).collect()
-}
-
-/// The numbers of a tensor of integers, in the order of its elements; this waits for the device.
-fn integers(tensor: &Tensor) -> Vec<i64> {
-    Vec::try_from(tensor.flatten(0, -1).to_kind(tch::Kind::Int64))
-        .expect("a line of integers is a Vec<i64>")
-}
-
 /// A number with its thousands apart, as 1,281,167.
 fn thousands(number: i64) -> String {
     let digits = number.to_string();
@@ -77,14 +65,6 @@ fn thousands(number: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_spread_begins_at_the_first_and_has_no_double() {
-        assert_eq!(spread(3, 8), [0, 1, 2]);
-        assert_eq!(spread(16, 4), [0, 4, 8, 12]);
-        assert_eq!(spread(10, 4), [0, 2, 5, 7]);
-        assert!(spread(0, 4).is_empty());
-    }
 
     #[test]
     fn thousands_stand_apart() {

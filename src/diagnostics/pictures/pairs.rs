@@ -6,7 +6,8 @@ use tch::{Kind, Tensor};
 
 use super::canvas::{self, Anchor, Canvas, GRID, INK, PALE};
 use super::tile;
-use super::{Picture, Tile, Truth, integers, list, montage, spread};
+use super::{Picture, Tile, Truth, integers, list, montage};
+use crate::data::spread;
 use crate::sampler::Pairs;
 
 /// Queries that are shown.

@@ -1,0 +1,68 @@
+//! What a run leaves when it ends: in its time, when it is asked to, or because it cannot go on.
+
+use anyhow::Result;
+
+use super::pictures;
+use super::records::Records;
+use super::rig::Rig;
+use crate::diagnostics::put;
+use crate::record::{self, EvalJson, Status};
+
+impl Records {
+    /// Says that the run was asked to stop, after everything was saved.
+    pub(super) fn interrupt(mut self, rig: &Rig) {
+        self.status.steps = rig.step;
+        self.status.end(Status::Interrupted);
+        self.save_status();
+        self.recorder.finish(Status::Interrupted);
+    }
+
+    /// Says that the run ended before its time.
+    pub(super) fn fail(&mut self, step: u64) {
+        self.status.steps = step;
+        self.status.end(Status::Failed);
+        self.save_status();
+        self.recorder.finish(Status::Failed);
+    }
+
+    /// Leaves what TensorBoard's projector shows; a disk that refuses is a warning.
+    fn project(&mut self, rig: &Rig) {
+        let Some(embedding) = pictures::embedding(rig, self.diagnosis.truth()) else {
+            return;
+        };
+        if let Err(error) = record::projector::write(self.recorder.folder(), &embedding) {
+            self.recorder
+                .say(&format!("warning: nothing for the projector: {error:#}"));
+        }
+    }
+
+    /// Says what came of the whole run: in `run.json` and `eval.json`, and for the projector.
+    ///
+    /// # Errors
+    /// An `eval.json` that cannot be written.
+    pub(super) fn finish(mut self, rig: &Rig) -> Result<()> {
+        self.project(rig);
+        let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
+        let mut summary = self.verdicts.summary();
+        if self.course.baselines.is_some() {
+            put(&mut summary, "knn_raw_pixels", raw_pixels);
+            put(&mut summary, "knn_initial", initial);
+        }
+        put(&mut summary, "seconds", self.course.seconds);
+        for (name, value) in summary {
+            self.status.summary.insert(name, serde_json::json!(value));
+        }
+        self.status.steps = rig.step;
+        self.status.end(Status::Finished);
+        self.save_status();
+        let mut eval = EvalJson::new(rig.step);
+        let baselines = [("raw_pixels", raw_pixels), ("initial", initial)];
+        let sections = self.verdicts.sections(&baselines);
+        sections.iter().for_each(|section| eval.put(section));
+        self.recorder
+            .folder()
+            .write(EvalJson::FILE, eval.text().as_bytes())?;
+        self.recorder.finish(Status::Finished);
+        Ok(())
+    }
+}
