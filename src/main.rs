@@ -8,7 +8,7 @@ use sandbox::cli::{self, Cli, Command};
 use sandbox::control;
 
 fn main() -> ExitCode {
-    sandbox::train::memory::keep();
+    sandbox::ground::allocator::keep();
     let cli = Cli::parse();
     cli::log(cli.verbose);
     let outcome = match cli.command {

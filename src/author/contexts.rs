@@ -1,7 +1,7 @@
 //! What a script finds in `ctx` and what it must answer, slot by slot and function by function, as references print it.
 
-use crate::config::suggest;
-use crate::policy::Slot;
+use crate::ground::suggest;
+use crate::slots::Slot;
 
 /// A field of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

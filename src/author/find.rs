@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::policy::Slot;
 use crate::policy::script::testing::{examples, is_test};
 use crate::policy::script::{Origin, Search, Source};
+use crate::slots::Slot;
 
 /// A file with tests, or a script with examples.
 #[derive(Clone, Debug, PartialEq, Eq)]

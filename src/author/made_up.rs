@@ -9,12 +9,14 @@ use super::contexts::{self, BANK, MOMENT};
 use super::schedules;
 use super::sizes::Sizes;
 use crate::bank::{Bank, segment_mean, unit_rows};
+use crate::ground::Now;
+use crate::ground::seed::{Purpose, seed_torch};
+use crate::ground::suggest;
 use crate::policy::script::testing::MakeUp;
 use crate::policy::script::{Fields, vocabulary};
-use crate::policy::{Now, Slot};
-use crate::sampler::Similarity;
-use crate::train::seed::{Purpose, seed_torch};
-use crate::{boundary, config::suggest, labels, sampler};
+use crate::slots::Slot;
+use crate::slots::sampler::Similarity;
+use crate::slots::{boundary, labels, sampler};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 const INT: (Kind, Device) = (Kind::Int64, Device::Cpu);

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::load::{Request, load};
-use crate::policy::{Content, Cost, Fault, Params, Policy, Slot, Unknown};
+use crate::policy::{Content, Cost, Params, Policy, Unknown};
 use crate::record::{RunFolder, recorded};
-use crate::train::recorded::Recorded;
+use crate::slots::{Fault, Slot};
+use crate::train::records::recorded::Recorded;
 
 /// A run that has recorded batches.
 pub struct Recording {

@@ -3,10 +3,10 @@
 use rhai::{Dynamic, Map};
 use tch::Tensor;
 
-use crate::config::suggest;
-use crate::policy::Now;
+use crate::ground::Now;
+use crate::ground::suggest;
 use crate::policy::script::Fields;
-use crate::schedule::{self, Context, Last};
+use crate::slots::schedule::{self, Context, Last};
 use crate::train::rehearsal;
 
 /// Numbers of a step before, unless they are given; a test that gives `last` has those alone.

@@ -1,6 +1,6 @@
 //! Scripts to begin with, one for each slot, each with its tests.
 
-use crate::policy::Slot;
+use crate::slots::Slot;
 
 /// What stands in the place of the script's name.
 const NAME: &str = "NAME";

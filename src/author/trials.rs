@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::find::Found;
 use super::make_up;
-use crate::policy::Fault;
+use crate::ground::clock::Stopwatch;
 use crate::policy::script::Origin;
 use crate::policy::script::testing::{Suite, examples};
-use crate::train::clock::Stopwatch;
+use crate::slots::Fault;
 
 /// A test that was run.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use super::{Error, check, unit_rows};
-use crate::train::seed::{Purpose, seed_torch};
+use crate::ground::seed::{Purpose, seed_torch};
 
 /// The K past keys that are MoCo's negatives (He et al. 2020, section 3.2, algorithm 1).
 ///

@@ -27,13 +27,15 @@ use super::memory::{peak_mib, reset_peak};
 use super::oracle;
 use super::times::Times;
 use crate::bank::Bank;
-use crate::labels;
+use crate::ground::Now;
+use crate::ground::seed::{Purpose, seed_torch};
 use crate::policy::script::{Script, Search, Source};
-use crate::policy::{Now, Params, Slot, Unknown};
-use crate::sampler::Similarity;
+use crate::policy::{Params, Unknown};
+use crate::slots::Slot;
+use crate::slots::labels;
+use crate::slots::sampler::Similarity;
 use crate::swap::Gate;
 use crate::train::inter::{self, Batch};
-use crate::train::seed::{Purpose, seed_torch};
 
 /// How large the problem is.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +68,7 @@ pub struct Measured {
     /// The naive way, where it was asked for: `[B, K, D]` gathered, positives and negatives found query by query.
     pub oracle: Option<Times>,
     /// Largest memory of the process during the steps less what it held before them, in MiB. The allocator keeps what is freed
-    /// (`train::memory`), in pieces that do not always fit again: up to twice what the tensors themselves need.
+    /// (`ground::allocator`), in pieces that do not always fit again: up to twice what the tensors themselves need.
     pub peak_mib: Option<f64>,
 }
 

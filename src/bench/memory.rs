@@ -4,7 +4,7 @@ use std::fs;
 
 /// Sets the peak to what the process needs now.
 pub(super) fn reset_peak() {
-    crate::train::memory::trim();
+    crate::ground::allocator::trim();
     // Where the kernel does not allow it the peak is that of the whole process, which is only ever larger.
     let _ = fs::write("/proc/self/clear_refs", "5");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
 
 /// Times of one thing in milliseconds.
 #[derive(Clone, Debug)]

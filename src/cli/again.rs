@@ -8,12 +8,13 @@ use clap::Args;
 
 use super::look::Looks;
 use super::{Invalid, plugin};
-use crate::policy::Slot;
+use crate::ground::device;
 use crate::policy::script::{Search, declared_slot};
 use crate::record::Status;
 use crate::registry;
-use crate::train::past::Past;
-use crate::train::{Options, Summary, device};
+use crate::slots::Slot;
+use crate::train::begin::past::Past;
+use crate::train::{Options, Summary};
 
 /// Options of a run that goes on from another one, or from itself.
 #[derive(Clone, Debug, Args)]

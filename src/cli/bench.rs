@@ -11,9 +11,9 @@ use tch::Device;
 use super::check;
 use crate::bench::times::Times;
 use crate::bench::{self, Sizes, inter::Measured};
+use crate::ground::device;
 use crate::policy::script::Search;
 use crate::policy::{Policy, Unknown};
-use crate::train::device;
 
 /// Measure what things cost on this machine.
 #[derive(Debug, Args)]

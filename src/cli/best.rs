@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::Invalid;
-use crate::config::suggest;
+use crate::ground::suggest;
 use crate::registry::{self, Entry, curves};
 
 /// Runs in the order of a number: its best value, and the step of that.

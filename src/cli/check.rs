@@ -13,7 +13,8 @@ use super::{Invalid, sarif};
 use crate::author::recorded::Recording;
 use crate::policy::plugin::{Description, Library, Staging};
 use crate::policy::script::{Search, declared_slot};
-use crate::policy::{Content, Cost, Fault, Params, Policy, PolicyFile, Slot, Unknown};
+use crate::policy::{Content, Cost, Params, Policy, PolicyFile, Unknown};
+use crate::slots::{Fault, Slot};
 use crate::train::rehearsal;
 
 /// Compile scripts, check their contract, rehearse them on synthetic data and time them; likewise plugins (FILE.so).

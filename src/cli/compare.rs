@@ -10,10 +10,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Invalid;
-use crate::config::suggest;
-use crate::record::write_atomically;
+use crate::ground::suggest;
 use crate::registry::compare::{Metric, Parting, metrics, parting, tags};
 use crate::registry::{self, Entry, differ};
+use crate::storage::write_atomically;
 use crate::sweep::chart::{Chart, Point, Series};
 use crate::sweep::plot::axis;
 use crate::sweep::summary::Spread;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
+use crate::ground::device;
 use crate::record;
-use crate::train::device;
 
 /// Say what the sandbox runs on: versions, device, libtorch, disk.
 #[derive(Debug, Args)]

@@ -10,9 +10,10 @@ use tch::{Kind, Tensor};
 
 use super::Invalid;
 use super::trained::{Trained, spec};
+use crate::ground::device;
 use crate::model::Network;
-use crate::record::{self, tensors};
-use crate::train::{device, init};
+use crate::storage::{tensors, write_atomically};
+use crate::train::begin::init;
 
 /// Images that go through the network at once.
 const CHUNK: i64 = 256;
@@ -78,7 +79,7 @@ impl Embed {
         if self.init.is_none() {
             named.push(("embeddings".to_owned(), embeddings(&network, &images)));
         }
-        record::write_atomically(&self.output, &tensors::encode(&named, None)?)?;
+        write_atomically(&self.output, &tensors::encode(&named, None)?)?;
         let shapes: Vec<_> = named
             .iter()
             .map(|(name, tensor)| format!("{name} {:?}", tensor.size()))

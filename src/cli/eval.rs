@@ -10,12 +10,12 @@ use tch::Device;
 use super::trained::Trained;
 use crate::config::{Evaluation, Plan};
 use crate::data::{self, Feeds};
+use crate::ground::clock::Stopwatch;
+use crate::ground::device;
+use crate::judge::{Jury, Subject};
+use crate::judge::{Measure, Verdict};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::{EvalJson, Section};
-use crate::train::clock::Stopwatch;
-use crate::train::device;
-use crate::train::judge::{Jury, Subject};
-use crate::train::verdict::{Measure, Verdict};
 
 /// Judge the newest checkpoint of a run that is whole, and write what comes out to the run's eval.json.
 #[derive(Debug, Args)]

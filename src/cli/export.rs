@@ -11,7 +11,8 @@ use tch::Device;
 use super::trained::Trained;
 use crate::config::Plan;
 use crate::model::{EncoderKind, Stem};
-use crate::record::{self, RunFolder, RunStatus, tensors};
+use crate::record::{RunFolder, RunStatus};
+use crate::storage::{tensors, write_atomically};
 
 /// Write the encoder of a run as safetensors, under the names of torchvision or timm.
 ///
@@ -65,7 +66,7 @@ impl Export {
         metadata.insert("channels".into(), spec.channels.to_string());
         metadata.insert("features".into(), spec.features().to_string());
         let bytes = tensors::encode(&exported, Some(metadata))?;
-        record::write_atomically(&file, &bytes)?;
+        write_atomically(&file, &bytes)?;
 
         let encoder = &plan.config.model.encoder;
         writeln!(

@@ -10,7 +10,7 @@ use super::again::{self, Training};
 use crate::config::live;
 use crate::policy::Params;
 use crate::policy::script::Search;
-use crate::train::past::Past;
+use crate::train::begin::past::Past;
 use crate::train::{self, Changes, sets};
 
 /// A new run that goes on from another one's checkpoint, with other policies or values.

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{Invalid, again};
 use crate::config::live;
 use crate::control::{Command, socket};
-use crate::policy::Slot;
 use crate::record::RunLock;
+use crate::slots::Slot;
 
 /// A live run.
 #[derive(Debug, Args)]

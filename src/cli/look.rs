@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Invalid;
 use crate::dashboard;
-use crate::record::Look;
+use crate::terminal::Look;
 
 /// At most one of them.
 #[derive(Clone, Debug, Default, Args)]

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::Invalid;
-use crate::config::suggest;
+use crate::ground::suggest;
 use crate::registry::{self, Entry, State, differ};
 
 /// The runs of a folder, those of sweeps included, a line each: from their files alone.

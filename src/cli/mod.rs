@@ -37,9 +37,9 @@ use anyhow::Error;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::policy::Fault;
-use crate::record::Writer;
-use crate::{config, data, model, registry, sweep, train};
+use crate::slots::Fault;
+use crate::terminal::Writer;
+use crate::{config, data, ground, model, registry, sweep, train};
 
 /// A research sandbox for contrastive representation learning: train InterCLR, edit its policies while it runs.
 #[derive(Debug, Parser)]
@@ -180,9 +180,9 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<config::Error>()
             || cause.is::<data::Error>()
             || cause.is::<model::Error>()
-            || cause.is::<train::device::Error>()
-            || cause.is::<train::init::Error>()
-            || cause.is::<train::past::Error>()
+            || cause.is::<ground::device::Error>()
+            || cause.is::<train::begin::init::Error>()
+            || cause.is::<train::begin::past::Error>()
             || cause.is::<registry::Error>()
             || cause.is::<live::Refused>()
             || cause.is::<sweep::Error>()

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use include_dir::{Dir, include_dir};
 
 use super::Invalid;
-use crate::policy::Slot;
+use crate::slots::Slot;
 
 /// What an author's folder is made of: the contract, the SDK, the header, and the plugins that are copied.
 static ABI: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/plugins/abi");

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::Invalid;
 use crate::policy::plugin::{Description, Library, Plugin, Report, describe_here};
-use crate::policy::{Fault, Params, Policy, Slot, Unknown};
+use crate::policy::{Params, Policy, Unknown};
+use crate::slots::{Fault, Slot};
 use crate::train::rehearsal;
 
 /// Look into plugins.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::Invalid;
 use super::again::{self, Training};
 use crate::swap::{Line, ledger};
-use crate::train::past::Past;
+use crate::train::begin::past::Past;
 use crate::train::{self, Again, Comparison};
 
 /// Do a run again as a new one: every policy, value and roll-back of its ledger at the same step.

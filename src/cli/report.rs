@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::record::write_atomically;
 use crate::registry::{self, page};
+use crate::storage::write_atomically;
 
 /// A run as one page of HTML that needs nothing else: curves with the swaps in them, the code that was live and what changed in it,
 /// the ledger, the evaluation.

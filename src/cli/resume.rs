@@ -7,7 +7,7 @@ use super::Invalid;
 use super::again::{self, Training};
 use crate::config::live;
 use crate::record::Status;
-use crate::train::past::Past;
+use crate::train::begin::past::Past;
 use crate::train::{self, sets};
 
 /// Go on with a run that was stopped or killed, in its own folder.

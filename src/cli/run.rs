@@ -8,10 +8,11 @@ use clap::Args;
 use super::look::Looks;
 use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
-use crate::policy::Slot;
+use crate::ground::device;
 use crate::policy::script::Search;
+use crate::slots::Slot;
 use crate::sweep;
-use crate::train::{self, Options, device};
+use crate::train::{self, Options};
 
 /// Train, watching the scripts of the slots.
 ///

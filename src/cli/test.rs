@@ -11,8 +11,8 @@ use super::{Invalid, check};
 use crate::author::find::{Found, find};
 use crate::author::recorded::Recording;
 use crate::author::trials::{self, Filter, Trial};
+use crate::ground::clock::Stopwatch;
 use crate::policy::script::Search;
-use crate::train::clock::Stopwatch;
 
 /// Run the tests of scripts: files NAME_test.rhai beside them, and the examples in their heads.
 ///

@@ -4,8 +4,9 @@ use serde_yaml::Value;
 
 use super::load::{Error, parse_error, put};
 use super::schema::Config;
-use super::suggest;
-use crate::policy::{Params, Slot};
+use crate::ground::suggest;
+use crate::policy::Params;
+use crate::slots::Slot;
 
 /// The keys that a live run takes; one that ends in a dot stands for its whole section. Everything else is part of what a
 /// checkpoint is a state of: another model, other images, another batch.

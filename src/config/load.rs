@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::schema::Config;
 use super::split::{BASE, File, SWEEP};
-use super::suggest;
+use crate::ground::suggest;
 
 /// The configurations that the binary carries.
 pub const SHIPPED: &[(&str, &str)] = &[

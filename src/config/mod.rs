@@ -9,7 +9,6 @@ pub mod plan;
 pub mod schema;
 mod source;
 mod split;
-pub mod suggest;
 
 pub use judging::{Evaluation, Judging};
 pub use load::{Error, Loaded, Request};

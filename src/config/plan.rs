@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use super::judging::Judging;
 use super::load::{Error, Loaded};
+use super::optim;
 use super::schema::{Config, SlotConfig};
 use super::source::source;
-use super::{optim, suggest};
 use crate::data::Source;
+use crate::ground::suggest;
 use crate::method::Margin;
 use crate::model::{EncoderKind, Precision, Spec, Stem};
 use crate::optim::{LearningRate, Optimizer};
+use crate::policy::Params;
 use crate::policy::script::Search;
-use crate::policy::{Params, Slot};
+use crate::slots::Slot;
 use crate::views::{Blur, Jitter, Recipe};
 
 /// A slot's script and the parameters in the place of its defaults.

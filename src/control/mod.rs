@@ -13,7 +13,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::policy::{Params, Slot};
+use crate::policy::Params;
+use crate::slots::Slot;
 
 /// Something that is asked of a run, as it crosses the socket: `{"do":"set","key":"optim.lr","value":0.01}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -109,7 +109,7 @@ fn scroll(state: &mut State, lines: usize) {
 mod tests {
     use super::*;
     use crate::dashboard::samples;
-    use crate::policy::Slot;
+    use crate::slots::Slot;
 
     fn key(name: &str) -> KeyEvent {
         let (code, modifiers) = match name {

@@ -1,7 +1,8 @@
 //! States and messages for the tests of this room.
 
 use super::state::{Message, Place, State, Turn};
-use crate::policy::{Generation, Slot};
+use crate::policy::Generation;
+use crate::slots::Slot;
 use crate::swap::Event;
 
 pub(super) fn generation(name: &str, number: u32) -> Generation {

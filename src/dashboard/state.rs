@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::curve::Curve;
 use super::fit::clean;
 use super::look::Style;
-use crate::policy::{Generation, Slot};
+use crate::policy::Generation;
+use crate::slots::Slot;
 use crate::swap::Event;
 
 /// Numbers that are kept as curves; of all others the last value is enough.

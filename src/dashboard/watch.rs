@@ -17,7 +17,7 @@ use super::memory::{self, OfDevice};
 use super::screen::{self, Screen};
 use super::state::{Message, State};
 use crate::control::{Command, Remote, Reply};
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
 
 /// The least time between two pictures.
 const FRAME: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@
 use rand::seq::SliceRandom;
 
 use super::Error;
-use crate::train::seed::{Purpose, stream};
+use crate::ground::seed::{Purpose, stream};
 
 /// The order of `len` images in an epoch: a permutation of `0..len`, drawn from (seed, epoch) alone.
 pub fn epoch_order(seed: u64, epoch: u64, len: usize) -> Vec<i64> {

@@ -15,7 +15,6 @@ mod listing;
 mod live;
 mod loader;
 mod pixels;
-mod spread;
 mod stl10;
 
 use std::io;
@@ -26,7 +25,6 @@ pub use feed::{Feed, Feeds};
 pub use images::Images;
 pub use listing::Decode;
 pub use loader::{Batch, Loader, epoch_order};
-pub use spread::spread;
 pub use stl10::Stl10Split;
 
 /// Where the images of a run come from.

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::pictures::{Picture, montage};
 use crate::bank::unit_rows;
-use crate::data::spread;
+use crate::ground::spread;
 
 /// Images of an embedding.
 const IMAGES: usize = 5000;

@@ -6,8 +6,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::scalars::{Scalars, number, put, quantiles};
 use crate::bank::Bank;
-use crate::data::spread;
-use crate::sampler::Pairs;
+use crate::ground::spread;
+use crate::slots::sampler::Pairs;
 
 /// Which rows of the bank were chosen since this was last told.
 pub struct Coverage {

@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::classifier::{Loss, Problem, accuracy};
 use super::lbfgs::Stop;
 use super::{Accuracy, Scaling};
-use crate::train::seed::{Purpose, stream};
+use crate::ground::seed::{Purpose, stream};
 
 /// How the classifier is fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]

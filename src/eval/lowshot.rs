@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::Scaling;
 use super::classifier::{Loss, Problem, accuracy};
 use super::lbfgs::Stop;
-use crate::train::seed::{Purpose, stream};
+use crate::ground::seed::{Purpose, stream};
 
 /// Settings of a low-shot evaluation.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use tch::{Kind, Tensor};
 
 use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::Queue;
+use crate::ground::Now;
+use crate::ground::seed::{Purpose, stream};
 use crate::model::{Embedding, MomentumEncoder, Network};
-use crate::policy::Now;
-use crate::train::seed::{Purpose, stream};
 
 /// The InfoNCE loss `[]` f32, the mean over the batch (He et al. 2020, equation 1), with a margin on the positive.
 ///

@@ -24,8 +24,8 @@ pub use moco::{Moco, info_nce};
 pub use npid::Npid;
 pub use simclr::{SimClr, nt_xent};
 
+use crate::ground::Now;
 use crate::model::Network;
-use crate::policy::Now;
 use crate::{bank, model};
 
 /// A batch that a method contrasts.

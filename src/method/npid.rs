@@ -6,8 +6,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::{self, Bank};
+use crate::ground::seed::{Purpose, seed_torch};
 use crate::model::Network;
-use crate::train::seed::{Purpose, seed_torch};
 
 /// The softmax over all N images of Wu et al. 2018 (arXiv 1805.01978, equation 2), in full: one product with the memory
 /// takes the place of the paper's noise-contrastive estimate. One view and one encoder; the memory is a bank of one cluster.

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor, nn};
 use super::head::Head;
 use super::resnet::ResNet;
 use super::{Error, Spec};
-use crate::train::seed::{Purpose, seed_torch};
+use crate::ground::seed::{Purpose, seed_torch};
 
 /// What keeps the smallest norm away from zero, as in `torch.nn.functional.normalize`.
 const NORM_EPSILON: f64 = 1e-12;

@@ -7,7 +7,7 @@ use tch::{Device, Tensor, nn};
 use super::Error;
 use super::head::Head;
 use super::network::{check_weights, named, unit};
-use crate::train::seed::{Purpose, seed_torch};
+use crate::ground::seed::{Purpose, seed_torch};
 
 /// `D -> hidden -> D` with batch normalisation and a ReLU between (Grill et al. 2020, arXiv 2006.07733, section 3.3).
 pub struct Predictor {

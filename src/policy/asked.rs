@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Budget, Slot};
+use crate::slots::{Budget, Slot};
 
 /// 0 where nobody is asked; else the number of the call, of the policy and of the function, as [`ticket`] packs them.
 static ASKED: AtomicU64 = AtomicU64::new(0);

@@ -2,7 +2,8 @@
 
 use super::plugin::Plugin;
 use super::script::Script;
-use super::{Content, Cost, Fault, Handover, Kind, Params, Saved, Slot, Unknown, params};
+use super::{Content, Cost, Handover, Params, Saved, Unknown, params};
+use crate::slots::{Fault, Kind, Slot};
 
 /// A policy that can be asked. How, each slot says: it implements its trait for both carriers.
 pub enum Policy {

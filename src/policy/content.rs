@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::Params;
 use super::plugin::{Library, Staging};
 use super::script::Source;
-use super::{Fault, Kind, Params, Slot};
+use crate::slots::{Fault, Kind, Slot};
 
 /// The content of a policy's file; its hash is the identity of a generation.
 #[derive(Clone, Debug)]

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::Content;
 use super::plugin::Library;
 use super::script::{Origin, Source};
-use super::{Content, Fault, Slot};
+use crate::slots::{Fault, Slot};
 
 /// A policy's file.
 #[derive(Clone, Debug, PartialEq, Eq)]

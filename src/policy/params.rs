@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Slot;
-use crate::config::suggest;
+use crate::ground::suggest;
+use crate::slots::Slot;
 
 /// Parameters of a policy: what it states as their defaults, overridden by the configuration. Numbers, texts, booleans and
 /// lists of them.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::atomic::{sync_folder, write_durably};
-use super::{Error, Result, io_error, tensors};
+use super::{Error, Result, io_error};
+use crate::storage::tensors;
+use crate::storage::{sync_folder, write_durably};
 
 /// The version of the format, which is raised when an older sandbox could misread a checkpoint.
 const FORMAT: u32 = 1;

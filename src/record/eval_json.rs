@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Error, Result, io_error, write_atomically};
+use super::{Error, Result, io_error};
+use crate::storage::write_atomically;
 
 /// What one evaluation found.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +108,7 @@ impl EvalJson {
     pub fn merge(path: &Path, step: u64, sections: &[Section]) -> Result<()> {
         let mut all = Self::read(path, step)?;
         sections.iter().for_each(|section| all.put(section));
-        write_atomically(path, all.text().as_bytes())
+        Ok(write_atomically(path, all.text().as_bytes())?)
     }
 }
 

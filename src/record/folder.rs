@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Result, atomic, io_error};
-use crate::train::clock;
+use super::{Result, io_error};
+use crate::ground::clock;
+use crate::storage::write_atomically;
 
 /// The folder of one run, `<out>/<date>-<time>-<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        atomic::write_atomically(&self.file(name), bytes)
+        Ok(write_atomically(&self.file(name), bytes)?)
     }
 
     /// Where the policies lie, named by their hash.

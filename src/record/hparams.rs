@@ -11,7 +11,7 @@ use tensorboard_proto::summary::Summary;
 
 use super::Status;
 use super::tensorboard::plugin_value;
-use crate::train::clock;
+use crate::ground::clock;
 
 /// The columns of the table: the names and types of the hyperparameters, and the tags of the metrics.
 pub(super) fn experiment(hparams: &BTreeMap<String, Value>, metrics: &[&str]) -> Summary {

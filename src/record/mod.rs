@@ -1,15 +1,13 @@
-//! Everything that is written under a run's folder, and the terminal's progress; the ledger alone is written by `swap`.
+//! Everything that is written under a run's folder; the ledger alone is written by `swap`.
 //!
-//! [`Recorder`] spreads what a step says over `metrics.jsonl`, TensorBoard's events, `log.txt` and the terminal. Their
+//! [`Recorder`] spreads what a step says over `metrics.jsonl`, TensorBoard's events and `log.txt`. Their
 //! I/O errors are warned of once and never stop training. What must not be lost ([`checkpoint`], [`RunStatus`]) is
 //! written durably and returns its errors.
 
 pub mod checkpoint;
 pub mod projector;
 pub mod recorded;
-pub mod tensors;
 
-mod atomic;
 pub mod digests;
 mod eval_json;
 mod folder;
@@ -22,8 +20,6 @@ mod metrics;
 mod run_json;
 mod sink;
 mod tensorboard;
-mod terminal;
-mod writer;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -32,7 +28,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use atomic::write_atomically;
 pub use checkpoint::Checkpoint;
 pub use digests::{Digest, Digests};
 pub use eval_json::{EvalJson, Section};
@@ -42,24 +37,16 @@ pub use metrics::Metrics;
 pub(crate) use metrics::{number, value};
 pub use run_json::{Kind, LIBTORCH, RunStatus, Status, host};
 pub use tensorboard::Events;
-pub use terminal::{Look, Progress, Terminal};
-pub use writer::Writer;
 
+use crate::storage;
 use sink::Sink;
 
 /// Why something under a run's folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file system refused.
-    #[error("cannot {action} '{}': {cause}", .path.display())]
-    Io {
-        /// What was tried, such as "write".
-        action: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
+    /// What lies on the disk, or does not.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
     /// A JSON file does not hold what its name promises.
     #[error("'{}' is not a valid {what}: {cause}", .path.display())]
     Json {
@@ -94,30 +81,15 @@ pub enum Error {
         /// The run's folder.
         folder: PathBuf,
     },
-    /// A tensor that safetensors cannot hold, or a stored one that torch cannot.
-    #[error("tensor '{name}': {reason}")]
-    Tensor {
-        /// The tensor's name.
-        name: String,
-        /// What was expected and what was found.
-        reason: String,
-    },
-    /// Bytes that are no safetensors file.
-    #[error("not a safetensors file: {0}")]
-    Safetensors(#[from] safetensors::SafeTensorError),
 }
 
 /// Results of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Turns an I/O error into [`Error::Io`], for `map_err`.
+/// Turns an I/O error into an [`Error`], for `map_err`.
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |cause| Error::Io {
-        action,
-        path,
-        cause,
-    }
+    let error = storage::io_error(action, path);
+    move |cause| error(cause).into()
 }
 
 /// Writes what a run says wherever it belongs.
@@ -127,7 +99,6 @@ pub struct Recorder {
     digests: Digests,
     events: Events,
     log: Sink<File>,
-    terminal: Terminal,
 }
 
 impl Recorder {
@@ -135,8 +106,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When the folder or a file in it cannot be made.
-    pub fn create(out: &Path, name: &str, first_step: u64, terminal: Terminal) -> Result<Self> {
-        Self::open(RunFolder::create(out, name)?, first_step, terminal)
+    pub fn create(out: &Path, name: &str, first_step: u64) -> Result<Self> {
+        Self::open(RunFolder::create(out, name)?, first_step)
     }
 
     /// Goes on in the folder of a run that was interrupted; the first step to come is `first_step`, and TensorBoard
@@ -144,18 +115,17 @@ impl Recorder {
     ///
     /// # Errors
     /// When a file in the folder cannot be opened.
-    pub fn resume(folder: RunFolder, first_step: u64, terminal: Terminal) -> Result<Self> {
-        Self::open(folder, first_step, terminal)
+    pub fn resume(folder: RunFolder, first_step: u64) -> Result<Self> {
+        Self::open(folder, first_step)
     }
 
-    fn open(folder: RunFolder, first_step: u64, terminal: Terminal) -> Result<Self> {
+    fn open(folder: RunFolder, first_step: u64) -> Result<Self> {
         Ok(Self {
             metrics: Metrics::append(&folder.file("metrics.jsonl"))?,
             digests: Digests::append(folder.path())?,
             events: Events::create(folder.path(), first_step)?,
             log: Sink::new(&folder.log_path(), folder.open_log()?),
             folder,
-            terminal,
         })
     }
 
@@ -164,15 +134,9 @@ impl Recorder {
         &self.folder
     }
 
-    /// The terminal, for what goes nowhere else.
-    pub fn terminal(&mut self) -> &mut Terminal {
-        &mut self.terminal
-    }
-
-    /// Records the numbers of a step, in the given order, in `metrics.jsonl` and TensorBoard, and shows them.
+    /// Records the numbers of a step, in the given order, in `metrics.jsonl` and TensorBoard.
     pub fn scalars(&mut self, step: u64, epoch: u64, scalars: &[(String, f64)]) {
         self.metrics.line(step, epoch, scalars);
-        self.terminal.scalars(step, scalars);
         for (tag, value) in scalars {
             self.events.scalar(tag, step, *value as f32);
         }
@@ -208,15 +172,9 @@ impl Recorder {
         self.events.hparams(hparams, metrics);
     }
 
-    /// Shows how far the run is.
-    pub fn progress(&mut self, progress: &Progress<'_>) {
-        self.terminal.progress(progress);
-    }
-
-    /// Says something to the person at the terminal and writes it to `log.txt`.
-    pub fn say(&mut self, text: &str) {
-        self.terminal.say(text);
-        let line = format!("{} {text}\n", crate::train::clock::utc());
+    /// Writes a line to `log.txt`.
+    pub fn log(&mut self, text: &str) {
+        let line = format!("{} {text}\n", crate::ground::clock::utc());
         self.log.attempt(|log| log.write_all(line.as_bytes()));
     }
 
@@ -225,11 +183,10 @@ impl Recorder {
         self.events.flush();
     }
 
-    /// Ends the records: TensorBoard learns how the run ended, and the bar goes.
+    /// Ends the records: TensorBoard learns how the run ended.
     pub fn finish(&mut self, status: Status) {
         self.events.session_end(status);
         self.events.flush();
-        self.terminal.finish();
     }
 }
 
@@ -240,13 +197,13 @@ mod tests {
     #[test]
     fn a_recorder_writes_metrics_events_and_log() {
         let out = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::create(out.path(), "tiny", 0, Terminal::plain()).unwrap();
+        let mut recorder = Recorder::create(out.path(), "tiny", 0).unwrap();
         recorder.scalars(
             1,
             0,
             &[("loss/total".into(), 2.5), ("train/lr".into(), 0.03)],
         );
-        recorder.say("hello");
+        recorder.log("hello");
         recorder.finish(Status::Finished);
         let folder = recorder.folder().clone();
         let metrics = std::fs::read_to_string(folder.file("metrics.jsonl")).unwrap();
@@ -261,7 +218,7 @@ mod tests {
         );
         drop(recorder);
 
-        let mut resumed = Recorder::resume(folder.clone(), 1, Terminal::plain()).unwrap();
+        let mut resumed = Recorder::resume(folder.clone(), 1).unwrap();
         resumed.scalars(1, 0, &[("loss/total".into(), 2.25)]);
         let metrics = std::fs::read_to_string(folder.file("metrics.jsonl")).unwrap();
         assert_eq!(metrics.lines().count(), 2);

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use super::{Result, RunFolder, io_error, write_atomically};
+use super::{Result, RunFolder, io_error};
 use crate::diagnostics::projector::Embedding;
+use crate::storage::write_atomically;
 
 /// The file by which TensorBoard finds the others; it must lie beside the events.
 const CONFIG: &str = "projector_config.pbtxt";

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::SafeTensors;
 use tch::Tensor;
 
-use super::{Result, io_error, tensors, write_atomically};
+use super::{Result, io_error};
+use crate::storage::{self, tensors, write_atomically};
 
 const BEFORE: &str = "step-";
 const ENDING: &str = ".safetensors";
@@ -67,7 +68,7 @@ pub fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 /// When the file cannot be read, or is none.
 pub fn load(path: &Path) -> Result<Stored> {
     let bytes = fs::read(path).map_err(io_error("read", path))?;
-    let (_, head) = SafeTensors::read_metadata(&bytes)?;
+    let (_, head) = SafeTensors::read_metadata(&bytes).map_err(storage::Error::from)?;
     Ok(Stored {
         tensors: tensors::decode(&bytes)?,
         metadata: head.metadata().clone().unwrap_or_default(),

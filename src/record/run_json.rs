@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Error, Result, RunFolder, io_error};
-use crate::train::clock;
+use crate::ground::clock;
 
 /// The file's name in a run's folder.
 const FILE: &str = "run.json";

@@ -24,7 +24,7 @@ use tensorboard_rs::summary;
 use super::histogram::Histogram;
 use super::sink::Sink;
 use super::{Result, Status, hparams, io_error, layout, run_json};
-use crate::train::clock::{Stopwatch, wall_time};
+use crate::ground::clock::{Stopwatch, wall_time};
 
 /// How long events may wait in the buffer before TensorBoard can see them.
 const PATIENCE: Duration = Duration::from_secs(2);

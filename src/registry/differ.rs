@@ -8,7 +8,7 @@ use similar::TextDiff;
 use super::Entry;
 use super::history::{Reign, reigns, standing};
 use crate::config::Config;
-use crate::policy::Slot;
+use crate::slots::Slot;
 
 /// Values by their keys with dots.
 pub type Values = BTreeMap<String, Value>;

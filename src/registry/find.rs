@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::Entry;
-use crate::config::suggest;
+use crate::ground::suggest;
 
 /// Why a run is not found.
 #[derive(Debug, thiserror::Error)]

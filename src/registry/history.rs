@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::policy::Slot;
+use crate::slots::Slot;
 use crate::swap::Line;
 use crate::swap::ledger::About;
 

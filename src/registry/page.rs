@@ -8,7 +8,7 @@ use super::curves::{self, Curve};
 use super::differ::{diff, told};
 use super::history::{Reign, reigns, sentence};
 use super::{Entry, State};
-use crate::policy::Slot;
+use crate::slots::Slot;
 use plot::Plot;
 
 /// Curves of the page, in their order, each with what it is; those that a run has not recorded are left out.

@@ -1,6 +1,7 @@
 //! What can become of a slot, for those who record it.
 
-use crate::policy::{Fault, Generation, Slot};
+use crate::policy::Generation;
+use crate::slots::{Fault, Slot};
 
 /// What became of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

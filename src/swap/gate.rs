@@ -10,10 +10,10 @@ use super::notes::Subject;
 use super::rerun::Rerun;
 use super::seat::{Installed, Seat};
 use super::watch::{Seen, Watch};
+use crate::ground::Now;
 use crate::policy::plugin::Staging;
-use crate::policy::{
-    Budget, Content, Cost, Fault, Generation, Handover, Kind, Now, Params, Policy, PolicyFile, Slot,
-};
+use crate::policy::{Content, Cost, Generation, Handover, Params, Policy, PolicyFile};
+use crate::slots::{Budget, Fault, Kind, Slot};
 
 /// A generation with other parameters that waits to be taken.
 pub struct Tuned {

@@ -8,7 +8,9 @@ use super::gate::Gate;
 use super::ledger::Origin;
 use super::notes::Subject;
 use super::seat::Seat;
-use crate::policy::{Fault, Now, Saved, Slot};
+use crate::ground::Now;
+use crate::policy::Saved;
+use crate::slots::{Fault, Slot};
 
 impl Gate {
     /// All seats as a checkpoint holds them.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Content, Fault, Params, Slot};
-use crate::train::clock;
+use crate::ground::clock;
+use crate::policy::{Content, Params};
+use crate::slots::{Fault, Slot};
 
 /// What changed in a run. Times and texts of faults are for people; replay reads the other fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -183,7 +184,7 @@ impl Ledger {
         for blob in content.blobs() {
             let path = self.policies.join(blob.file());
             if !path.exists() {
-                crate::record::write_atomically(&path, blob.bytes).map_err(io::Error::other)?;
+                crate::storage::write_atomically(&path, blob.bytes).map_err(io::Error::other)?;
             }
             files.insert(blob.name, blob.hash);
         }

@@ -6,7 +6,9 @@ use std::io;
 use super::change::{Change, Event};
 use super::gate::Gate;
 use super::ledger::{About, Line, Origin};
-use crate::policy::{Content, Fault, Now, Params, Slot};
+use crate::ground::Now;
+use crate::policy::{Content, Params};
+use crate::slots::{Fault, Slot};
 
 impl Gate {
     /// Records what happened to a slot without a new generation; a ledger that cannot be written is a warning here, because

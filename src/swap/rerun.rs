@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use super::change::Event;
 use super::gate::{Gate, Rehearsal};
 use super::ledger::{About, Line, Origin};
-use crate::policy::{Budget, Content, Fault, Kind, Now, Slot};
+use crate::ground::Now;
+use crate::policy::Content;
+use crate::slots::{Budget, Fault, Kind, Slot};
 
 /// Lines of a ledger that are still to come.
 #[derive(Debug, Default)]

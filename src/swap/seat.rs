@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use super::gate::Rehearsal;
 use crate::policy::plugin::Staging;
-use crate::policy::{
-    Content, Fault, Generation, Handover, Kind, Params, Policy, Saved, Slot, Unknown,
-};
+use crate::policy::{Content, Generation, Handover, Params, Policy, Saved, Unknown};
+use crate::slots::{Fault, Kind, Slot};
 
 /// Steps in which a new generation is on trial: only those count in which it was asked.
 pub(super) const TRIAL: u32 = 10;

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::ground::clock::Stopwatch;
 use crate::policy::plugin::Staging;
-use crate::policy::{Content, Fault, Kind, Params, PolicyFile, Slot};
-use crate::train::clock::Stopwatch;
+use crate::policy::{Content, Params, PolicyFile};
+use crate::slots::{Fault, Kind, Slot};
 
 /// A save is over when nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(120);

@@ -10,11 +10,14 @@ use super::job::{Entry, Job};
 use super::request::Request;
 use super::{Error, jobs};
 use crate::config::{self, Config, Plan};
+use crate::ground::{clock, device};
+use crate::policy::Content;
 use crate::policy::plugin::Staging;
 use crate::policy::script::Source;
-use crate::policy::{Content, Fault, Slot};
-use crate::record::{self, fresh_folder, write_atomically};
-use crate::train::{self, clock, device};
+use crate::record::{self, fresh_folder};
+use crate::slots::{Fault, Slot};
+use crate::storage::write_atomically;
+use crate::train;
 
 /// The record in a sweep's folder; a folder that has it is complete.
 const FILE: &str = "sweep.yaml";

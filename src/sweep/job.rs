@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
-use crate::policy::Slot;
+use crate::slots::Slot;
 
 /// A value in the place of the configuration's.
 #[derive(Clone, Debug, PartialEq)]

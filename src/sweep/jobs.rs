@@ -13,8 +13,8 @@ use anyhow::{Context as _, Result};
 use super::freeze::Sweep;
 use super::report::Report;
 use super::{report, say, summary};
-use crate::record::write_atomically;
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
+use crate::storage::write_atomically;
 
 /// Where what an earlier attempt left is put, in a job's folder.
 pub(super) const CUT: &str = "cut";

@@ -1,12 +1,11 @@
 //! Draws charts: lines with bands on a light background, in colours that colour-blind people tell apart.
 
-use std::sync::Once;
-
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, register_font};
+
+use crate::ground::font::{FAMILY, register_fonts};
 
 use super::chart::{Chart, Point, ROW, SIZE, Series};
 
@@ -24,10 +23,6 @@ const INK: RGBColor = RGBColor(40, 40, 40);
 const PALE_INK: RGBColor = RGBColor(105, 105, 105);
 const GRID: RGBColor = RGBColor(228, 228, 228);
 
-/// DejaVu Sans, so that there is text where the system has no fonts.
-const FONT: &[u8] = include_bytes!("dejavu/DejaVuSans.ttf");
-pub(crate) const FAMILY: &str = "sans-serif";
-
 /// A curve with as many points or fewer shows them.
 const FEW: usize = 30;
 /// Letters of a name in the legend.
@@ -35,15 +30,6 @@ const NAME: usize = 62;
 
 type Result2<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 type Plane<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-
-/// Makes the embedded font known to plotters as [`FAMILY`]; called before a text is drawn.
-pub(crate) fn register_fonts() {
-    static FONTS: Once = Once::new();
-    FONTS.call_once(|| {
-        let registered = register_font(FAMILY, FontStyle::Normal, FONT);
-        assert!(registered.is_ok(), "the embedded font is a font");
-    });
-}
 
 /// Draws at a scale: pixels a unit.
 #[derive(Clone, Copy)]

@@ -10,8 +10,8 @@ use super::chart::{Chart, Point, Series};
 use super::freeze::Sweep;
 use super::report::{Curve, Report, curves};
 use super::summary::{Spread, Variant, variants};
-use crate::config::suggest;
-use crate::record::write_atomically;
+use crate::ground::suggest;
+use crate::storage::write_atomically;
 
 /// What is drawn unless something else is asked for, beside every `eval/*`.
 const USUAL: [&str; 2] = ["eval/knn_top1", "loss/total"];

@@ -271,7 +271,7 @@ fn split(values: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Slot;
+    use crate::slots::Slot;
 
     fn parse(args: &[&str]) -> Result<Request, Error> {
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::freeze::Sweep;
 use super::plot;
 use super::report::{Report, State};
-use crate::record::{number, write_atomically};
+use crate::record::number;
+use crate::storage::write_atomically;
 
 /// Numbers of several seeds, in two.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use tch::{Kind as Dtype, Tensor};
 
-use super::inter::{Batch, Cosines, draw};
-use super::rehearsal;
 use crate::bank::Bank;
-use crate::labels;
-use crate::policy::{Fault, Now, Policy, Slot};
-use crate::sampler::{self, Pairs, Similarity};
+use crate::ground::Now;
+use crate::policy::Policy;
+use crate::slots::labels;
+use crate::slots::sampler::{self, Pairs, Similarity};
+use crate::slots::{Fault, Slot};
+use crate::train::inter::{Batch, Cosines, draw};
+use crate::train::rehearsal;
 
 /// A batch with its decisions, kept as it was, on which candidates are rehearsed.
 pub struct Frozen {

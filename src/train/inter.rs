@@ -5,10 +5,12 @@ use std::rc::Rc;
 use tch::{Kind as Dtype, Tensor};
 
 use crate::bank::Bank;
-use crate::boundary::{self, MISSING, Outcome};
-use crate::labels::{self, Upkeep};
-use crate::policy::{Fault, Kind, Now, Params, Policy, Slot};
-use crate::sampler::{self, Pairs, Similarity};
+use crate::ground::Now;
+use crate::policy::{Params, Policy};
+use crate::slots::boundary::{self, MISSING, Outcome};
+use crate::slots::labels::{self, Upkeep};
+use crate::slots::sampler::{self, Pairs, Similarity};
+use crate::slots::{Fault, Kind, Slot};
 use crate::swap::{Gate, Verdict};
 
 /// What the branch looks at: the batch's embeddings and its rows of the bank. All detached.

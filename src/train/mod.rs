@@ -1,45 +1,22 @@
-//! The training run: clock, seeds, the step and the loop around it.
+//! The training run: the loop and its step; how a run begins and is done again ([`begin`]); what it writes down, and when
+//! (`records`); where commands are served (`commands`).
 
-mod against;
-mod begin;
-mod build;
-pub mod changes;
-pub mod clock;
-mod conclusion;
-mod costs;
-mod desk;
-pub mod device;
-mod diagnosis;
-pub mod digest;
-pub mod finetune;
+pub mod begin;
+pub mod commands;
 pub mod frozen;
-pub mod init;
+mod hyperparameters;
 pub mod inter;
-mod introduction;
-pub mod judge;
-mod knobs;
-pub mod measure;
-pub mod memory;
-pub mod past;
-mod pictures;
-pub mod recorded;
-mod records;
+pub mod records;
 pub mod rehearsal;
-mod retune;
-pub mod rig;
 pub mod run;
-mod seats;
-pub mod seed;
 pub mod shadow;
-pub mod state;
 pub mod step;
-mod threads;
-pub mod verdict;
+pub mod trainer;
 mod watchdog;
 
-pub use against::Difference;
+pub use begin::against::Difference;
+pub use begin::past::Past;
+pub use begin::policies::policies;
 pub use begin::{Again, Changes};
-pub use desk::sets;
-pub use past::Past;
+pub use commands::sets;
 pub use run::{Comparison, Options, Summary, fork, replay, resume, run};
-pub use seats::policies;

@@ -4,15 +4,17 @@ use std::sync::OnceLock;
 
 use tch::{Device, Kind as Dtype, Tensor};
 
-use super::frozen::Frozen;
-use super::knobs::{self, Knobs};
-use super::seed::{Purpose, seed_torch};
 use crate::bank::Bank;
 use crate::config::{Config, Loaded, Plan};
-use crate::labels::{self, Clusters};
+use crate::ground::Now;
+use crate::ground::seed::{Purpose, seed_torch};
 use crate::policy::script::{Origin, Script, Source};
-use crate::policy::{Cost, Fault, Kind, Now, Params, Policy, Slot, Unknown};
-use crate::schedule::{self, Last, Number, Offer};
+use crate::policy::{Cost, Params, Policy, Unknown};
+use crate::slots::labels::{self, Clusters};
+use crate::slots::schedule::{self, Last, Number, Offer};
+use crate::slots::{Fault, Kind, Slot};
+use crate::train::frozen::Frozen;
+use crate::train::hyperparameters::{self, Hyperparameters};
 
 /// The moment in which the synthetic run stands.
 const NOW: Now = Now {
@@ -143,7 +145,7 @@ pub(super) fn schedule(policy: &mut Policy, offer: &Offer) -> Result<Tensor, Fau
 pub(super) fn numbers(plan: &Plan, policies: &[Policy]) -> Offer {
     let rate = plan.rate(NOW.steps_per_epoch);
     let rate = rate.expect("a plan's schedule of the learning rate was looked up");
-    knobs::offer(plan, Knobs::of(plan, &rate, NOW), policies.iter())
+    hyperparameters::offer(plan, Hyperparameters::of(plan, &rate, NOW), policies.iter())
 }
 
 /// What a schedule may give in some run: every name, with the numbers of the configuration and the scripts that hold unless

@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use tch::Device;
 
-use super::against::Difference;
-use super::begin::{self, Again, Begun, Changes};
-use super::clock::Stopwatch;
-use super::desk::{Desk, Next};
-use super::judge;
-use super::past::Past;
-use super::records::Records;
-use super::rig::Rig;
-use super::step::step;
-use super::watchdog::Watchdog;
 use crate::config::{Evaluation, Plan};
-use crate::policy::{Params, Slot};
-use crate::record::{Look, Status, Writer};
+use crate::ground::clock::Stopwatch;
+use crate::judge;
+use crate::policy::Params;
+use crate::record::Status;
+use crate::slots::Slot;
 use crate::swap::Line;
+use crate::terminal::{Look, Writer};
+use crate::train::begin::against::Difference;
+use crate::train::begin::past::Past;
+use crate::train::begin::{self, Again, Begun, Changes};
+use crate::train::commands::{CommandServer, Next};
+use crate::train::records::Records;
+use crate::train::step::step;
+use crate::train::trainer::Trainer;
+use crate::train::watchdog::Watchdog;
 
 /// What a run is told beside its plan.
 #[derive(Clone, Debug)]
@@ -106,30 +108,30 @@ pub fn replay(
 /// The rest of a run, from wherever it begins.
 fn whole(begun: Begun) -> Result<Summary> {
     let Begun {
-        mut rig,
+        mut trainer,
         mut records,
-        mut desk,
+        mut server,
         until,
         _lock,
     } = begun;
     let watch = Stopwatch::start();
-    if rig.step == 0 {
-        if let Some(taken) = &rig.init {
-            records.recorder.say(&taken.to_string());
+    if trainer.step == 0 {
+        if let Some(taken) = &trainer.init {
+            records.say(&taken.to_string());
         }
-        records.course.baselines = baselines(&rig, &mut records);
+        records.course.baselines = baselines(&trainer, &mut records);
     }
 
-    records.begins(&rig);
+    records.begins(&trainer);
     let _watchdog = Watchdog::start(Writer::say);
-    let trained = train(&mut rig, &mut records, &mut desk, until);
+    let trained = train(&mut trainer, &mut records, &mut server, until);
     records.course.seconds += watch.elapsed().as_secs_f64();
-    let summary = |records: &Records, rig: &Rig, status| {
+    let summary = |records: &Records, trainer: &Trainer, status| {
         let [raw, initial] = records.course.baselines.unwrap_or([f64::NAN; 2]);
         Summary {
             folder: records.recorder.folder().path().to_owned(),
             status,
-            steps: rig.step,
+            steps: trainer.step,
             knn: [raw, initial, records.course.knn.unwrap_or(f64::NAN)],
             seconds: records.course.seconds,
             against: records.against.as_ref().map(|against| Comparison {
@@ -141,31 +143,31 @@ fn whole(begun: Begun) -> Result<Summary> {
     };
     match trained {
         Ok(Next::Step) => {
-            let summary = summary(&records, &rig, Status::Finished);
-            records.finish(&rig)?;
+            let summary = summary(&records, &trainer, Status::Finished);
+            records.finish(&trainer)?;
             Ok(summary)
         }
         Ok(Next::Stop) => {
-            records.save(&mut rig)?;
-            let summary = summary(&records, &rig, Status::Interrupted);
-            records.interrupt(&rig);
+            records.save(&mut trainer)?;
+            let summary = summary(&records, &trainer, Status::Interrupted);
+            records.interrupt(&trainer);
             Ok(summary)
         }
         Err(error) => {
-            records.fail(rig.step);
+            records.fail(trainer.step);
             Err(error)
         }
     }
 }
 
 /// kNN accuracy in percent before training, on raw pixels and with the encoder as it begins; none where kNN is not asked for.
-fn baselines(rig: &Rig, records: &mut Records) -> Option<[f64; 2]> {
-    if !rig.plan.judging.online.contains(&Evaluation::Knn) {
+fn baselines(trainer: &Trainer, records: &mut Records) -> Option<[f64; 2]> {
+    if !trainer.plan.judging.online.contains(&Evaluation::Knn) {
         return None;
     }
-    let raw = judge::raw_pixels(rig.into()).top1;
-    let initial = judge::encoder(&rig.query, rig.into()).top1;
-    records.recorder.say(&format!(
+    let raw = judge::raw_pixels(trainer.into()).top1;
+    let initial = judge::encoder(&trainer.query, trainer.into()).top1;
+    records.say(&format!(
         "kNN before training: raw pixels {raw:.2} %, encoder {initial:.2} %"
     ));
     Some([raw, initial])
@@ -176,43 +178,43 @@ const PATIENCE: u64 = 10;
 
 /// All steps of the run, or those up to `until`; says whether it was asked to stop before.
 fn train(
-    rig: &mut Rig,
+    trainer: &mut Trainer,
     records: &mut Records,
-    desk: &mut Desk,
+    server: &mut CommandServer,
     until: Option<u64>,
 ) -> Result<Next> {
-    while rig.step < until.unwrap_or(rig.steps).min(rig.steps) {
-        if rig.begins_epoch() && rig.start_inter()? {
-            records.introduce_bank(rig);
+    while trainer.step < until.unwrap_or(trainer.steps).min(trainer.steps) {
+        if trainer.begins_epoch() && trainer.start_inter()? {
+            records.introduce_bank(trainer);
         }
-        rig.begin_step()?;
-        if desk.serve(rig, records) == Next::Stop {
+        trainer.begin_step()?;
+        if server.serve(trainer, records) == Next::Stop {
             return Ok(Next::Stop);
         }
-        rig.swap();
-        records.changes(rig);
-        let bank = records.tape.before(rig);
-        let report = step(rig);
-        records.after_step(rig, &report);
+        trainer.swap();
+        records.changes(trainer);
+        let bank = records.batches.before(trainer);
+        let report = step(trainer);
+        records.after_step(trainer, &report);
         if let Some(bank) = bank {
             let folder = records.recorder.folder().clone();
-            records.tape.after(&folder, rig, &report, bank);
+            records.batches.after(&folder, trainer, &report, bank);
         }
         ensure!(
-            rig.astray < PATIENCE,
+            trainer.astray < PATIENCE,
             "the gradient has not been finite for {PATIENCE} steps, up to step {}: the run has diverged, and was ended\n\
              help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip",
             report.now.step
         );
-        if rig.begins_epoch() {
-            rig.end_epoch();
+        if trainer.begins_epoch() {
+            trainer.end_epoch();
         }
-        records.changes(rig);
-        if records.evaluation_due(rig) {
-            records.evaluate(rig, &report);
+        records.changes(trainer);
+        if records.evaluation_due(trainer) {
+            records.evaluate(trainer, &report);
         }
-        if records.checkpoint_due(rig) {
-            records.checkpoint(rig);
+        if records.checkpoint_due(trainer) {
+            records.checkpoint(trainer);
         }
     }
     Ok(Next::Step)

@@ -2,24 +2,25 @@
 
 use tch::Tensor;
 
-use super::frozen::Frozen;
-use super::inter::{self, Batch, Decision, Relation};
-use super::knobs::Knobs;
-use super::rig::Rig;
-use super::shadow::Scene;
-use crate::labels;
+use crate::ground::Now;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
-use crate::policy::{Now, Slot};
-use crate::sampler::Pairs;
-use crate::schedule::Last;
+use crate::slots::Slot;
+use crate::slots::labels;
+use crate::slots::sampler::Pairs;
+use crate::slots::schedule::Last;
+use crate::train::frozen::Frozen;
+use crate::train::hyperparameters::Hyperparameters;
+use crate::train::inter::{self, Batch, Decision, Relation};
+use crate::train::shadow::Scene;
+use crate::train::trainer::Trainer;
 
 /// What a step has seen, on the device: nothing waits for it until somebody reads a number.
 pub struct Report {
     /// When.
     pub now: Now,
     /// The numbers that held in it.
-    pub knobs: Knobs,
+    pub hyper: Hyperparameters,
     /// The weighted loss `[]`.
     pub total: Tensor,
     /// The intra-image loss `[]`.
@@ -50,48 +51,53 @@ struct Part {
 
 /// Does one step. The bank is read before it is written; only here do weights change. A step whose gradient is not finite
 /// changes neither weights nor bank, queue and momentum encoder.
-pub fn step(rig: &mut Rig) -> Report {
-    let now = rig.now();
-    let knobs = rig.turn(now);
+pub fn step(trainer: &mut Trainer) -> Report {
+    let now = trainer.now();
+    let hyper = trainer.turn(now);
 
-    zero_grad(&rig.parameters);
-    let parts = contrast_all(rig, &knobs, now);
-    let grad_norm = clip_grad_norm(&rig.parameters, knobs.clip);
+    zero_grad(&trainer.parameters);
+    let parts = contrast_all(trainer, &hyper, now);
+    let grad_norm = clip_grad_norm(&trainer.parameters, hyper.clip);
     // This waits for the device, as PyTorch's GradScaler does to know the same.
     let skipped = !grad_norm.double_value(&[]).is_finite();
     let change_ratio = match skipped {
-        true => skip(rig, now),
-        false => update(rig, &parts, &knobs, now),
+        true => skip(trainer, now),
+        false => update(trainer, &parts, &hyper, now),
     };
 
-    rig.step += 1;
+    trainer.step += 1;
     let report = report(
         parts,
         Numbers {
             now,
-            knobs,
+            hyper,
             grad_norm,
             change_ratio,
             skipped,
         },
     );
-    rig.last = last(&report);
-    rig.turn_back();
-    freeze(rig, &report);
+    trainer.last = last(&report);
+    trainer.turn_back();
+    freeze(trainer, &report);
     report
 }
 
 /// Lets weights, momentum encoder and memories follow the gradient; returns the share of labels that changed.
-fn update(rig: &mut Rig, parts: &[Part], knobs: &Knobs, now: Now) -> Option<Tensor> {
-    rig.astray = 0;
-    rig.optimizer.step(&rig.parameters, knobs.lr);
-    rig.method.follow(&rig.query);
-    remember(rig, parts, now)
+fn update(
+    trainer: &mut Trainer,
+    parts: &[Part],
+    hyper: &Hyperparameters,
+    now: Now,
+) -> Option<Tensor> {
+    trainer.astray = 0;
+    trainer.optimizer.step(&trainer.parameters, hyper.lr);
+    trainer.method.follow(&trainer.query);
+    remember(trainer, parts, now)
 }
 
 /// Changes nothing and says so.
-fn skip(rig: &mut Rig, now: Now) -> Option<Tensor> {
-    rig.astray += 1;
+fn skip(trainer: &mut Trainer, now: Now) -> Option<Tensor> {
+    trainer.astray += 1;
     tracing::warn!(
         "step {}: the gradient is not finite; the step is skipped, weights and bank stay",
         now.step
@@ -100,9 +106,9 @@ fn skip(rig: &mut Rig, now: Now) -> Option<Tensor> {
 }
 
 /// Contrasts each batch of the step; the gradients add up to those of the mean of the batches' losses.
-fn contrast_all(rig: &mut Rig, knobs: &Knobs, now: Now) -> Vec<Part> {
-    let batch = rig.plan.config.train.batch as usize;
-    let ids = rig.loader.at(now.step).ids.to_vec();
+fn contrast_all(trainer: &mut Trainer, hyper: &Hyperparameters, now: Now) -> Vec<Part> {
+    let batch = trainer.plan.config.train.batch as usize;
+    let ids = trainer.loader.at(now.step).ids.to_vec();
     let batches: Vec<_> = ids.chunks(batch).collect();
     let share = 1.0 / batches.len() as f64;
     let mut parts: Vec<Part> = Vec::with_capacity(batches.len());
@@ -115,44 +121,46 @@ fn contrast_all(rig: &mut Rig, knobs: &Knobs, now: Now) -> Vec<Part> {
             part: at as u64,
             ..now
         };
-        let first = view(rig, 0, ids, now);
+        let first = view(trainer, 0, ids, now);
         match batches.get(at + 1) {
-            Some(next) => prefetch(rig, next, now.step),
+            Some(next) => prefetch(trainer, next, now.step),
             None if now.step + 1 < now.steps => {
-                let next = rig.loader.at(now.step + 1).ids[..batch].to_vec();
-                prefetch(rig, &next, now.step + 1);
+                let next = trainer.loader.at(now.step + 1).ids[..batch].to_vec();
+                prefetch(trainer, &next, now.step + 1);
             }
             None => {}
         }
-        parts.push(contrast(rig, knobs, (&first, ids), now, share));
+        parts.push(contrast(trainer, hyper, (&first, ids), now, share));
     }
     parts
 }
 
 /// The view of that number of each image, `[B, C, H, W]` f32.
-fn view(rig: &Rig, view: u64, ids: &[i64], now: Now) -> Tensor {
-    let recipe = &rig.plan.recipe;
-    rig.train.view(recipe, now.seed, now.step, view, ids)
+fn view(trainer: &Trainer, view: u64, ids: &[i64], now: Now) -> Tensor {
+    let recipe = &trainer.plan.recipe;
+    trainer.train.view(recipe, now.seed, now.step, view, ids)
 }
 
 /// Begins to fetch the batch that comes next.
-fn prefetch(rig: &Rig, ids: &[i64], step: u64) {
-    let seed = rig.plan.config.seed;
-    rig.train.prefetch(&rig.plan.recipe, seed, step, ids);
+fn prefetch(trainer: &Trainer, ids: &[i64], step: u64) {
+    let seed = trainer.plan.config.seed;
+    trainer
+        .train
+        .prefetch(&trainer.plan.recipe, seed, step, ids);
 }
 
 /// Embeds a batch, contrasts it within and with the bank, and adds `share` of its gradient.
 fn contrast(
-    rig: &mut Rig,
-    knobs: &Knobs,
+    trainer: &mut Trainer,
+    hyper: &Hyperparameters,
     (first, ids): (&Tensor, &[i64]),
     now: Now,
     share: f64,
 ) -> Part {
-    let index = Tensor::from_slice(ids).to_device(rig.query.device());
+    let index = Tensor::from_slice(ids).to_device(trainer.query.device());
     let views = |number| match number {
         0 => first.shallow_clone(),
-        _ => view(rig, number, ids, now),
+        _ => view(trainer, number, ids, now),
     };
     let batch = method::Batch {
         view: &views,
@@ -160,16 +168,16 @@ fn contrast(
         now,
     };
 
-    let contrast = rig.method.contrast(&rig.query, &batch);
-    let decision = relate(rig, knobs, &contrast, &index, now);
+    let contrast = trainer.method.contrast(&trainer.query, &batch);
+    let decision = relate(trainer, hyper, &contrast, &index, now);
     let (labels, relation) = decision.map_or((None, None), |d| (d.labels, d.relation));
 
     // The graph of the inter-image branch was cut at the queries: <q, dL/dq> has the same gradient.
-    let mut total = knobs.intra * contrast.loss.detach();
-    let mut objective = knobs.intra * &contrast.loss;
+    let mut total = hyper.intra * contrast.loss.detach();
+    let mut objective = hyper.intra * &contrast.loss;
     if let Some(relation) = &relation {
-        total += knobs.inter * &relation.loss;
-        objective += knobs.inter * (&contrast.query * &relation.gradient).sum(tch::Kind::Float);
+        total += hyper.inter * &relation.loss;
+        objective += hyper.inter * (&contrast.query * &relation.gradient).sum(tch::Kind::Float);
     }
     (objective * share).backward();
     Part {
@@ -183,22 +191,22 @@ fn contrast(
 
 /// The inter-image branch, where it has begun.
 fn relate(
-    rig: &mut Rig,
-    knobs: &Knobs,
+    trainer: &mut Trainer,
+    hyper: &Hyperparameters,
     contrast: &Contrast,
     index: &Tensor,
     now: Now,
 ) -> Option<Decision> {
-    let bank = rig.bank.as_ref()?;
+    let bank = trainer.bank.as_ref()?;
     let batch = Batch {
         queries: contrast.query.detach(),
         keys: bank.blend(index, &contrast.key),
         index: index.shallow_clone(),
     };
-    let temperature = knobs.inter_temperature;
-    let decision = inter::decide(&mut rig.gate, bank, &batch, temperature, now);
-    let last = now.part + 1 == rig.plan.config.train.accumulate as u64;
-    if last && rig.logs(now.step + 1) {
+    let temperature = hyper.inter_temperature;
+    let decision = inter::decide(&mut trainer.gate, bank, &batch, temperature, now);
+    let last = now.part + 1 == trainer.plan.config.train.accumulate as u64;
+    if last && trainer.logs(now.step + 1) {
         let scene = Scene {
             bank,
             batch: &batch,
@@ -206,17 +214,17 @@ fn relate(
             temperature,
             now,
         };
-        rig.shadows.ask(&mut rig.gate, &scene);
+        trainer.shadows.ask(&mut trainer.gate, &scene);
     }
     Some(decision)
 }
 
 /// Writes what the batches left into the method's memory and the bank, and asks what else is to change there; returns the
 /// share of labels that changed.
-fn remember(rig: &mut Rig, parts: &[Part], now: Now) -> Option<Tensor> {
-    let Rig {
+fn remember(trainer: &mut Trainer, parts: &[Part], now: Now) -> Option<Tensor> {
+    let Trainer {
         method, bank, gate, ..
-    } = rig;
+    } = trainer;
     for part in parts {
         method.remember(&part.index, &part.contrast);
     }
@@ -243,7 +251,7 @@ fn remember(rig: &mut Rig, parts: &[Part], now: Now) -> Option<Tensor> {
 /// Numbers of the whole step.
 struct Numbers {
     now: Now,
-    knobs: Knobs,
+    hyper: Hyperparameters,
     grad_norm: Tensor,
     change_ratio: Option<Tensor>,
     skipped: bool,
@@ -264,14 +272,14 @@ fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
     } = parts.pop().expect("a step has at least one batch");
     let Numbers {
         now,
-        knobs,
+        hyper,
         grad_norm,
         change_ratio,
         skipped,
     } = numbers;
     Report {
         now,
-        knobs,
+        hyper,
         total,
         intra,
         grad_norm,
@@ -290,9 +298,9 @@ fn last(report: &Report) -> Last {
 }
 
 /// Keeps the first step of each epoch for rehearsals.
-fn freeze(rig: &mut Rig, report: &Report) {
-    let Some(bank) = &rig.bank else { return };
-    if rig.frozen.is_some() && !report.now.step.is_multiple_of(report.now.steps_per_epoch) {
+fn freeze(trainer: &mut Trainer, report: &Report) {
+    let Some(bank) = &trainer.bank else { return };
+    if trainer.frozen.is_some() && !report.now.step.is_multiple_of(report.now.steps_per_epoch) {
         return;
     }
     let pairs = report.relation.as_ref().map(|relation| Pairs {
@@ -307,8 +315,8 @@ fn freeze(rig: &mut Rig, report: &Report) {
     if batch.broken() > 0 {
         return;
     }
-    let temperature = report.knobs.inter_temperature;
-    rig.frozen = Some(Frozen::new(batch, pairs, temperature, report.now));
+    let temperature = report.hyper.inter_temperature;
+    trainer.frozen = Some(Frozen::new(batch, pairs, temperature, report.now));
 }
 
 #[cfg(test)]
@@ -317,8 +325,11 @@ mod tests {
     use crate::config::{Plan, Request, load};
     use crate::data::{Source, open};
 
-    fn gradients(rig: &Rig) -> Vec<Tensor> {
-        let gradients = rig.parameters.iter().map(|(_, parameter)| parameter.grad());
+    fn gradients(trainer: &Trainer) -> Vec<Tensor> {
+        let gradients = trainer
+            .parameters
+            .iter()
+            .map(|(_, parameter)| parameter.grad());
         gradients.map(|gradient| gradient.copy()).collect()
     }
 
@@ -340,26 +351,27 @@ mod tests {
             .collect();
         let plan = Plan::new(load::load(&Request { config: None, set }).unwrap()).unwrap();
         let splits = open(&Source::Embedded).unwrap();
-        let mut rig = Rig::build(plan, splits, tch::Device::Cpu, folder.path(), false).unwrap();
-        let now = rig.now();
-        let knobs = rig.turn(now);
-        let ids = rig.loader.at(0).ids.to_vec();
+        let mut trainer =
+            Trainer::build(plan, splits, tch::Device::Cpu, folder.path(), false).unwrap();
+        let now = trainer.now();
+        let hyper = trainer.turn(now);
+        let ids = trainer.loader.at(0).ids.to_vec();
         assert_eq!(ids.len(), 12);
         let alone: Vec<_> = ids
             .chunks(6)
             .zip(0..)
             .map(|(ids, part)| {
-                zero_grad(&rig.parameters);
+                zero_grad(&trainer.parameters);
                 let now = Now { part, ..now };
-                let first = view(&rig, 0, ids, now);
-                let _ = contrast(&mut rig, &knobs, (&first, ids), now, 1.0);
-                gradients(&rig)
+                let first = view(&trainer, 0, ids, now);
+                let _ = contrast(&mut trainer, &hyper, (&first, ids), now, 1.0);
+                gradients(&trainer)
             })
             .collect();
-        zero_grad(&rig.parameters);
-        let parts = contrast_all(&mut rig, &knobs, now);
+        zero_grad(&trainer.parameters);
+        let parts = contrast_all(&mut trainer, &hyper, now);
         assert_eq!(parts.len(), 2);
-        for ((got, one), other) in gradients(&rig).iter().zip(&alone[0]).zip(&alone[1]) {
+        for ((got, one), other) in gradients(&trainer).iter().zip(&alone[0]).zip(&alone[1]) {
             let expected = (one + other) / 2.0;
             assert!(got.allclose(&expected, 1e-4, 1e-6, false));
             assert!(

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
 use crate::policy::asked::{self, Question};
 
 /// How often the thread looks.
@@ -83,7 +83,7 @@ impl Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Slot;
+    use crate::slots::Slot;
 
     fn question(ticket: u64, function: &'static str) -> Option<Question> {
         Some(Question {

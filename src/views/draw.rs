@@ -130,7 +130,7 @@ fn uniform(rng: &mut impl Rng, (low, high): (f64, f64)) -> f64 {
 mod tests {
     use super::super::tests::recipe;
     use super::*;
-    use crate::train::seed::{Purpose, stream};
+    use crate::ground::seed::{Purpose, stream};
 
     #[test]
     fn crops_keep_to_the_scale_and_ratio_of_the_recipe() {

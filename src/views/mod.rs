@@ -20,7 +20,7 @@ pub use check::Error;
 pub use colour::{brightness, contrast, grayscale, hue, normalize, saturation, solarize};
 pub use crop::{Crop, resized_crop};
 
-use crate::train::seed::{Purpose, stream};
+use crate::ground::seed::{Purpose, stream};
 use draw::Draw;
 use stage::Parameters;
 

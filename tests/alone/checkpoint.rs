@@ -6,8 +6,8 @@ use std::path::Path;
 use sandbox::config::{Plan, Request, load};
 use sandbox::data::{Images, Source, Splits, open};
 use sandbox::record::checkpoint;
-use sandbox::train::rig::Rig;
 use sandbox::train::step::step;
+use sandbox::train::trainer::Trainer;
 use tch::Device;
 
 const SET: &[&str] = &[
@@ -78,8 +78,8 @@ fn a_restored_run_goes_on_with_the_same_bits() {
 #[track_caller]
 pub(crate) fn restored_run_goes_on(method: &[&str]) {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let rig = |folder| rig(folder, method);
-    let mut whole = rig(folders[0].path());
+    let trainer = |folder| trainer(folder, method);
+    let mut whole = trainer(folders[0].path());
     losses(&mut whole, 13);
     let (files, extra) = whole.state().unwrap();
     let path = checkpoint::save(
@@ -91,7 +91,7 @@ pub(crate) fn restored_run_goes_on(method: &[&str]) {
     .unwrap();
     let expected = losses(&mut whole, 20);
 
-    let mut restored = rig(folders[1].path());
+    let mut restored = trainer(folders[1].path());
     restored.restore(&checkpoint::load(&path).unwrap()).unwrap();
     assert_eq!(restored.step, 13);
     assert_eq!(losses(&mut restored, 20), expected, "{method:?}");
@@ -100,29 +100,29 @@ pub(crate) fn restored_run_goes_on(method: &[&str]) {
 }
 
 /// Bits of the losses of the next steps, across an epoch's end.
-pub(crate) fn losses(rig: &mut Rig, steps: u64) -> Vec<u64> {
+pub(crate) fn losses(trainer: &mut Trainer, steps: u64) -> Vec<u64> {
     let bits = (0..steps)
         .map(|_| {
-            if rig.begins_epoch() {
-                let _ = rig.start_inter().unwrap();
+            if trainer.begins_epoch() {
+                let _ = trainer.start_inter().unwrap();
             }
-            rig.begin_step().unwrap();
-            rig.swap();
-            let bits = step(rig).total.double_value(&[]).to_bits();
-            if rig.begins_epoch() {
-                rig.end_epoch();
+            trainer.begin_step().unwrap();
+            trainer.swap();
+            let bits = step(trainer).total.double_value(&[]).to_bits();
+            if trainer.begins_epoch() {
+                trainer.end_epoch();
             }
             bits
         })
         .collect();
     // A policy that was too slow on a busy machine would be rolled back, and the losses would be others.
-    for change in rig.gate.take_changes() {
+    for change in trainer.gate.take_changes() {
         assert!(change.fault.is_none(), "{:?}", change.fault);
     }
     bits
 }
 
-pub(crate) fn rig(folder: &Path, method: &[&str]) -> Rig {
+pub(crate) fn trainer(folder: &Path, method: &[&str]) -> Trainer {
     let set = SET
         .iter()
         .chain(method)
@@ -131,7 +131,7 @@ pub(crate) fn rig(folder: &Path, method: &[&str]) -> Rig {
     let loaded = load::load(&Request { config: None, set }).unwrap();
     let embedded = open(&Source::Embedded).unwrap();
     let splits = Splits::new(first(&embedded.train, 256), first(&embedded.eval, 64));
-    Rig::build(
+    Trainer::build(
         Plan::new(loaded).unwrap(),
         splits,
         Device::Cpu,

@@ -3,9 +3,11 @@
 use std::process::Command;
 
 use sandbox::bank::Bank;
+use sandbox::ground::Now;
+use sandbox::policy::Params;
 use sandbox::policy::Unknown;
 use sandbox::policy::script::{Origin, Script, Source};
-use sandbox::policy::{Now, Params, Slot};
+use sandbox::slots::Slot;
 use sandbox::swap::Gate;
 use sandbox::train::inter::{self, Batch};
 use serde_json::json;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use sandbox::bank::{Bank, unit_rows};
+use sandbox::ground::Now;
 use sandbox::policy::Unknown;
 use sandbox::policy::script::{Origin, Script, Source};
-use sandbox::policy::{Now, Slot};
-use sandbox::sampler::{self, Pairs, Similarity};
+use sandbox::slots::Slot;
+use sandbox::slots::sampler::{self, Pairs, Similarity};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 

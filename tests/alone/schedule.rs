@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sandbox::policy::PolicyFile;
 use sandbox::policy::script::Origin;
-use sandbox::policy::{Kind, PolicyFile, Slot};
+use sandbox::slots::{Kind, Slot};
 use sandbox::swap::Origin as By;
 
-use crate::checkpoint::{losses, restored_run_goes_on, rig};
+use crate::checkpoint::{losses, restored_run_goes_on, trainer};
 
 fn write(folder: &Path, body: &str) -> PathBuf {
     let path = folder.join("mine.rhai");
@@ -40,8 +41,8 @@ fn a_restored_schedule_gives_the_same_numbers() {
 fn a_run_without_a_schedule_takes_one_later() {
     let _alone = crate::alone();
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let mut plain = rig(folders[0].path(), &[]);
-    let mut later = rig(folders[1].path(), &[]);
+    let mut plain = trainer(folders[0].path(), &[]);
+    let mut later = trainer(folders[1].path(), &[]);
     assert_eq!(losses(&mut plain, 5), losses(&mut later, 5));
 
     let read = |body| {
@@ -57,7 +58,7 @@ fn a_run_without_a_schedule_takes_one_later() {
     later.seat_schedule(good.clone(), By::Control).unwrap();
     let (_, generation) = later.gate.generations().remove(0);
     assert_eq!((generation.number, generation.name.as_str()), (1, "mine"));
-    let [one, other] = [&mut plain, &mut later].map(|rig| losses(rig, 3));
+    let [one, other] = [&mut plain, &mut later].map(|trainer| losses(trainer, 3));
     assert_eq!(one[0], other[0], "the weights are still the same");
     assert_ne!(one[1..], other[1..]);
 

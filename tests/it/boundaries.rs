@@ -3,10 +3,11 @@
 use std::f64::consts::PI;
 
 use rand::RngExt;
-use sandbox::boundary::{self, MISSING, Outcome};
+use sandbox::ground::Now;
+use sandbox::ground::seed::{Purpose, stream};
 use sandbox::policy::script::Script;
-use sandbox::policy::{Now, Slot};
-use sandbox::train::seed::{Purpose, stream};
+use sandbox::slots::Slot;
+use sandbox::slots::boundary::{self, MISSING, Outcome};
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 

@@ -2,11 +2,12 @@
 
 use rand::RngExt;
 use sandbox::bank::{Bank, unit_rows};
-use sandbox::labels;
+use sandbox::ground::Now;
+use sandbox::ground::seed::{Purpose, stream};
 use sandbox::policy::script::Script;
-use sandbox::policy::{Now, Slot};
+use sandbox::slots::Slot;
+use sandbox::slots::labels;
 use sandbox::train::inter;
-use sandbox::train::seed::{Purpose, stream};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 

@@ -3,9 +3,10 @@
 use std::f64::consts::PI;
 use std::fs;
 
+use sandbox::ground::Now;
 use sandbox::optim::{LearningRate, Schedule};
-use sandbox::policy::{Now, Slot};
-use sandbox::schedule::{self, Context, Last, NAMES, Number, Offer};
+use sandbox::slots::Slot;
+use sandbox::slots::schedule::{self, Context, Last, NAMES, Number, Offer};
 use serde_json::{Value, json};
 
 use crate::golden;

@@ -59,17 +59,17 @@ fn every_file_says_what_lives_in_it() {
 #[test]
 fn words_stay_in_their_rooms() {
     let rules: &[(&str, &[&str])] = &[
-        ("Instant::now", &["train/clock.rs"]),
-        ("SystemTime::now", &["train/clock.rs"]),
-        ("ChaCha8Rng::from_seed", &["train/seed.rs"]),
-        ("manual_seed", &["train/seed.rs"]),
+        ("Instant::now", &["ground/clock.rs"]),
+        ("SystemTime::now", &["ground/clock.rs"]),
+        ("ChaCha8Rng::from_seed", &["ground/seed.rs"]),
+        ("manual_seed", &["ground/seed.rs"]),
         (
             "unsafe {",
             &[
                 "data/cache.rs",
                 "policy/plugin/",
-                "train/device.rs",
-                "train/memory.rs",
+                "ground/device.rs",
+                "ground/allocator.rs",
             ],
         ),
         ("notify::", &["swap/watch.rs"]),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use sandbox::record::tensors::{decode, encode};
+use sandbox::storage::tensors::{decode, encode};
 use tch::{Device, Kind, Tensor};
 
 use crate::support::Dir;

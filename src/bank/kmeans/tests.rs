@@ -208,7 +208,7 @@ fn eight_thousand_rows_take_no_minutes() {
         iterations: 20,
         ..options(100)
     };
-    let watch = crate::train::clock::Stopwatch::start();
+    let watch = crate::ground::clock::Stopwatch::start();
     kmeans(&rows, &options).unwrap();
     assert!(watch.elapsed().as_secs() < 10);
 }

@@ -9,7 +9,8 @@ use super::{Check, Format, Invalid};
 use crate::author::recorded::Recording;
 use crate::policy::plugin::Staging;
 use crate::policy::script::Search;
-use crate::policy::{Content, Params, PolicyFile, Slot};
+use crate::policy::{Content, Params, PolicyFile};
+use crate::slots::Slot;
 use crate::swap::watch::Watch;
 
 /// Moves to the upper left corner of an empty screen.

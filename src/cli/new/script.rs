@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::super::Invalid;
 use crate::author::template;
-use crate::policy::Slot;
+use crate::slots::Slot;
 
 /// A script and its tests.
 ///

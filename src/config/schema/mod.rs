@@ -7,7 +7,7 @@ mod training;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Slot;
+use crate::slots::Slot;
 
 pub use super::evaluation::{Eval, Finetune};
 pub use branches::{Bank, Inter, Loss, Method, SlotConfig};

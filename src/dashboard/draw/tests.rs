@@ -8,7 +8,7 @@ use super::*;
 use crate::dashboard::look;
 use crate::dashboard::samples::{self, turn};
 use crate::dashboard::state::{Message, Place};
-use crate::policy::Slot;
+use crate::slots::Slot;
 use crate::swap::Event;
 
 const REPORT: &str = "\

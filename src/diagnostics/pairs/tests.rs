@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tch::Device;
 
 use super::*;
-use crate::sampler::{Pairs, Similarity};
+use crate::slots::sampler::{Pairs, Similarity};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Picture;
-use crate::sweep::pen::{FAMILY, register_fonts};
+use crate::ground::font::{FAMILY, register_fonts};
 
 /// A colour, red first.
 pub(super) type Colour = [u8; 3];

@@ -8,7 +8,7 @@ use super::canvas::{self, Anchor, Canvas, INK, PALE};
 use super::counts::classes_in;
 use super::{Picture, Tile, Truth, integers, list, montage, thousands, tile};
 use crate::bank::{View, unit_rows};
-use crate::data::spread;
+use crate::ground::spread;
 
 /// Clusters that are shown.
 const CLUSTERS: usize = 12;

@@ -7,8 +7,8 @@ use tch::{Kind, Tensor};
 use super::canvas::{self, Anchor, Canvas, GRID, INK, PALE};
 use super::tile;
 use super::{Picture, Tile, Truth, integers, list, montage};
-use crate::data::spread;
-use crate::sampler::Pairs;
+use crate::ground::spread;
+use crate::slots::sampler::Pairs;
 
 /// Queries that are shown.
 const QUERIES: usize = 8;

@@ -15,7 +15,7 @@ use tch::{Device, Kind as Dtype, Tensor};
 use super::lend::{self, Lent};
 use super::question::{Answers, Question};
 use super::stream;
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
 
 /// Random numbers that may be asked for at once.
 const MOST_NUMBERS: u64 = 1 << 28;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::elf;
 use super::probe::{self, Description, Prober};
+use crate::policy::Params;
 use crate::policy::content::Blob;
-use crate::policy::{Fault, Kind, Params, Slot};
-use crate::record::write_atomically;
+use crate::slots::{Fault, Kind, Slot};
+use crate::storage::write_atomically;
 
 /// Where copies are put, and who tries them.
 #[derive(Clone, Debug)]

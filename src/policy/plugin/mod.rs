@@ -22,10 +22,12 @@ use std::path::Path;
 use sandbox_plugin_abi::{SBX_ERROR, SBX_OK, SBX_PANIC, SbxAsk, SbxHost};
 use tch::Device;
 
+use crate::ground::Now;
+use crate::ground::clock::Stopwatch;
+use crate::ground::seed::Purpose;
 use crate::policy::asked::Asker;
-use crate::policy::{Budget, Cost, Fault, Kind, Now, Params, Slot, Unknown, params};
-use crate::train::clock::Stopwatch;
-use crate::train::seed::Purpose;
+use crate::policy::{Cost, Params, Unknown, params};
+use crate::slots::{Budget, Fault, Kind, Slot};
 
 use call::Call;
 use table::{Devices, Table};

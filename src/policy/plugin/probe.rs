@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Fault, Kind, Params, Slot};
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
+use crate::policy::Params;
+use crate::slots::{Fault, Kind, Slot};
 
 /// How long a trial may take, start of the process included.
 const LIMIT: Duration = Duration::from_secs(20);

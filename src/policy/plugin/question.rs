@@ -6,8 +6,8 @@ use std::fmt;
 use tch::{Device, Kind as Dtype, Tensor};
 
 use crate::bank::Bank;
-use crate::policy::Now;
-use crate::train::seed::{self, Purpose};
+use crate::ground::Now;
+use crate::ground::seed::{self, Purpose};
 
 /// A size of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

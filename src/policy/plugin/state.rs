@@ -8,9 +8,10 @@ use tch::Device;
 use super::call::Call;
 use super::question::Question;
 use super::{NEVER, Plugin};
-use crate::policy::{Fault, Handover, Kind, PluginState, Saved};
-use crate::record::tensors;
-use crate::train::seed::Purpose;
+use crate::ground::seed::Purpose;
+use crate::policy::{Handover, PluginState, Saved};
+use crate::slots::{Fault, Kind};
+use crate::storage::tensors;
 
 /// The version under which a plugin is offered the state of a script: a safetensors file, with the tree of what is no tensor as JSON
 /// under the key `state` of its metadata.

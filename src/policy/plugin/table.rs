@@ -12,7 +12,8 @@ use sandbox_plugin_abi::{
 };
 use serde_json::Value;
 
-use crate::policy::{Params, Slot};
+use crate::policy::Params;
+use crate::slots::Slot;
 
 /// Where a plugin's tensors must live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::vocabulary::Handle;
 use crate::bank::Bank;
-use crate::config::suggest;
+use crate::ground::suggest;
 
 /// The bank as scripts see it: `features [N, D]`, `labels [N]`, `centroids [C, D]`.
 pub fn bank(bank: &Bank) -> Dynamic {

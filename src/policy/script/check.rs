@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::engine::Engine;
 use super::{Script, Source, diagnostic};
-use crate::config::suggest;
-use crate::policy::{Fault, Kind, Params, Slot};
+use crate::ground::suggest;
+use crate::policy::Params;
+use crate::slots::{Fault, Kind, Slot};
 
 /// Functions of Rhai that would break a run's determinism or its loop.
 const FORBIDDEN: [(&str, &str); 3] = [

@@ -8,7 +8,9 @@ use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
 use tch::{Device, Tensor};
 
 use super::vocabulary::{self, Handle, Rng};
-use crate::policy::{Now, Params, Slot};
+use crate::ground::Now;
+use crate::policy::Params;
+use crate::slots::Slot;
 
 /// A field of a context.
 enum Field {
@@ -134,7 +136,7 @@ impl Context {
             None => {
                 let mut names = self.0.fields.names();
                 names.push("params");
-                let meant = crate::config::suggest::nearest(name, names.iter().copied());
+                let meant = crate::ground::suggest::nearest(name, names.iter().copied());
                 let meant =
                     meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
                 Err(format!(

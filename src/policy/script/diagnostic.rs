@@ -7,9 +7,9 @@ use super::Script;
 use super::engine::{Engine, MAX_OPERATIONS};
 use super::source::{Source, Text};
 use super::testing::Failed;
-use crate::config::suggest;
-use crate::policy::fault::Place;
-use crate::policy::{Budget, Fault, Kind, Slot};
+use crate::ground::suggest;
+use crate::slots::fault::Place;
+use crate::slots::{Budget, Fault, Kind, Slot};
 
 /// A fault at a place of a text.
 pub(super) fn at(

@@ -7,8 +7,8 @@ use rhai::debugger::DebuggerCommand;
 use rhai::{AST, Dynamic, Position};
 
 use super::{Source, context, diagnostic, modules, vocabulary};
-use crate::policy::{Budget, Fault, Slot};
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
+use crate::slots::{Budget, Fault, Slot};
 
 /// Operations a call may take; an empty loop of as many takes about half a second.
 pub(super) const MAX_OPERATIONS: u64 = 5_000_000;

@@ -13,9 +13,9 @@ use rhai::{CallFnOptions, Dynamic, Position, Scope};
 
 use super::engine::Engine;
 use super::{Script, Text, diagnostic, vocabulary};
-use crate::policy::Budget;
-use crate::policy::fault::Place;
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
+use crate::slots::Budget;
+use crate::slots::fault::Place;
 
 /// Calls that are run once more.
 const CALLS: u32 = 3;
@@ -169,7 +169,9 @@ mod tests {
 
     use super::super::{Fields, Origin, Source};
     use super::*;
-    use crate::policy::{Now, Params, Slot, Unknown};
+    use crate::ground::Now;
+    use crate::policy::{Params, Unknown};
+    use crate::slots::Slot;
 
     fn script(text: &str) -> Script {
         let text = Text {

@@ -18,9 +18,10 @@ use std::path::Path;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
+use crate::ground::clock::Stopwatch;
 use crate::policy::asked::Asker;
-use crate::policy::{Budget, Cost, Fault, Kind, Params, Slot, Unknown, params};
-use crate::train::clock::Stopwatch;
+use crate::policy::{Cost, Params, Unknown, params};
+use crate::slots::{Budget, Fault, Kind, Slot};
 
 pub use context::{Context, Fields};
 pub use hottest::Hottest;
@@ -292,7 +293,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Now;
+    use crate::ground::Now;
     use tch::Device;
 
     const NOW: Now = Now {

@@ -5,7 +5,7 @@ use rhai::{Engine, Module, Scope};
 
 use super::source::Source;
 use super::{diagnostic, source::Text};
-use crate::policy::{Fault, Kind, Slot};
+use crate::slots::{Fault, Kind, Slot};
 
 /// Compiles the imports of `source`, an import before its importer.
 pub(super) fn compile(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::shipped;
-use crate::policy::{Fault, Kind, Slot};
+use crate::slots::{Fault, Kind, Slot};
 
 /// Where a text comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use tch::Tensor;
 
 use super::vocabulary::Handle;
 use super::{Script, context, diagnostic};
-use crate::policy::{Budget, Fault, Handover, Kind, PluginState, Saved};
+use crate::policy::{Handover, PluginState, Saved};
+use crate::slots::{Budget, Fault, Kind};
 
 /// The key under which a saved state names one of its tensors.
 const TENSOR: &str = "$tensor";

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::tensors::tests::{of_all_kinds, same};
 use super::*;
+use crate::storage::tensors::tests::{of_all_kinds, same};
 
 fn simple(folder: &Path, step: u64) -> PathBuf {
     let weight = Tensor::from_slice(&[step as f32, 1.0]);

@@ -3,9 +3,10 @@
 use super::compare::{Answer, Drawn, Sighting};
 use super::{Shadow, Shadows, What, begin};
 use crate::bank::Bank;
-use crate::labels;
-use crate::policy::{Fault, Now, Slot};
-use crate::sampler;
+use crate::ground::Now;
+use crate::slots::labels;
+use crate::slots::sampler;
+use crate::slots::{Fault, Slot};
 use crate::swap::Gate;
 use crate::train::inter::{Batch, Cosines, Decision, Relation, draw};
 

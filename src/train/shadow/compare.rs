@@ -5,11 +5,11 @@
 
 use tch::{Kind as Dtype, Tensor};
 
-use crate::boundary::Outcome;
 use crate::diagnostics::{Ranking, SAMPLE, Scalars, number, put, quantiles};
 use crate::eval::Contingency;
 use crate::policy::Cost;
-use crate::sampler::Pairs;
+use crate::slots::boundary::Outcome;
+use crate::slots::sampler::Pairs;
 use crate::train::inter::{Cosines, Relation};
 
 /// What pairs would have taught.

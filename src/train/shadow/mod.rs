@@ -16,12 +16,14 @@ mod tests;
 
 use std::path::PathBuf;
 
-use crate::policy::{Fault, Kind, Now, Params, Policy, PolicyFile, Slot, Unknown};
+use crate::ground::Now;
+use crate::policy::{Params, Policy, PolicyFile, Unknown};
+use crate::slots::{Fault, Kind, Slot};
 use crate::swap::Gate;
 use crate::swap::gate::Rehearsal;
 use crate::swap::watch::{Seen, Watch};
 
-use super::rig::{Rig, rehearsal};
+use super::trainer::{Trainer, rehearsal};
 pub use ask::Scene;
 pub use compare::{Answer, Drawn, Sighting};
 pub use news::{News, What};
@@ -211,7 +213,7 @@ impl Shadows {
     }
 }
 
-impl Rig {
+impl Trainer {
     /// Tries a policy beside the live one of a slot from the next logged step on, and watches its file; gives the name under which
     /// it is recorded: its file's, with a number where that is taken. `file` is a script or a library, as a path or the name of a
     /// shipped script.
@@ -267,7 +269,7 @@ fn rehearsed(policy: &mut Policy, rehearse: &mut Rehearsal<'_>) -> Result<(), Fa
 }
 
 fn unknown(name: &str, names: &[&str]) -> String {
-    let meant = crate::config::suggest::nearest(name, names.iter().copied());
+    let meant = crate::ground::suggest::nearest(name, names.iter().copied());
     let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
     let there = match names.is_empty() {
         true => "there is none".to_owned(),

@@ -1,7 +1,7 @@
 //! What becomes of shadows, in words for the terminal and in Markdown for TensorBoard.
 
-use crate::policy::{Fault, Slot};
-use crate::train::changes::{block, difference, short};
+use crate::slots::{Fault, Slot};
+use crate::train::commands::changes::{block, difference, short};
 
 /// Something that became of a shadow.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use super::{News, Shadows};
 use crate::config::{Plan, Request, load};
 use crate::data::{Source, open};
 use crate::diagnostics::Scalars;
-use crate::policy::Slot;
-use crate::train::rig::Rig;
+use crate::slots::Slot;
 use crate::train::step::step;
+use crate::train::trainer::Trainer;
 
 const INT: (Dtype, Device) = (Dtype::Int64, Device::Cpu);
 const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
@@ -173,38 +173,43 @@ fn a_run_between_two_steps_takes_shadows_and_drops_them() {
     let set = set.map(str::to_owned).to_vec();
     let plan = Plan::new(load::load(&Request { config: None, set }).unwrap()).unwrap();
     let splits = open(&Source::Embedded).unwrap();
-    let mut rig = Rig::build(plan, splits, Device::Cpu, folder.path(), false).unwrap();
-    assert!(rig.start_inter().unwrap());
-    let seen = |rig: &mut Rig| -> Vec<String> {
-        let _ = step(rig);
-        let sightings = rig.shadows.take_sightings().into_iter();
+    let mut trainer = Trainer::build(plan, splits, Device::Cpu, folder.path(), false).unwrap();
+    assert!(trainer.start_inter().unwrap());
+    let seen = |trainer: &mut Trainer| -> Vec<String> {
+        let _ = step(trainer);
+        let sightings = trainer.shadows.take_sightings().into_iter();
         sightings.map(|sighting| sighting.name).collect()
     };
     let hard = || ("samplers/hard.rhai".into(), Slot::Sampler);
-    let add = |rig: &mut Rig, (file, slot)| rig.add_shadow(slot, file);
-    assert_eq!(add(&mut rig, hard()).unwrap(), "hard");
-    assert_eq!(add(&mut rig, hard()).unwrap(), "hard-2");
+    let add = |trainer: &mut Trainer, (file, slot)| trainer.add_shadow(slot, file);
+    assert_eq!(add(&mut trainer, hard()).unwrap(), "hard");
+    assert_eq!(add(&mut trainer, hard()).unwrap(), "hard-2");
     let plain = ("boundaries/plain.rhai".into(), Slot::Boundary);
-    assert_eq!(add(&mut rig, plain).unwrap(), "plain");
+    assert_eq!(add(&mut trainer, plain).unwrap(), "plain");
     let wrong = ("boundaries/plain.rhai".into(), Slot::Sampler);
-    let fault = add(&mut rig, wrong).unwrap_err();
+    let fault = add(&mut trainer, wrong).unwrap_err();
     assert!(
         fault.message.contains("found one for 'boundary'"),
         "{fault}"
     );
-    assert!(seen(&mut rig).is_empty(), "step 1 is not logged");
-    assert_eq!(seen(&mut rig), ["hard", "hard-2", "plain"]);
-    rig.drop_shadow("hard").unwrap();
-    rig.drop_shadow("plain").unwrap();
-    assert!(rig.drop_shadow("plain").is_err());
-    assert!(seen(&mut rig).is_empty());
-    assert_eq!(seen(&mut rig), ["hard-2"]);
-    assert_eq!(add(&mut rig, hard()).unwrap(), "hard");
+    assert!(seen(&mut trainer).is_empty(), "step 1 is not logged");
+    assert_eq!(seen(&mut trainer), ["hard", "hard-2", "plain"]);
+    trainer.drop_shadow("hard").unwrap();
+    trainer.drop_shadow("plain").unwrap();
+    assert!(trainer.drop_shadow("plain").is_err());
+    assert!(seen(&mut trainer).is_empty());
+    assert_eq!(seen(&mut trainer), ["hard-2"]);
+    assert_eq!(add(&mut trainer, hard()).unwrap(), "hard");
     assert_eq!(
-        rig.shadows.names(),
+        trainer.shadows.names(),
         [("hard-2", Slot::Sampler), ("hard", Slot::Sampler)]
     );
-    let told: Vec<_> = rig.shadows.take_news().iter().map(News::sentence).collect();
+    let told: Vec<_> = trainer
+        .shadows
+        .take_news()
+        .iter()
+        .map(News::sentence)
+        .collect();
     assert_eq!(told.len(), 6, "four came and two went: {told:?}");
 }
 
@@ -221,7 +226,7 @@ fn a_name_that_does_not_exist_is_told_with_those_that_do() {
     );
 }
 
-const NOW: crate::policy::Now = crate::policy::Now {
+const NOW: crate::ground::Now = crate::ground::Now {
     step: 0,
     epoch: 0,
     steps: 1,

@@ -1,9 +1,9 @@
 //! Degenerate inputs of labels policies, from their start through steps and epochs.
 
 use sandbox::bank::{Bank, unit_rows};
-use sandbox::labels::{self, Clusters};
 use sandbox::policy::script::Script;
-use sandbox::policy::{Fault, Slot};
+use sandbox::slots::labels::{self, Clusters};
+use sandbox::slots::{Fault, Slot};
 use sandbox::train::inter;
 use serde_json::{Value, json};
 use tch::{Device, Tensor};

@@ -6,8 +6,10 @@ mod labels;
 
 use std::fs;
 
+use sandbox::ground::Now;
+use sandbox::policy::Params;
 use sandbox::policy::script::SHIPPED;
-use sandbox::policy::{Now, Params, Slot};
+use sandbox::slots::Slot;
 use sandbox::swap::{Event, Gate};
 use sandbox::train::inter::{self, Batch, Decision};
 use serde_json::Value;

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use sandbox::bank::Bank;
-use sandbox::boundary;
-use sandbox::policy::Slot;
 use sandbox::policy::script::Script;
-use sandbox::sampler::{self, Pairs, Similarity};
+use sandbox::slots::Slot;
+use sandbox::slots::boundary;
+use sandbox::slots::sampler::{self, Pairs, Similarity};
 use sandbox::train::inter::Cosines;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};

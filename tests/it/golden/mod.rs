@@ -15,9 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use sandbox::ground::Now;
 use sandbox::policy::Unknown;
 use sandbox::policy::script::{Origin, Script, Source};
-use sandbox::policy::{Now, Slot};
+use sandbox::slots::Slot;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 

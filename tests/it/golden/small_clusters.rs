@@ -1,8 +1,8 @@
 //! Small clusters dissolved and the largest split, by the shipped `labels/online.rhai`.
 
 use sandbox::bank::Bank;
-use sandbox::labels;
-use sandbox::policy::Slot;
+use sandbox::slots::Slot;
+use sandbox::slots::labels;
 use serde_json::json;
 use tch::{Device, Tensor};
 

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use sandbox::bank::Bank;
-use sandbox::boundary::{self, MISSING};
+use sandbox::ground::Now;
 use sandbox::policy::plugin::{Library, Prober, Staging};
 use sandbox::policy::script::{Origin, Source};
-use sandbox::policy::{Content, Now, Params, Policy, Slot, Unknown};
-use sandbox::sampler::{self, Similarity};
+use sandbox::policy::{Content, Params, Policy, Unknown};
+use sandbox::slots::Slot;
+use sandbox::slots::boundary::{self, MISSING};
+use sandbox::slots::sampler::{self, Similarity};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 

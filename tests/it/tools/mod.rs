@@ -8,7 +8,7 @@ mod test;
 use std::fs;
 use std::process::Output;
 
-use sandbox::policy::Slot;
+use sandbox::slots::Slot;
 use serde_json::Value;
 
 use crate::support::{Dir, repo};

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use sandbox::author::recorded::Recording;
+use sandbox::policy::PolicyFile;
 use sandbox::policy::script::Search;
-use sandbox::policy::{PolicyFile, Slot};
 use sandbox::record::recorded;
+use sandbox::slots::Slot;
 
 use super::said;
 use crate::support::Dir;

@@ -5,7 +5,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, NativeCallCo
 use super::super::diagnostic;
 use super::super::vocabulary::{Difference, differ, kind_of, shown};
 use super::failed::Failed;
-use crate::policy::Budget;
+use crate::slots::Budget;
 
 type Verdict = Result<(), Box<EvalAltResult>>;
 

@@ -5,7 +5,7 @@ use rhai::{Dynamic, EvalAltResult, Position, Scope};
 use super::super::{Text, diagnostic};
 use super::Suite;
 use super::assert::{TOLERANCE, difference};
-use crate::policy::{Budget, Fault, Kind};
+use crate::slots::{Budget, Fault, Kind};
 
 /// What begins an example's line.
 const HEAD: &str = "//! example:";

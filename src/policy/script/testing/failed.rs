@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-use crate::policy::Fault;
+use crate::slots::Fault;
 
 /// What was not as a test says; it travels as the value of a script's error.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
 
 use super::engine::Engine;
 use super::{Origin, Source, Text, check, diagnostic, vocabulary};
-use crate::policy::{Budget, Fault, Kind, Slot};
+use crate::slots::{Budget, Fault, Kind, Slot};
 
 pub use example::{Example, examples};
 pub use failed::Failed;

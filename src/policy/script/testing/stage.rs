@@ -9,9 +9,10 @@ use super::super::vocabulary::kind_of;
 use super::super::{Context, Fields, Script, Source};
 use super::assert::word;
 use super::failed::Failed;
-use crate::config::suggest;
-use crate::policy::{Budget, Fault, Params, Slot, Unknown, params};
-use crate::train::seed::{Purpose, seed_torch};
+use crate::ground::seed::{Purpose, seed_torch};
+use crate::ground::suggest;
+use crate::policy::{Params, Unknown, params};
+use crate::slots::{Budget, Fault, Slot};
 
 /// Makes the fields of a context of a slot from what a test gives; a text says what does not fit.
 pub type MakeUp = Rc<dyn Fn(Slot, &Map) -> Result<Fields, String>>;

@@ -49,7 +49,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
-use crate::train::clock::Stopwatch;
+use crate::ground::clock::Stopwatch;
 pub use arguments::kind_of;
 pub(super) use differ::{Difference, differ, shown};
 pub use random::Rng;

@@ -8,7 +8,7 @@ use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
 use super::{choose, guard, members};
 
-/// What scripts draw with, registered as `Rng`. It holds no state of its own: the host calls [`crate::train::seed::seed_torch`] before
+/// What scripts draw with, registered as `Rng`. It holds no state of its own: the host calls [`crate::ground::seed::seed_torch`] before
 /// each call of a script, so what is drawn is a function of the run's seed and the step.
 #[derive(Clone, Copy, Debug)]
 pub struct Rng {

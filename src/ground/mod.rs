@@ -1,0 +1,15 @@
+//! What everything stands on, and what knows nothing of what stands on it: time, random numbers, devices, threads, memory, and a few
+//! words that every room speaks.
+
+pub mod allocator;
+pub mod clock;
+pub mod device;
+pub mod font;
+mod moment;
+pub mod seed;
+mod spread;
+pub mod suggest;
+pub mod threads;
+
+pub use moment::Now;
+pub use spread::spread;

@@ -1,0 +1,281 @@
+//! An encoder judged: its evaluations, during and after a run.
+
+mod embed;
+mod finetune;
+mod verdict;
+
+use std::cell::OnceCell;
+
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use crate::config::{Evaluation, Plan};
+use crate::data::Feed;
+use crate::eval::{Knn, Solver, knn, linear, lowshot, representation, retrieval};
+use crate::ground::spread;
+use crate::model::Network;
+
+pub use embed::{embed_all, features_all, features_of_views};
+use finetune::finetune;
+pub use verdict::{Measure, Verdict, Verdicts};
+
+/// The images on which a representation is judged, and how.
+#[derive(Clone, Copy)]
+pub struct Jury<'a> {
+    /// Labelled images: the neighbours, and what a classifier may learn from.
+    pub memory: &'a Feed,
+    /// Evaluation images, about which it is asked.
+    pub eval: &'a Feed,
+    /// Views and settings.
+    pub plan: &'a Plan,
+}
+
+impl Jury<'_> {
+    /// C, the number of classes.
+    pub(crate) fn classes(&self) -> i64 {
+        self.memory.images().classes().len() as i64
+    }
+}
+
+/// kNN on raw pixels, what a representation has to beat: at 32 pixels a side at most, and of larger splits on
+/// [`RAW_IMAGES`] images that lie evenly in them.
+pub fn raw_pixels(jury: Jury<'_>) -> Knn {
+    let pixels = |feed: &Feed, ids: &[i64]| {
+        let pixels = ids.chunks(512).map(|ids| feed.raw(ids).flatten(1, -1));
+        Tensor::cat(&pixels.collect::<Vec<_>>(), 0)
+    };
+    vote(&Features::new(jury, RAW_IMAGES, pixels), jury)
+}
+
+/// Images of a split that the kNN on raw pixels looks at: 600 MB at 32 pixels a side in colour.
+const RAW_IMAGES: usize = 50_000;
+
+/// kNN on an encoder's features before the projection head.
+pub fn encoder(network: &Network, jury: Jury<'_>) -> Knn {
+    vote(&Features::of(network, jury), jury)
+}
+
+fn vote(features: &Features, jury: Jury<'_>) -> Knn {
+    let eval = &jury.plan.config.eval;
+    let (train, test) = features.pairs();
+    knn(train, test, eval.k, eval.temperature, jury.classes())
+}
+
+/// The true labels `[N]` i64 of a split that judges, on the CPU.
+pub(crate) fn labels(feed: &Feed) -> Tensor {
+    let labels = feed.images().labels_tensor();
+    labels.expect("a source gives labels with the splits that judge")
+}
+
+/// Features and labels of both splits, on one device.
+struct Features {
+    /// `[N, F] f32` and `[N] i64` of the labelled images.
+    memory: (Tensor, Tensor),
+    /// Likewise of the evaluation images.
+    eval: (Tensor, Tensor),
+}
+
+impl Features {
+    /// Of up to `most` images of each split, whose features `of` gives by their numbers.
+    fn new(jury: Jury<'_>, most: usize, of: impl Fn(&Feed, &[i64]) -> Tensor) -> Self {
+        let labelled = |feed: &Feed| {
+            let ids = spread(feed.images().len(), most);
+            let features = of(feed, &ids);
+            let labels = labels(feed).take(&Tensor::from_slice(&ids));
+            let labels = labels.to_device(features.device());
+            (features, labels)
+        };
+        Self {
+            memory: labelled(jury.memory),
+            eval: labelled(jury.eval),
+        }
+    }
+
+    /// Of an encoder, before its projection head.
+    fn of(network: &Network, jury: Jury<'_>) -> Self {
+        Self::new(jury, usize::MAX, |feed, _| {
+            features_all(network, feed, jury.plan)
+        })
+    }
+
+    fn pairs(&self) -> ((&Tensor, &Tensor), (&Tensor, &Tensor)) {
+        let Self { memory, eval } = self;
+        ((&memory.0, &memory.1), (&eval.0, &eval.1))
+    }
+}
+
+/// An encoder before its jury. Its features are computed once, when the first evaluation asks for them.
+pub struct Subject<'a> {
+    network: &'a Network,
+    jury: Jury<'a>,
+    features: OnceCell<Features>,
+}
+
+impl<'a> Subject<'a> {
+    /// Nothing is computed yet.
+    pub fn new(network: &'a Network, jury: Jury<'a>) -> Self {
+        Self {
+            network,
+            jury,
+            features: OnceCell::new(),
+        }
+    }
+
+    /// Makes one evaluation. The network does not change.
+    pub fn verdict(&self, evaluation: Evaluation) -> Verdict {
+        match evaluation {
+            Evaluation::Knn => self.knn(),
+            Evaluation::Linear => self.linear(),
+            Evaluation::LowShot => self.lowshot(),
+            Evaluation::Retrieval => self.retrieval(),
+            Evaluation::Representation => self.representation(),
+            Evaluation::Finetune => self.finetune(),
+        }
+    }
+
+    fn features(&self) -> &Features {
+        self.features
+            .get_or_init(|| Features::of(self.network, self.jury))
+    }
+
+    fn knn(&self) -> Verdict {
+        let eval = &self.jury.plan.config.eval;
+        let found = vote(self.features(), self.jury);
+        let settings = json!({ "k": eval.k, "temperature": eval.temperature });
+        Verdict::new(Evaluation::Knn, settings)
+            .number("top1", "kNN top-1", found.top1, "%")
+            .number("top5", "kNN top-5", found.top5, "%")
+    }
+
+    fn linear(&self) -> Verdict {
+        let Plan {
+            config, judging, ..
+        } = self.jury.plan;
+        let (train, test) = self.features().pairs();
+        let classes = self.jury.classes();
+        let found = linear(train, test, classes, &judging.linear, config.seed);
+        if !found.converged {
+            tracing::warn!(
+                "the linear probe stopped after {} iterations before its gradient met eval.linear.tolerance",
+                found.iterations
+            );
+        }
+        Verdict::new(Evaluation::Linear, self.linear_settings())
+            .number("top1", "linear probe top-1", found.test.top1, "%")
+            .number("top5", "linear probe top-5", found.test.top5, "%")
+            .detail("train_top1", found.train.top1)
+            .detail("objective", found.objective)
+            .detail("iterations", found.iterations)
+            .detail("converged", found.converged)
+    }
+
+    /// Those settings of the linear probe that its solver reads.
+    fn linear_settings(&self) -> Value {
+        let linear = &self.jury.plan.config.eval.linear;
+        let mut settings = json!({ "solver": linear.solver, "features": linear.features,
+                                   "weight_decay": linear.weight_decay });
+        match self.jury.plan.judging.linear.solver {
+            Solver::Lbfgs(stop) => settings["tolerance"] = stop.tolerance.into(),
+            Solver::Sgd { epochs, batch, lr } => {
+                settings["epochs"] = epochs.into();
+                settings["batch"] = batch.into();
+                settings["lr"] = lr.into();
+            }
+        }
+        settings
+    }
+
+    fn lowshot(&self) -> Verdict {
+        let Plan {
+            config, judging, ..
+        } = self.jury.plan;
+        let (train, test) = self.features().pairs();
+        let classes = self.jury.classes();
+        let shots = lowshot(train, test, classes, &judging.lowshot, config.seed);
+        let few = &config.eval.lowshot;
+        let settings = json!({ "classifier": few.classifier, "cost": few.cost, "features": few.features,
+                               "draws": few.draws });
+        let verdict = Verdict::new(Evaluation::LowShot, settings);
+        shots.into_iter().fold(verdict, |verdict, shot| {
+            let plural = if shot.labels == 1 { "" } else { "s" };
+            let name = format!("low-shot, {} label{plural} a class", shot.labels);
+            verdict
+                .number(shot.labels.to_string(), name, shot.mean, "%")
+                .spread(shot.std)
+        })
+    }
+
+    fn retrieval(&self) -> Verdict {
+        let at = &self.jury.plan.config.eval.retrieval.at;
+        let (_, (features, labels)) = self.features().pairs();
+        let found = retrieval(features, labels, at);
+        let verdict = Verdict::new(Evaluation::Retrieval, json!({}));
+        let verdict = at
+            .iter()
+            .zip(&found.recall)
+            .fold(verdict, |verdict, (k, recall)| {
+                verdict.number(format!("r{k}"), format!("retrieval R@{k}"), *recall, "%")
+            });
+        verdict
+            .number("map", "retrieval mAP", found.map, "%")
+            .detail("queries", found.queries)
+    }
+
+    fn representation(&self) -> Verdict {
+        let Jury { eval, plan, .. } = self.jury;
+        let (_, (features, _)) = self.features().pairs();
+        let images = plan.config.eval.representation.images;
+        let images = images.min(eval.images().len() as i64);
+        let ids: Vec<i64> = (0..images).collect();
+        let [first, second] =
+            [0, 1].map(|view| features_of_views(self.network, eval, plan, view, &ids));
+        let settings = json!({ "images": images });
+        Verdict::new(Evaluation::Representation, settings)
+            .number("std", "std", representation::std(features), "")
+            .number(
+                "rankme",
+                "RankMe",
+                representation::rankme(features),
+                "dimensions",
+            )
+            .number(
+                "uniformity",
+                "uniformity",
+                representation::uniformity(features),
+                "",
+            )
+            .number(
+                "alignment",
+                "alignment",
+                representation::alignment(&first, &second),
+                "",
+            )
+    }
+
+    fn finetune(&self) -> Verdict {
+        let tune = &self.jury.plan.config.eval.finetune;
+        let settings = json!({ "epochs": tune.epochs, "batch": tune.batch, "lr": tune.lr,
+                               "classifier_lr": tune.classifier_lr, "weight_decay": tune.weight_decay });
+        let verdict = Verdict::new(Evaluation::Finetune, settings);
+        finetune(self.network, self.jury)
+            .into_iter()
+            .fold(verdict, |verdict, tuned| {
+                // Rounded, because a hundred times 0.07 is not 7.
+                let percent = (1e6 * tuned.fraction).round() / 1e4;
+                let name = format!("fine-tuned, {percent} % = {} labels", tuned.labels);
+                verdict
+                    .number(
+                        format!("{percent}pct_top1"),
+                        format!("{name}, top-1"),
+                        tuned.accuracy.top1,
+                        "%",
+                    )
+                    .number(
+                        format!("{percent}pct_top5"),
+                        format!("{name}, top-5"),
+                        tuned.accuracy.top5,
+                        "%",
+                    )
+            })
+    }
+}

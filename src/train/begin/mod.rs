@@ -1,0 +1,260 @@
+//! How runs begin: from nothing, where they were cut, where another one was, or as another one again.
+
+pub mod against;
+pub(in crate::train) mod build;
+pub mod digest;
+pub mod init;
+pub mod past;
+pub mod policies;
+pub mod state;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::config::{Config, Plan};
+use crate::control::{self, Remote, signals, socket::Socket};
+use crate::dashboard;
+use crate::data;
+use crate::ground::threads;
+use crate::policy::Params;
+use crate::record::{Kind, Recorder, RunFolder, RunLock, digests};
+use crate::slots::Slot;
+use crate::swap::{Line, Origin, Rerun};
+use crate::terminal::Terminal;
+use crate::train::begin::against::Against;
+use crate::train::begin::past::Past;
+use crate::train::begin::policies::seen_last;
+use crate::train::commands::CommandServer;
+use crate::train::records::Records;
+use crate::train::run::Options;
+use crate::train::trainer::Trainer;
+
+/// A run before its next step.
+pub(in crate::train) struct Begun {
+    pub(in crate::train) trainer: Trainer,
+    pub(in crate::train) records: Records,
+    pub(in crate::train) server: CommandServer,
+    /// Where it ends before its plan does, in steps done.
+    pub(in crate::train) until: Option<u64>,
+    /// Held as long as the run goes on.
+    pub(in crate::train) _lock: RunLock,
+}
+
+/// A run from nothing.
+pub(in crate::train) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
+    let entrance = Entrance::new(options);
+    let name = plan.config.name.clone();
+    let splits = data::open(&plan.source)?;
+    entrance.make(&name, 0, options, |folder, recorder| {
+        write_plan(recorder, &plan.config)?;
+        Trainer::build(plan, splits, options.device, folder.path(), options.watch)
+    })
+}
+
+/// A run that was cut, in its own folder. What its ledger says after the checkpoint is done again.
+pub(in crate::train) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Begun> {
+    let entrance = Entrance::new(options);
+    threads::take_over(past.status.threads);
+    let lock = RunLock::take(past.folder.path())?;
+    let (step, plan) = (past.step(), past.plan()?);
+    let splits = data::open(&plan.source)?;
+    let folder = past.folder.path();
+    let mut trainer = Trainer::unseated(plan, splits, options.device, folder, options.watch)?;
+    let steps = [step, past.reached()?];
+    let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies());
+    trainer.gate.follow_ledger(rest);
+    past.put_back(&mut trainer)?;
+    let mut trainer = with_shadows(trainer, options)?;
+    if options.watch {
+        trainer.follow_files(|slot, content| seen_last(&past.ledger, slot, content));
+    }
+    if !set.is_empty() {
+        trainer.set(set, Origin::Command)?;
+    }
+    let now = trainer.now();
+    trainer
+        .gate
+        .note_run("resumed", Params::new(), Origin::Command, now)?;
+    let recorder = Recorder::resume(past.folder.clone(), step + 1)?;
+    let mut records = Records::open((recorder, entrance.terminal), &trainer, options);
+    records.goes_on(&past)?;
+    records.introduce_resumed(&trainer);
+    let server = CommandServer::new(entrance.inbox, socket(past.folder.path(), entrance.remote));
+    Ok(Begun {
+        trainer,
+        records,
+        server,
+        until: None,
+        _lock: lock,
+    })
+}
+
+/// What a fork does otherwise than its parent.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The run's name; its parent's where it is "".
+    pub name: String,
+    /// Values that a live run takes: they stand in the fork's ledger, at its first step.
+    pub set: Params,
+    /// Policies in the place of the parent's.
+    pub policies: Vec<(Slot, PathBuf)>,
+}
+
+/// A new run that goes on from another one's checkpoint.
+pub(in crate::train) fn forked(
+    parent: Past,
+    changes: &Changes,
+    options: &Options,
+) -> Result<Begun> {
+    let entrance = Entrance::new(options);
+    threads::take_over(parent.status.threads);
+    let step = parent.step();
+    let mut plan = parent.plan()?;
+    if !changes.name.is_empty() {
+        plan.config.name.clone_from(&changes.name);
+    }
+    let name = plan.config.name.clone();
+    let mut begun = entrance.make(&name, step, options, |folder, recorder| {
+        write_plan(recorder, &plan.config)?;
+        let splits = data::open(&plan.source)?;
+        let mut trainer =
+            Trainer::unseated(plan, splits, options.device, folder.path(), options.watch)?;
+        parent.put_back(&mut trainer)?;
+        parent.introduce(&mut trainer)?;
+        if !changes.set.is_empty() {
+            trainer.set(&changes.set, Origin::Command)?;
+        }
+        for (slot, file) in &changes.policies {
+            crate::train::commands::swap(&mut trainer, *slot, file, Origin::Command)?;
+        }
+        if options.watch {
+            // Only what is saved from now on: the fork decides as its parent did.
+            trainer.follow_files(|_, _| true);
+        }
+        Ok(trainer)
+    })?;
+    begun.records.descends(&parent, Kind::Fork);
+    begun.records.save(&mut begun.trainer)?;
+    Ok(begun)
+}
+
+/// What a replay does, and otherwise than its original.
+#[derive(Debug, Default)]
+pub struct Again {
+    /// Steps done at its end; the original's where this is not said.
+    pub until: Option<u64>,
+    /// How far losses may lie apart, relative to the original's; 0: every bit counts.
+    pub tolerance: f64,
+    /// Whether its ledger is another one, so that what followed in the original need not follow.
+    pub changed: bool,
+    /// What its name says after that of the original: `replay`, or what it does otherwise.
+    pub called: String,
+}
+
+/// A new run that does what another one did, at the same steps; `lines` is its ledger, changed where a counterfactual is asked for.
+pub(in crate::train) fn replayed(
+    original: Past,
+    lines: Vec<Line>,
+    again: &Again,
+    options: &Options,
+) -> Result<Begun> {
+    let entrance = Entrance::new(options);
+    threads::take_over(original.status.threads);
+    let step = original.step();
+    let plan = original.plan()?;
+    let name = format!("{}-{}", plan.config.name, again.called);
+    let against = Against::new(digests::read(original.folder.path())?, again.tolerance);
+    let policies = original.folder.policies();
+    let steps = [step, original.reached()?];
+    let mut begun = entrance.make(&name, step, options, |folder, recorder| {
+        write_plan(recorder, &plan.config)?;
+        let splits = data::open(&plan.source)?;
+        let mut trainer = Trainer::unseated(plan, splits, options.device, folder.path(), false)?;
+        original.put_back(&mut trainer)?;
+        original.introduce(&mut trainer)?;
+        let rerun = Rerun::of(lines, steps, policies).changed(again.changed);
+        trainer.gate.follow_ledger(rerun);
+        Ok(trainer)
+    })?;
+    begun.records.descends(&original, Kind::Replay);
+    begun.records.against = Some(against);
+    begun.until = again.until;
+    Ok(begun)
+}
+
+/// What a run needs before it has a folder.
+struct Entrance {
+    remote: Remote,
+    inbox: control::Inbox,
+    terminal: Terminal,
+}
+
+impl Entrance {
+    fn new(options: &Options) -> Self {
+        let (remote, inbox) = control::line();
+        let said = || tracing::warn!("stopping after this step; once more leaves at once");
+        if let Err(error) = signals::listen(remote.clone(), said, dashboard::restore) {
+            tracing::warn!("signals end the run as they always do: {error}");
+        }
+        Self {
+            terminal: Terminal::open(options.look, &remote),
+            remote,
+            inbox,
+        }
+    }
+
+    /// Makes the folder of a new run and everything in it; a folder in which nothing was trained is not left behind.
+    fn make(
+        self,
+        name: &str,
+        step: u64,
+        options: &Options,
+        build: impl FnOnce(&RunFolder, &Recorder) -> Result<Trainer>,
+    ) -> Result<Begun> {
+        let recorder =
+            Recorder::create(&options.out, name, step).context("cannot make the run's folder")?;
+        let folder = recorder.folder().clone();
+        let lock = RunLock::take(folder.path())?;
+        let trainer = build(&folder, &recorder).and_then(|trainer| with_shadows(trainer, options));
+        let trainer = trainer.inspect_err(|_| {
+            let _ = std::fs::remove_dir_all(folder.path());
+        })?;
+        let mut records = Records::open((recorder, self.terminal), &trainer, options);
+        records.hparams(&trainer);
+        records.introduce(&trainer);
+        let server = CommandServer::new(self.inbox, socket(folder.path(), self.remote));
+        Ok(Begun {
+            trainer,
+            records,
+            server,
+            until: None,
+            _lock: lock,
+        })
+    }
+}
+
+fn with_shadows(mut trainer: Trainer, options: &Options) -> Result<Trainer> {
+    for (slot, file) in &options.shadows {
+        trainer.add_shadow(*slot, file.clone())?;
+    }
+    Ok(trainer)
+}
+
+/// A run without a socket is a run: only commands from other processes do not reach it.
+fn socket(folder: &Path, remote: Remote) -> Option<Socket> {
+    Socket::open(folder, remote)
+        .inspect_err(|error| tracing::warn!("no commands are taken from other processes: {error}"))
+        .ok()
+}
+
+/// `config.yaml`, resolved, and the command that started the run.
+fn write_plan(recorder: &Recorder, config: &Config) -> Result<()> {
+    let yaml = serde_yaml::to_string(config)?;
+    recorder.folder().write("config.yaml", yaml.as_bytes())?;
+    let command: Vec<_> = std::env::args().collect();
+    recorder
+        .folder()
+        .write("command.txt", format!("{}\n", command.join(" ")).as_bytes())?;
+    Ok(())
+}

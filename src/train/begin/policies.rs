@@ -1,0 +1,171 @@
+//! Which policies a run begins with, and which files may take their place.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::config::{Plan, SlotPlan};
+use crate::policy::plugin::Staging;
+use crate::policy::{Content, Policy, PolicyFile, Unknown};
+use crate::slots::schedule;
+use crate::slots::{Fault, Kind, Slot};
+use crate::swap::{Line, Origin};
+use crate::train::rehearsal;
+use crate::train::trainer::Trainer;
+
+impl Trainer {
+    /// Seats the first generation of each slot, as the plan names it, and watches the slot's files.
+    pub(in crate::train) fn seat_policies(&mut self) -> Result<()> {
+        for policy in policies(&self.plan, &self.gate.staging())? {
+            self.seat(policy)?;
+        }
+        let live: Vec<_> = self.gate.generations();
+        self.follow_files(|slot, content| {
+            let mut live = live.iter();
+            live.any(|(of, generation)| *of == slot && generation.hash == content.hash())
+        });
+        Ok(())
+    }
+
+    /// Seats the generations with which the run of a ledger started; their files are stored in `folder`.
+    pub(in crate::train) fn seat_started(&mut self, lines: &[Line], folder: &Path) -> Result<()> {
+        let lines = lines.iter().filter(|line| line.is_first());
+        for about in lines.filter_map(|line| line.about.as_ref()) {
+            let content = about.content(folder)?;
+            let policy = made(&self.plan, about.slot, content, &self.gate.staging())?;
+            self.seat(policy)?;
+        }
+        Ok(())
+    }
+
+    /// Seats the first generation of slot `schedule` in a run that has none, between two steps: with the plan's parameters, and
+    /// rehearsed on the numbers of the step that comes, unless a ledger says that it was seated before.
+    ///
+    /// # Errors
+    /// Why it cannot be used: nothing has changed then. So too where the slot has a policy: that one is swapped.
+    pub fn seat_schedule(&mut self, content: Content, origin: Origin) -> Result<(), Fault> {
+        let (slot, now) = (Slot::Schedule, self.now());
+        let params = self.plan.slot(slot).params;
+        let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
+        if self.gate.seated(slot) {
+            let message = "the slot has a policy: expected none".to_owned();
+            return refused(Kind::Contract, message);
+        }
+        let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
+        if !self.redoing {
+            let offer = self.offer(now);
+            let ctx = schedule::Context {
+                lr: self.plan.config.optim.lr,
+                offer: &offer,
+                last: &self.last,
+                rows: self.train.images().len() as i64,
+                now,
+            };
+            policy.without_trace(|policy| {
+                schedule::run(policy, &ctx)?;
+                policy.save_state().map(drop)
+            })?;
+            policy.take_cost();
+        }
+        match self.gate.seat_asked(policy, params, (now, origin)) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let message =
+                    format!("the ledger cannot be written, so nothing is seated: {error}");
+                refused(Kind::State, message)
+            }
+        }
+    }
+
+    fn seat(&mut self, policy: Policy) -> Result<()> {
+        let (params, now) = (self.plan.slot(policy.slot()).params, self.now());
+        let seat = self.gate.seat(policy, params, now);
+        seat.context("cannot write the ledger")
+    }
+
+    /// Watches the files that the plan names for each slot that has a policy. `known` is the hash of the content that need not be
+    /// taken; of a file that waits behind another one, only what is saved from now on is taken.
+    pub(in crate::train) fn follow_files(&mut self, known: impl Fn(Slot, &Content) -> bool) {
+        for (slot, _) in self.gate.generations() {
+            let files = files(&self.plan, slot).unwrap_or_else(|fault| {
+                tracing::warn!("{slot}: no file is watched: {fault}");
+                Vec::new()
+            });
+            for (at, file) in files.into_iter().enumerate() {
+                if file.path().is_none() {
+                    continue;
+                }
+                let content = file.read(slot).ok();
+                let content = content.filter(|content| at > 0 || known(slot, content));
+                let hash = content.map(|content| content.hash()).unwrap_or_default();
+                self.gate.follow(slot, file, &hash);
+            }
+        }
+    }
+}
+
+/// Whether a content is the one that the ledger saw last of a slot's files: then it is live, was refused, or has made room for what
+/// a command put in its place. A file that changed while nobody watched it is another one.
+pub(in crate::train) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
+    let of_files = lines
+        .iter()
+        .rev()
+        .filter(|line| line.origin == Origin::Watch || line.is_first());
+    let mut abouts = of_files.filter_map(|line| line.about.as_ref());
+    let last = abouts.find(|about| about.slot == slot && about.carrier == content.carrier());
+    last.is_some_and(|about| about.hash == content.hash())
+}
+
+/// The policy of each slot that a run of this plan asks, built and rehearsed on synthetic data.
+///
+/// # Errors
+/// The fault of a policy that cannot be used.
+pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
+    let schedule = plan.slot(Slot::Schedule);
+    if let (false, Some(name)) = (plan.asks(Slot::Schedule), schedule.params.keys().next()) {
+        let message = format!(
+            "schedule.script: expected a script that has the parameter '{name}', found none"
+        );
+        return Err(Fault::new(Slot::Schedule, Kind::Contract, message));
+    }
+    let slots = Slot::ALL.into_iter().filter(|slot| plan.asks(*slot));
+    let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();
+    let mut policies = policies?;
+    let offer = rehearsal::numbers(plan, &policies);
+    for schedule in policies
+        .iter_mut()
+        .filter(|one| one.slot() == Slot::Schedule)
+    {
+        schedule.without_trace(|policy| rehearsal::schedule(policy, &offer).map(drop))?;
+        schedule.take_cost();
+    }
+    Ok(policies)
+}
+
+fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
+    made(plan, slot, files(plan, slot)?[0].read(slot)?, staging)
+}
+
+/// A policy of a content with the plan's parameters, rehearsed on synthetic data.
+fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<Policy, Fault> {
+    let params = plan.slot(slot).params;
+    let content = content.tried(slot, &params, staging)?;
+    let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
+    rehearsal::synthetic(&mut policy)?;
+    Ok(policy)
+}
+
+/// The files that may fill a slot, the one that is seated first: a plugin, where one is named, then the script.
+fn files(plan: &Plan, slot: Slot) -> Result<Vec<PolicyFile>, Fault> {
+    let SlotPlan { script, plugin, .. } = plan.slot(slot);
+    if script.as_os_str().is_empty() {
+        // A schedule that came later: no file is the configuration's.
+        return Ok(Vec::new());
+    }
+    let script = plan.search.find(slot, &script).map(PolicyFile::Script);
+    let Some(plugin) = plugin else {
+        return Ok(vec![script?]);
+    };
+    let plugin = PolicyFile::Plugin(plan.search.find_plugin(slot, &plugin)?);
+    Ok(std::iter::once(plugin).chain(script).collect())
+}

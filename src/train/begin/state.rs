@@ -1,0 +1,146 @@
+//! What a checkpoint holds of a run, and a run put back to it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use crate::bank::Bank;
+use crate::policy::Saved;
+use crate::record::checkpoint::Checkpoint;
+use crate::slots::Slot;
+use crate::train::trainer::Trainer;
+
+/// Files of a checkpoint with their tensors.
+type Files = Vec<(&'static str, Vec<(String, Tensor)>)>;
+
+impl Trainer {
+    /// Everything with state: weights, the method's momentum encoder and memory, optimiser, bank, labels, centroids, policies, step.
+    /// Learning rate, order of the data and random numbers are functions of the step and need no saving.
+    ///
+    /// # Errors
+    /// State of a policy that cannot be saved.
+    pub fn state(&mut self) -> Result<(Files, Value)> {
+        let mut model = prefixed("query", self.query.state());
+        model.extend(self.method.state());
+        let mut bank = Vec::new();
+        if let Some(rows) = &self.bank {
+            bank.extend(prefixed("bank", rows.state()));
+        }
+        let mut policies = Vec::new();
+        let mut seats = BTreeMap::new();
+        for (slot, Saved { tree, tensors }) in self.gate.save()? {
+            policies.extend(prefixed(slot.name(), tensors));
+            seats.insert(slot.name(), tree);
+        }
+        policies.extend(prefixed("last", self.last.state()));
+        let optim = self.optimizer.state();
+        let extra = json!({
+            "seed": self.plan.config.seed,
+            "config": self.plan.config,
+            "seats": seats,
+            "astray": self.astray,
+        });
+        Ok((
+            vec![
+                ("model", model),
+                ("optim", optim),
+                ("bank", bank),
+                ("policies", policies),
+            ],
+            extra,
+        ))
+    }
+
+    /// Puts the run back to a checkpoint, its own or another run's: everything that [`Trainer::state`] saved, the policies with their
+    /// code. The plan stays what it is.
+    ///
+    /// # Errors
+    /// A checkpoint of another model, bank or method, with the names that differ; a policy whose files are not there any more.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let file = |name: &str| {
+            checkpoint
+                .files
+                .get(name)
+                .with_context(|| format!("the checkpoint has no '{name}'"))
+        };
+        let device = self.query.device();
+        let part = |name: &str, prefix: &str| {
+            Ok::<_, anyhow::Error>(stripped(file(name)?, prefix, device))
+        };
+        self.query.load(&part("model", "query")?)?;
+        self.method.load(&part("model", "")?)?;
+        self.optimizer.load(&part("optim", "")?, &self.parameters)?;
+        let rows = part("bank", "bank")?;
+        self.bank = match rows.get("features") {
+            Some(features) => Some(self.bank_of(features, &rows)?),
+            None => None,
+        };
+        self.last = part("policies", "last")?.into_iter().collect();
+        let policies = checkpoint.policies();
+        let seats = &checkpoint.extra["seats"];
+        let seated = |slot: &Slot| seats.get(slot.name()).is_some();
+        for slot in Slot::ALL.into_iter().filter(seated) {
+            let tree = seats[slot.name()].clone();
+            let tensors = part("policies", slot.name())?;
+            let saved = Saved { tree, tensors };
+            self.gate.restore(slot, &saved, &policies)?;
+        }
+        self.step = checkpoint.step;
+        self.astray = checkpoint.extra["astray"].as_u64().unwrap_or(0);
+        Ok(())
+    }
+
+    fn bank_of(&self, features: &Tensor, rows: &BTreeMap<String, Tensor>) -> Result<Bank> {
+        let (n, d) = features.size2()?;
+        if n != self.train.images().len() as i64 {
+            bail!(
+                "the checkpoint's bank has {n} rows, the training split has {}",
+                self.train.images().len()
+            );
+        }
+        let clusters = rows
+            .get("centroids")
+            .ok_or_else(|| anyhow!("the checkpoint's bank has no 'centroids'"))?
+            .size()[0];
+        let mut bank = Bank::new(
+            n,
+            d,
+            clusters,
+            self.plan.config.bank.momentum,
+            features.device(),
+        );
+        bank.load(rows)?;
+        Ok(bank)
+    }
+}
+
+fn prefixed(
+    prefix: &str,
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+) -> Vec<(String, Tensor)> {
+    tensors
+        .into_iter()
+        .map(|(name, tensor)| (format!("{prefix}.{name}"), tensor))
+        .collect()
+}
+
+fn stripped(
+    tensors: &BTreeMap<String, Tensor>,
+    prefix: &str,
+    device: tch::Device,
+) -> BTreeMap<String, Tensor> {
+    let prefix = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("{prefix}.")
+    };
+    let own = tensors.iter().filter_map(|(name, tensor)| {
+        Some((
+            name.strip_prefix(&prefix)?.to_owned(),
+            tensor.to_device(device),
+        ))
+    });
+    own.collect()
+}

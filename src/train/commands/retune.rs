@@ -1,0 +1,108 @@
+//! A run whose configuration changes between two steps, and what its ledger says done again.
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::config::{Loaded, Plan, live};
+use crate::policy::Params;
+use crate::slots::Slot;
+use crate::swap::{Event, Line, Origin, SET, Tuned};
+use crate::train::begin::build;
+use crate::train::trainer::Trainer;
+
+impl Trainer {
+    /// Changes values of the configuration, keys with dots, from the next step on. All or nothing: what cannot be used changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// A key that a live run does not take, a value out of its range, or a policy that refuses its parameters.
+    pub fn set(&mut self, set: &Params, origin: Origin) -> Result<()> {
+        let plan = Plan::new(Loaded {
+            config: live::with(&self.plan.config, set)?,
+            folder: self.plan.search.config.clone(),
+        })?;
+        let now = self.now();
+        let changed = |slot: &Slot| plan.slot(*slot).params != self.plan.slot(*slot).params;
+        let slots: Vec<_> = Slot::ALL.into_iter().filter(changed).collect();
+        let mut tuned = Vec::new();
+        for slot in slots {
+            let overrides = plan.slot(slot).params;
+            let candidate = self.rehearsing(|gate, rehearse| gate.tuned(slot, overrides, rehearse));
+            tuned.extend(candidate?);
+        }
+        for (slot, name) in set.keys().filter_map(|key| live::parameter(key)) {
+            let mut of_slot = tuned.iter().map(Tuned::policy);
+            if let Some(policy) = of_slot.find(|policy| policy.slot() == slot) {
+                policy.expect_param(name)?;
+            }
+        }
+        self.gate
+            .note_run(SET, set.clone(), origin, now)
+            .context("the ledger cannot be written, so nothing is set")?;
+        for candidate in tuned {
+            self.gate.take(candidate, now)?;
+        }
+        self.follow_plan(plan)
+    }
+
+    /// Makes everything that a plan's numbers went into anew, with the state that it had.
+    fn follow_plan(&mut self, plan: Plan) -> Result<()> {
+        let images = self.train.images().len();
+        let method = self.method.state().into_iter().collect();
+        let optimizer = self.optimizer.state().into_iter().collect();
+        self.rate = plan.rate(self.loader.steps_per_epoch())?;
+        self.steps = plan.steps(self.loader.steps_per_epoch());
+        self.method = build::method(&plan, &self.query, images)?;
+        self.method.load(&method)?;
+        self.parameters = self.query.parameters();
+        self.parameters.extend(self.method.parameters());
+        self.optimizer = plan.optimizer()?;
+        self.optimizer.load(&optimizer, &self.parameters)?;
+        if let Some(bank) = &mut self.bank {
+            bank.momentum = plan.config.bank.momentum;
+        }
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// Begins a step: counts the trials, then does again what the ledger says somebody asked for here.
+    ///
+    /// # Errors
+    /// What cannot be done again, with the line of the ledger: the run would be another one.
+    pub fn begin_step(&mut self) -> Result<()> {
+        let now = self.now();
+        self.gate.begin_step(now);
+        while let Some(line) = self.gate.due(now) {
+            self.redoing = true;
+            let redone = self.redo(&line);
+            self.redoing = false;
+            redone.with_context(|| {
+                let (seq, event) = (line.seq, &line.event);
+                format!(
+                    "line {seq} of the ledger, '{event}' at step {}, cannot be done again",
+                    line.step
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn redo(&mut self, line: &Line) -> Result<()> {
+        let now = self.now();
+        if line.event == SET {
+            return self.set(&line.set, line.origin);
+        }
+        let about = line
+            .about
+            .as_ref()
+            .ok_or_else(|| anyhow!("it names no slot"))?;
+        if line.event == Event::RolledBack.name() {
+            return Ok(self.gate.roll_back(about.slot, line.origin, now)?);
+        }
+        if about.slot == Slot::Schedule && !self.gate.seated(Slot::Schedule) {
+            let content = self.gate.stored(about)?;
+            return Ok(self.seat_schedule(content, line.origin)?);
+        }
+        self.rehearsing(|gate, rehearse| gate.redo(about, line.origin, now, rehearse))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! What a run leaves when it ends: in its time, when it is asked to, or because it cannot go on.
+
+use anyhow::Result;
+
+use crate::diagnostics::put;
+use crate::record::{self, EvalJson, Status};
+use crate::train::records::Records;
+use crate::train::records::pictures;
+use crate::train::trainer::Trainer;
+
+impl Records {
+    /// Says that the run was asked to stop, after everything was saved.
+    pub(in crate::train) fn interrupt(mut self, trainer: &Trainer) {
+        self.status.steps = trainer.step;
+        self.status.end(Status::Interrupted);
+        self.save_status();
+        self.close(Status::Interrupted);
+    }
+
+    /// Says that the run ended before its time.
+    pub(in crate::train) fn fail(&mut self, step: u64) {
+        self.status.steps = step;
+        self.status.end(Status::Failed);
+        self.save_status();
+        self.close(Status::Failed);
+    }
+
+    /// Leaves what TensorBoard's projector shows; a disk that refuses is a warning.
+    fn project(&mut self, trainer: &Trainer) {
+        let Some(embedding) = pictures::embedding(trainer, self.diagnosis.truth()) else {
+            return;
+        };
+        if let Err(error) = record::projector::write(self.recorder.folder(), &embedding) {
+            self.say(&format!("warning: nothing for the projector: {error:#}"));
+        }
+    }
+
+    /// Says what came of the whole run: in `run.json` and `eval.json`, and for the projector.
+    ///
+    /// # Errors
+    /// An `eval.json` that cannot be written.
+    pub(in crate::train) fn finish(mut self, trainer: &Trainer) -> Result<()> {
+        self.project(trainer);
+        let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
+        let mut summary = self.verdicts.summary();
+        if self.course.baselines.is_some() {
+            put(&mut summary, "knn_raw_pixels", raw_pixels);
+            put(&mut summary, "knn_initial", initial);
+        }
+        put(&mut summary, "seconds", self.course.seconds);
+        for (name, value) in summary {
+            self.status.summary.insert(name, serde_json::json!(value));
+        }
+        self.status.steps = trainer.step;
+        self.status.end(Status::Finished);
+        self.save_status();
+        let mut eval = EvalJson::new(trainer.step);
+        let baselines = [("raw_pixels", raw_pixels), ("initial", initial)];
+        let sections = self.verdicts.sections(&baselines);
+        sections.iter().for_each(|section| eval.put(section));
+        self.recorder
+            .folder()
+            .write(EvalJson::FILE, eval.text().as_bytes())?;
+        self.close(Status::Finished);
+        Ok(())
+    }
+}

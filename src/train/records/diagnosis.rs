@@ -1,0 +1,109 @@
+//! What a run's records see of its pairs, its bank and its clusters, and what of that must outlast a checkpoint.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Tensor};
+
+use crate::config::plan::MethodKind;
+use crate::diagnostics::{self, Chosen, Coverage, Scalars, list};
+use crate::record::Checkpoint;
+use crate::train::records::measure;
+use crate::train::step::Report;
+use crate::train::trainer::Trainer;
+
+/// The name under which a checkpoint keeps it.
+const PART: &str = "records";
+
+/// The state of the diagnostics. Nothing of it goes back into the run.
+pub(in crate::train) struct Diagnosis {
+    /// True labels of the training images, `[N]` i64, where they have any.
+    truth: Option<Tensor>,
+    /// Those of the bank at the evaluation before, `[N]` i64.
+    previous_labels: Option<Tensor>,
+    coverage: Option<Coverage>,
+    device: Device,
+}
+
+impl Diagnosis {
+    /// Of a run that has not begun.
+    pub(in crate::train) fn of(trainer: &Trainer, device: Device) -> Self {
+        let truth = trainer.train.images().labels_tensor();
+        Self {
+            truth: truth.map(|labels| labels.to_device(device)),
+            previous_labels: None,
+            coverage: None,
+            device,
+        }
+    }
+
+    /// True labels of the training images, `[N]` i64 on the device, where they have any.
+    pub(in crate::train) fn truth(&self) -> Option<&Tensor> {
+        self.truth.as_ref()
+    }
+
+    /// The numbers of a step that is logged.
+    pub(in crate::train) fn of_step(&mut self, trainer: &Trainer, report: &Report) -> Scalars {
+        if let (Some(relation), Some(bank)) = (&report.relation, &trainer.bank) {
+            let coverage = self.coverage.take();
+            let mut coverage = coverage.unwrap_or_else(|| Coverage::new(bank.rows(), self.device));
+            coverage.take_in(&relation.pairs);
+            self.coverage = Some(coverage);
+        }
+        let has_temperature = trainer.plan.method != MethodKind::Byol;
+        let temperature = has_temperature.then_some(report.hyper.method_temperature);
+        measure::step(report, self.truth(), temperature)
+    }
+
+    /// Distributions after a step, by their tags.
+    pub(in crate::train) fn histograms(
+        &self,
+        trainer: &Trainer,
+        report: &Report,
+    ) -> Vec<(&'static str, Vec<f64>)> {
+        let mut histograms = Vec::new();
+        if let Some(relation) = &report.relation {
+            let chosen = Chosen {
+                relation,
+                index: &report.index,
+                truth: None,
+            };
+            histograms = chosen.histograms();
+        }
+        if let Some(bank) = &trainer.bank {
+            histograms.push(("labels/sizes", list(&diagnostics::sizes(bank))));
+            histograms.push(("bank/age", list(&bank.ages(report.now.step))));
+        }
+        histograms
+    }
+
+    /// The numbers of the bank and its clusters at an evaluation, after step number `step`.
+    pub(in crate::train) fn of_bank(&mut self, trainer: &Trainer, step: u64) -> Scalars {
+        let Some(bank) = &trainer.bank else {
+            return Scalars::new();
+        };
+        let previous = self.previous_labels.as_ref();
+        let mut scalars = diagnostics::clusters(bank, previous, self.truth());
+        scalars.extend(diagnostics::ages(bank, step));
+        scalars.extend(diagnostics::hubness(bank));
+        scalars.extend(self.coverage.iter_mut().flat_map(Coverage::tell));
+        self.previous_labels = Some(bank.labels().copy());
+        scalars
+    }
+
+    /// What a checkpoint keeps.
+    pub(in crate::train) fn state(&self) -> (&'static str, Vec<(String, Tensor)>) {
+        let labels = self.previous_labels.iter().map(Tensor::shallow_clone);
+        let labels = labels.map(|labels| ("previous_labels".to_owned(), labels));
+        let coverage = self.coverage.iter().flat_map(Coverage::state);
+        (PART, labels.chain(coverage).collect())
+    }
+
+    /// Goes on with what a checkpoint holds of it.
+    pub(in crate::train) fn load(&mut self, checkpoint: &Checkpoint) {
+        let none = BTreeMap::new();
+        let state = checkpoint.files.get(PART).unwrap_or(&none);
+        let labels = state.get("previous_labels");
+        self.previous_labels = labels.map(|labels| labels.to_device(self.device));
+        self.coverage = Coverage::load(state, self.device);
+    }
+}

@@ -1,0 +1,129 @@
+//! What a run says of itself before its first step and when its bank is filled.
+
+use crate::slots::Slot;
+use crate::train::records::Records;
+use crate::train::trainer::Trainer;
+
+impl Records {
+    /// What TensorBoard must know of the run before its first number.
+    pub(in crate::train) fn hparams(&mut self, trainer: &Trainer) {
+        let config = &trainer.plan.config;
+        let mut hparams = std::collections::BTreeMap::new();
+        for (name, value) in [
+            ("seed", serde_json::json!(config.seed)),
+            ("data.source", serde_json::json!(config.data.source)),
+            ("model.encoder", serde_json::json!(config.model.encoder)),
+            ("method.name", serde_json::json!(config.method.name)),
+            (
+                "method.temperature",
+                serde_json::json!(config.method.temperature),
+            ),
+            ("loss.inter", serde_json::json!(config.loss.inter)),
+            ("labels.script", serde_json::json!(config.labels.script)),
+            ("sampler.script", serde_json::json!(config.sampler.script)),
+            ("boundary.script", serde_json::json!(config.boundary.script)),
+            ("optim.lr", serde_json::json!(config.optim.lr)),
+            ("train.batch", serde_json::json!(config.train.batch)),
+            ("train.epochs", serde_json::json!(config.train.epochs)),
+        ] {
+            hparams.insert(name.to_owned(), value);
+        }
+        if trainer.plan.asks(Slot::Schedule) {
+            let script = serde_json::json!(config.schedule.script);
+            hparams.insert("schedule.script".to_owned(), script);
+        }
+        self.recorder.hparams(&hparams, &[]);
+        self.recorder.layout();
+    }
+
+    /// Says what is about to run, with the counts that fractions of the bank were resolved to.
+    pub(in crate::train) fn introduce(&mut self, trainer: &Trainer) {
+        let images = trainer.train.images();
+        let shape = images
+            .shape()
+            .map_or("of any size, decoded live".to_owned(), |[c, h, w]| {
+                format!("{c}x{h}x{w}")
+            });
+        let memory = trainer.memory.images();
+        let neighbours = if std::ptr::eq(images, memory) {
+            String::new()
+        } else {
+            format!(
+                ", neighbours from {} images of {}",
+                memory.len(),
+                memory.name()
+            )
+        };
+        self.say(&format!(
+            "run    {}\ndata   {}: {} training and {} evaluation images, {shape}{neighbours}\nmodel  {}, {} parameters, on {}\n\
+             train  {} epochs of {} steps of {} images",
+            self.recorder.folder().path().display(),
+            images.name(),
+            images.len(),
+            trainer.eval.images().len(),
+            trainer.plan.config.model.encoder,
+            trainer.query.parameter_count(),
+            self.status.device,
+            trainer.plan.config.train.epochs,
+            trainer.loader.steps_per_epoch(),
+            trainer.plan.config.train.batch,
+        ));
+        if let Some(text) = beginning_of_inter(trainer) {
+            self.say(&text);
+        }
+        self.save_status();
+    }
+
+    /// Says from where the run goes on, and what of its ledger it does again first.
+    pub(in crate::train) fn introduce_resumed(&mut self, trainer: &Trainer) {
+        let again = match trainer.gate.reruns() {
+            true => ", doing again what its ledger says of the steps after it",
+            false => "",
+        };
+        let folder = self.recorder.folder().path().display().to_string();
+        self.say(&format!(
+            "run    {folder} goes on from step {} of {}{again}",
+            trainer.step, trainer.steps
+        ));
+        for (slot, generation) in trainer.gate.generations() {
+            self.say(&format!("{slot}: {generation}"));
+        }
+    }
+
+    /// Says how large the bank is, and which counts the fractions among the sampler's parameters are of it.
+    pub(in crate::train) fn introduce_bank(&mut self, trainer: &Trainer) {
+        let Some(bank) = &trainer.bank else { return };
+        let rows = bank.rows();
+        let mut text = format!("bank   {rows} rows, {} clusters", bank.clusters());
+        for (name, value) in trainer.gate.policy(Slot::Sampler).params() {
+            let fraction = value
+                .as_f64()
+                .filter(|x| value.is_f64() && (0.0..=1.0).contains(x));
+            if let Some(fraction) = fraction {
+                let count = (fraction * rows as f64).round();
+                text.push_str(&format!(", sampler.{name} {fraction} = {count} rows"));
+            }
+        }
+        self.say(&text);
+    }
+}
+
+/// From when on the inter-image branch takes part, where that is not from the first step; a run that ends before then has to
+/// say so, because its slots change nothing in it.
+fn beginning_of_inter(trainer: &Trainer) -> Option<String> {
+    let warmup = trainer.plan.config.inter.warmup_epochs;
+    let first = warmup * trainer.loader.steps_per_epoch();
+    if !trainer.plan.inter() || warmup == 0 {
+        return None;
+    }
+    let epoch = warmup + 1;
+    Some(match first < trainer.steps {
+        true => format!("inter  from epoch {epoch} on, after inter.warmup_epochs = {warmup}"),
+        false => format!(
+            "inter  never: it begins with epoch {epoch} (inter.warmup_epochs = {warmup}), at step {}, and this run has {} \
+             steps; labels, sampler and boundary are not asked",
+            first + 1,
+            trainer.steps
+        ),
+    })
+}

@@ -1,0 +1,306 @@
+//! Everything that a run holds between two steps.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use tch::{Device, Tensor};
+
+use crate::bank::Bank;
+use crate::config::Plan;
+use crate::data::{Feed, Feeds, Loader, Splits};
+use crate::ground::Now;
+use crate::method::Method;
+use crate::model::Network;
+use crate::optim::{LearningRate, Optimizer};
+use crate::policy::Policy;
+use crate::slots::labels;
+use crate::slots::schedule::{self, Last, Offer};
+use crate::slots::{Fault, Slot};
+use crate::swap::{Gate, Rehearsal};
+
+use crate::judge::{Jury, embed_all};
+use crate::train::begin::{build, init};
+use crate::train::frozen::Frozen;
+use crate::train::inter::{apply, ask};
+use crate::train::shadow::Shadows;
+
+/// A run between two steps.
+pub struct Trainer {
+    /// What to do.
+    pub plan: Plan,
+    /// Training images.
+    pub train: Feed,
+    /// Labelled images, the neighbours of the kNN.
+    pub memory: Feed,
+    /// Evaluation images.
+    pub eval: Feed,
+    /// Their order.
+    pub loader: Loader,
+    /// The encoder that is trained.
+    pub query: Network,
+    /// What it started from, if not from random weights.
+    pub init: Option<init::Taken>,
+    /// The intra-image branch, with the momentum encoder where it has one.
+    pub method: Box<dyn Method>,
+    /// The bank, once the inter-image branch has begun.
+    pub bank: Option<Bank>,
+    /// The slots; those of the inter-image branch are empty where it is off, `schedule` where no script is named.
+    pub gate: Gate,
+    /// Policies that are tried beside the live ones.
+    pub shadows: Shadows,
+    /// The optimiser.
+    pub optimizer: Box<dyn Optimizer>,
+    /// The learning rate.
+    pub rate: LearningRate,
+    /// Trainable parameters of the query encoder and of the method, by name.
+    pub parameters: Vec<(String, Tensor)>,
+    /// The batch on which candidates are rehearsed.
+    pub frozen: Option<Frozen>,
+    /// Numbers of the last step that was done.
+    pub last: Last,
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Steps in a row, up to the last one, whose gradient was not finite.
+    pub astray: u64,
+    /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
+    pub(in crate::train) redoing: bool,
+}
+
+impl Trainer {
+    /// Builds everything before the first step, with the policies that the plan names. `folder` is the run's.
+    ///
+    /// # Errors
+    /// What does not fit together, and a script that cannot be used: at the start there is no last good one.
+    pub fn build(
+        plan: Plan,
+        splits: Splits,
+        device: Device,
+        folder: &Path,
+        watch: bool,
+    ) -> Result<Self> {
+        let mut trainer = Self::unseated(plan, splits, device, folder, watch)?;
+        trainer.seat_policies()?;
+        Ok(trainer)
+    }
+
+    /// Builds everything but the policies.
+    pub(in crate::train) fn unseated(
+        plan: Plan,
+        splits: Splits,
+        device: Device,
+        folder: &Path,
+        watch: bool,
+    ) -> Result<Self> {
+        let config = plan.config.clone();
+        let spec = plan.spec(splits.train.channels());
+        spec.check()?;
+        let mut query = Network::new(&spec, device, config.seed);
+        // Before the method, whose momentum encoder is a copy.
+        let file = &config.model.init;
+        let init = (!file.as_os_str().is_empty())
+            .then(|| init::start_from(&mut query, file))
+            .transpose()?;
+        let images = splits.train.len();
+        let step = (config.train.batch * config.train.accumulate) as usize;
+        let loader = Loader::new(config.seed, images, step)?;
+        let per_epoch = loader.steps_per_epoch();
+        let method = build::method(&plan, &query, images)?;
+        let mut parameters = query.parameters();
+        parameters.extend(method.parameters());
+        let feeds = Feeds::new(splits, device);
+        Ok(Self {
+            parameters,
+            method,
+            bank: None,
+            gate: Gate::open(folder, watch).context("cannot open the ledger")?,
+            steps: plan.steps(per_epoch),
+            shadows: Shadows::new(watch),
+            optimizer: plan.optimizer()?,
+            rate: plan.rate(per_epoch)?,
+            train: feeds.train,
+            memory: feeds.memory,
+            eval: feeds.eval,
+            frozen: None,
+            last: Last::default(),
+            step: 0,
+            astray: 0,
+            redoing: false,
+            query,
+            init,
+            loader,
+            plan,
+        })
+    }
+
+    /// Where the run is.
+    pub fn now(&self) -> Now {
+        let steps_per_epoch = self.loader.steps_per_epoch();
+        Now {
+            step: self.step,
+            epoch: self.step / steps_per_epoch,
+            steps: self.steps,
+            steps_per_epoch,
+            seed: self.plan.config.seed,
+            part: 0,
+        }
+    }
+
+    /// Whether the next step is the first of an epoch.
+    pub fn begins_epoch(&self) -> bool {
+        self.step.is_multiple_of(self.loader.steps_per_epoch())
+    }
+
+    /// Fills the bank with the features of all images and asks for their first labels, when its epoch has come; says whether
+    /// that was now.
+    ///
+    /// # Errors
+    /// The labels policy's fault at the first step: there is no other generation yet.
+    pub fn start_inter(&mut self) -> Result<bool, Fault> {
+        let now = self.now();
+        if !self.plan.inter()
+            || self.bank.is_some()
+            || now.epoch < self.plan.config.inter.warmup_epochs
+        {
+            return Ok(false);
+        }
+        let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan);
+        let astray = without_direction(&features);
+        if astray > 0 {
+            tracing::warn!(
+                "step {}: the encoder gave {astray} of {} embeddings without a direction (zero or not finite); the \
+                 inter-image branch waits for the next epoch",
+                now.step,
+                features.size()[0]
+            );
+            return Ok(false);
+        }
+        let clusters = if now.step == 0 {
+            labels::start(self.gate.live(Slot::Labels), &features, now)?
+        } else {
+            // Later there may be a generation to go back to; if there is none, the branch waits for the next epoch.
+            let start = |policy: &mut Policy| labels::start(policy, &features, now);
+            match ask(&mut self.gate, Slot::Labels, now, start) {
+                Some(clusters) => clusters,
+                None => return Ok(false),
+            }
+        };
+        let (n, d) = (features.size()[0], features.size()[1]);
+        let count = clusters.centroids.size()[0];
+        let mut bank = Bank::new(
+            n,
+            d,
+            count,
+            self.plan.config.bank.momentum,
+            features.device(),
+        );
+        bank.begin_step(now.step);
+        bank.fill(&features, &clusters.labels, &clusters.centroids)
+            .map_err(|error| {
+                self.gate
+                    .live(Slot::Labels)
+                    .output_fault("start", error.to_string())
+            })?;
+        self.bank = Some(bank);
+        Ok(true)
+    }
+
+    /// Asks the labels policy what changes after an epoch; called when its last step is done.
+    pub fn end_epoch(&mut self) {
+        let now = Now {
+            step: self.step - 1,
+            ..self.now()
+        };
+        let now = Now {
+            epoch: now.step / now.steps_per_epoch,
+            ..now
+        };
+        let Self {
+            bank: Some(bank),
+            gate,
+            ..
+        } = self
+        else {
+            return;
+        };
+        let upkeep = ask(gate, Slot::Labels, now, |policy| {
+            labels::after_epoch(policy, bank, now)
+        });
+        if let Some(upkeep) = upkeep {
+            apply(bank, &upkeep);
+        }
+    }
+
+    /// Takes what was saved since the last step.
+    pub fn swap(&mut self) {
+        let now = self.now();
+        self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
+        if !self.gate.reruns() {
+            let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+            self.shadows.between_steps(now, &mut rehearse);
+        }
+    }
+
+    /// Whether a line of metrics is written when so many steps are done.
+    pub fn logs(&self, done: u64) -> bool {
+        done.is_multiple_of(self.plan.config.log.every) || done == self.steps
+    }
+
+    /// Hands the gate to `act` with a rehearsal of this run: a schedule on the numbers of the step that comes. What a ledger says
+    /// done again was rehearsed when it was done first.
+    pub(in crate::train) fn rehearsing<T>(
+        &mut self,
+        act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
+    ) -> T {
+        if self.redoing {
+            return act(&mut self.gate, &mut |_, _| Ok(()));
+        }
+        let now = self.now();
+        let offer = match self.gate.seated(Slot::Schedule) {
+            true => self.offer(now),
+            false => Offer::new(),
+        };
+        let numbers = schedule::Context {
+            lr: self.plan.config.optim.lr,
+            offer: &offer,
+            last: &self.last,
+            rows: self.train.images().len() as i64,
+            now,
+        };
+        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        act(&mut self.gate, &mut |slot, policy| match slot {
+            Slot::Schedule => schedule::run(policy, &numbers).map(drop),
+            slot => others(slot, policy),
+        })
+    }
+}
+
+impl<'a> From<&'a Trainer> for Jury<'a> {
+    fn from(trainer: &'a Trainer) -> Self {
+        Self {
+            memory: &trainer.memory,
+            eval: &trainer.eval,
+            plan: &trainer.plan,
+        }
+    }
+}
+
+/// Runs a candidate on the run's own batch, or on synthetic data while there is none.
+pub(in crate::train) fn rehearsal<'a>(
+    frozen: Option<&'a Frozen>,
+    bank: Option<&'a Bank>,
+) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
+    move |slot, policy| match (frozen, bank) {
+        (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        _ => crate::train::rehearsal::synthetic(policy),
+    }
+}
+
+/// How many rows `[N, D]` have no direction: the bank takes unit rows alone, and no policy is to be blamed for the others.
+fn without_direction(features: &Tensor) -> i64 {
+    let norms = features.norm_scalaropt_dim(2.0, [1i64], false);
+    // Asked this way round, not-a-number has none either.
+    let directed = norms.gt(0.5).logical_and(&norms.isfinite());
+    features.size()[0] - directed.sum(tch::Kind::Int64).int64_value(&[])
+}
