@@ -1,13 +1,14 @@
 //! What scripts may use, for editors (`.d.rhai`), for people (Markdown) and for programs (JSON); all from the same declarations.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::contexts::{BANK, COMMON, FUNCTIONS, Field};
+use super::reference;
 use crate::policy::script::testing::WORDS;
 use crate::policy::script::vocabulary::{self, Argument, Word};
+use crate::slots::Slot;
+use crate::slots::contract::{Answer, BANK, COMMON, Input};
 
 /// Under which heading the words stand that only tests have.
 const TESTS: &str = "Tests";
@@ -44,16 +45,15 @@ pub fn definitions() -> String {
         }
     }
     text.push_str("\n// Fields of ctx\n");
-    for (field, places) in fields() {
-        let shape = match field.shape {
-            "" => String::new(),
-            shape => format!("{shape} {}: ", field.kind),
+    for (input, places) in fields() {
+        let (shape, kind) = match input.shape.is_tensor() {
+            false => (String::new(), kind(input.kind.name())),
+            true => (
+                format!("{} {}: ", input.shape, input.kind.name()),
+                "Tensor".to_owned(),
+            ),
         };
-        let kind = match field.shape {
-            "" => kind(field.kind),
-            _ => "Tensor".to_owned(),
-        };
-        let Field { name, doc, .. } = field;
+        let Input { name, doc, .. } = input;
         let _ = write!(
             text,
             "\n/// {shape}{doc}.\n///\n/// {places}\nfn get {name}(ctx: Context) -> {kind};\n"
@@ -110,77 +110,65 @@ fn kind(declared: &str) -> String {
 }
 
 /// The fields of all contexts, each once, and where it is found.
-fn fields() -> Vec<(Field, String)> {
-    let mut all: Vec<(Field, Vec<String>)> = Vec::new();
-    for function in FUNCTIONS {
-        for field in function.fields {
-            let place = format!("{} `{}`", function.slot, function.name);
-            match all.iter_mut().find(|(known, _)| known.name == field.name) {
-                Some((_, places)) => places.push(place),
-                None => all.push((*field, vec![place])),
+fn fields() -> Vec<(Input, String)> {
+    let mut all: Vec<(Input, Vec<String>)> = Vec::new();
+    for slot in Slot::all() {
+        for function in slot.contract().functions {
+            for input in function.gets {
+                let place = format!("{slot} `{}`", function.name);
+                match all.iter_mut().find(|(known, _)| known.name == input.name) {
+                    Some((_, places)) => places.push(place),
+                    None => all.push((*input, vec![place])),
+                }
             }
         }
     }
     let common = COMMON
         .iter()
-        .map(|field| (*field, "In every function.".to_owned()));
+        .map(|input| (*input, "In every function.".to_owned()));
     let own = all
         .into_iter()
-        .map(|(field, places)| (field, format!("In {}.", places.join(", "))));
+        .map(|(input, places)| (input, format!("In {}.", places.join(", "))));
     common.chain(own).collect()
 }
 
 /// The reference for people: the vocabulary, what each function finds and answers, and the words of tests.
 pub fn markdown() -> String {
     let mut text = vocabulary::reference();
-    text.push_str("\n## What every `ctx` has\n\n");
-    rows(&mut text, COMMON);
-    let _ = writeln!(text, "| `count(x)` | | int | {} |", COUNT.1);
-    text.push_str("\n`ctx.bank` is\n\n");
-    rows(&mut text, &BANK);
-    for function in FUNCTIONS {
-        let _ = write!(
-            text,
-            "\n## Slot `{}`: `{}(ctx)`\n\n",
-            function.slot, function.name
-        );
-        rows(&mut text, function.fields);
-        let _ = write!(text, "\nAnswers {}.\n", function.answers);
-    }
-    let _ = write!(text, "\n## {TESTS}\n\n");
+    let _ = write!(text, "\n{}\n## {TESTS}\n\n", reference::of_scripts());
     for (signature, doc) in WORDS {
         let _ = writeln!(text, "- `{signature}`: {doc}");
     }
     text
 }
 
-fn rows(text: &mut String, fields: &[Field]) {
-    text.push_str("| field | shape | type | what |\n|---|---|---|---|\n");
-    for Field {
-        name,
-        shape,
-        kind,
-        doc,
-    } in fields
-    {
-        let shape = match *shape {
-            "" => String::new(),
-            shape => format!("`{shape}`"),
-        };
-        let _ = writeln!(text, "| `{name}` | {shape} | {kind} | {doc} |");
-    }
-}
-
-/// Everything for programs: `words`, `common`, `bank`, and of each slot its functions with `context` and `answers`.
+/// Everything for programs: `words`, `common`, `bank`, and of each slot its functions with `context`, `answers` in words and
+/// `returns`, an answer each.
 pub fn json() -> Value {
     let words: Vec<_> = words().iter().map(word).collect();
-    let mut slots: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
-    for function in FUNCTIONS {
-        let about = json!({"context": fields_json(function.fields), "answers": function.answers});
-        let functions = slots.entry(function.slot.name()).or_default();
-        functions.insert(function.name.to_owned(), about);
+    let mut slots = serde_json::Map::new();
+    for slot in Slot::all() {
+        let functions = slot.contract().functions.iter();
+        let functions: serde_json::Map<_, _> = functions
+            .map(|function| {
+                let returns: Vec<_> = function.answers.iter().map(answer).collect();
+                let about = json!({
+                    "doc": function.doc, "context": inputs(function.gets), "answers": reference::answers(function),
+                    "returns": returns, "budget_ms": function.budget.ms, "gradient": function.gradient,
+                });
+                (function.name.to_owned(), about)
+            })
+            .collect();
+        slots.insert(slot.name().to_owned(), functions.into());
     }
-    json!({"words": words, "common": fields_json(COMMON), "bank": fields_json(&BANK), "slots": slots})
+    json!({"words": words, "common": inputs(COMMON), "bank": inputs(BANK), "slots": slots})
+}
+
+fn answer(answer: &Answer) -> Value {
+    json!({
+        "name": answer.name, "shape": answer.shape.0, "type": answer.kind.name(), "range": answer.range.text(),
+        "required": answer.required, "by": reference::by(answer), "doc": answer.doc,
+    })
 }
 
 fn word(word: &Word) -> Value {
@@ -201,15 +189,13 @@ fn word(word: &Word) -> Value {
     })
 }
 
-fn fields_json(fields: &[Field]) -> Vec<Value> {
-    let one = |Field {
-                   name,
-                   shape,
-                   kind,
-                   doc,
-               }: &Field| {
-        let shape = (!shape.is_empty()).then_some(shape);
-        json!({"name": name, "shape": shape, "type": kind, "doc": doc})
+fn inputs(inputs: &[Input]) -> Vec<Value> {
+    let one = |input: &Input| {
+        let shape = input.shape.is_tensor().then_some(input.shape.0);
+        json!({
+            "name": input.name, "shape": shape, "type": input.kind.name(), "doc": input.doc, "tracked": input.tracked,
+            "lazy": input.lazy,
+        })
     };
-    fields.iter().map(one).collect()
+    inputs.iter().map(one).collect()
 }

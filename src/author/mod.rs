@@ -2,12 +2,11 @@
 //! recorded batches, references for editors, and files to begin with.
 
 pub mod api;
-pub mod contexts;
 pub mod find;
 mod made_up;
 pub mod recorded;
+pub mod reference;
 mod schedules;
-mod sizes;
 pub mod template;
 pub mod trials;
 

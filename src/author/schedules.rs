@@ -1,67 +1,61 @@
-//! The context of slot `schedule` that a test asks for.
+//! What only a run knows of a schedule's context: the names that may be given, and the numbers of the step before.
+
+use std::rc::Rc;
 
 use rhai::{Dynamic, Map};
 use tch::Tensor;
 
-use crate::ground::Now;
+use super::made_up::has_numbers;
 use crate::ground::suggest;
-use crate::policy::script::Fields;
-use crate::slots::schedule::{self, Context, Last};
+use crate::policy::script;
+use crate::slots::contract::Function;
+use crate::slots::made_up::Scene;
+use crate::slots::schedule::{BEFORE, Last};
+use crate::slots::{Given, Numbers};
 use crate::train::rehearsal;
 
-/// Numbers of a step before, unless they are given; a test that gives `last` has those alone.
-const BEFORE: [(&str, f64); 4] = [
-    ("grad_norm", 1.0),
-    ("loss.inter", 5.0),
-    ("loss.intra", 5.0),
-    ("loss.total", 5.0),
-];
-
-/// Images of the made-up run.
-const ROWS: i64 = 32;
-
-/// The fields of a context with what is given in the place of every name that a schedule may give, and of the numbers of a step.
-pub(super) fn fields(
-    base: Option<Map>,
-    last: Option<Map>,
-    lr: f64,
-    now: Now,
-) -> Result<Fields, String> {
-    let mut offer = rehearsal::any_numbers().clone();
-    for (name, number) in numbers("base", base.unwrap_or_default())? {
-        offer.check(&name, number)?;
-        offer.put(name, number);
+/// Completes a scene for a function that is given such numbers: what is given in the place of every name that a schedule may give, and of
+/// the numbers of a step.
+pub(super) fn complete(scene: &mut Scene, given: &Map, function: &Function) -> Result<(), String> {
+    if !has_numbers(function) {
+        return Ok(());
     }
-    let known = BEFORE.map(|(name, _)| name);
-    let last: Vec<_> = match last {
-        None => BEFORE.map(|(name, n)| (name.to_owned(), n)).into(),
-        Some(last) => {
-            let last = numbers("last", last)?.into_iter();
-            last.map(|(name, n)| (name, n.value())).collect()
-        }
-    };
-    for (name, _) in &last {
-        if !known.contains(&name.as_str()) {
-            let meant = suggest::nearest(name, known.into_iter());
-            let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-            return Err(format!(
-                "unknown key '{name}' in 'last', known are {}{meant}",
-                known.join(", ")
-            ));
-        }
+    let mut schedulable = rehearsal::any_numbers().clone();
+    for (name, number) in numbers("base", given)?.unwrap_or_default() {
+        schedulable.check(&name, number)?;
+        schedulable.put(name, number);
     }
-    let last = last.into_iter().map(|(name, n)| (name, Tensor::from(n)));
-    let last: Last = last.collect();
-    Ok(schedule::script::fields(&Context {
-        lr,
-        offer: &offer,
-        last: &last,
-        rows: ROWS,
-        now,
-    }))
+    scene.give("base", Given::Numbers(Rc::new(schedulable)));
+    scene.give("last", Given::Numbers(Rc::new(last(given)?)));
+    Ok(())
 }
 
-fn numbers(field: &str, map: Map) -> Result<schedule::Numbers, String> {
-    schedule::script::numbers(&Dynamic::from_map(map))
-        .map_err(|found| format!("'{field}': {found}"))
+/// Numbers of a step before; a test that gives `last` has those alone.
+fn last(given: &Map) -> Result<Last, String> {
+    let Some(last) = numbers("last", given)? else {
+        return Ok(rehearsal::after_a_step());
+    };
+    if let Some(name) = last.keys().find(|name| !BEFORE.contains(&name.as_str())) {
+        return Err(format!(
+            "unknown key '{name}' in 'last', known are {}",
+            suggest::among(name, BEFORE.into_iter())
+        ));
+    }
+    let last = last.into_iter();
+    Ok(last
+        .map(|(name, number)| (name, Tensor::from(number.value())))
+        .collect())
+}
+
+fn numbers(field: &str, given: &Map) -> Result<Option<Numbers>, String> {
+    let Some(value) = given.get(field) else {
+        return Ok(None);
+    };
+    if !value.is_map() {
+        let found = script::vocabulary::kind_of(value);
+        return Err(format!("'{field}' must be a map #{{ .. }}, got {found}"));
+    }
+    let read: Dynamic = value.clone();
+    let numbers = script::numbers(&read).map_err(|found| format!("'{field}': {found}"))?;
+    Ok(Some(numbers))
 }

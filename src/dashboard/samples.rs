@@ -14,12 +14,9 @@ pub(super) fn generation(name: &str, number: u32) -> Generation {
 }
 
 pub(super) fn turn(slot: Slot, event: Event, number: u32, report: Option<&str>) -> Turn {
-    let name = match slot {
-        Slot::Schedule => "warm_restarts",
-        Slot::Labels => "online",
-        Slot::Sampler => "semi_hard",
-        Slot::Boundary => "cosine_margin",
-    };
+    let script = slot.contract().default_script();
+    let script = script.unwrap_or("schedules/warm_restarts.rhai");
+    let name = script.split(['/', '.']).nth(1).unwrap_or_default();
     Turn {
         slot,
         event,
@@ -32,13 +29,14 @@ pub(super) fn turn(slot: Slot, event: Event, number: u32, report: Option<&str>) 
 /// A run in the midst of things: three slots, curves, numbers, messages.
 pub(super) fn state() -> State {
     let mut state = State::default();
-    let seats = Slot::INTER.map(|slot| (slot, turn(slot, Event::Started, 1, None).generation));
+    let seats =
+        Slot::of_branch().map(|slot| (slot, turn(slot, Event::Started, 1, None).generation));
     state.hear(Message::Begins {
         run: "2026-11-24-052215-embedded".into(),
         device: "cpu".into(),
-        seats: seats.into(),
+        seats: seats.collect(),
     });
-    for slot in Slot::INTER {
+    for slot in Slot::of_branch() {
         state.hear(Message::Change(turn(slot, Event::Started, 1, None)));
     }
     for step in (10..=620).step_by(10) {

@@ -4,7 +4,8 @@
 use tch::{Kind, Tensor};
 
 use super::scalars::{Scalars, list, mean, number, put, quantiles};
-use crate::train::inter::{Cosines, Relation};
+use crate::slots::Relation;
+use crate::slots::sampler::Cosines;
 
 /// Queries of a batch of which the costlier numbers are taken.
 pub const SAMPLE: i64 = 16;

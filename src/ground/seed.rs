@@ -4,38 +4,50 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// What a stream of random numbers is for. The discriminant is part of the key, so it never changes.
+/// What a stream of random numbers is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Purpose {
     /// Initial weights of the model.
-    Weights = 1,
+    Weights,
     /// Order of the images in an epoch.
-    Order = 2,
+    Order,
     /// Parameters of the augmentations; the id is the sample's number times two plus the view.
-    Views = 3,
+    Views,
     /// Initial keys of a queue.
-    Queue = 4,
-    /// What the `labels` policy draws.
-    Labels = 5,
-    /// What the `sampler` policy draws.
-    Sampler = 6,
-    /// What the `boundary` policy draws.
-    Boundary = 7,
+    Queue,
+    /// What a slot's policy draws; the number is the slot's own.
+    Policy(u8),
     /// Synthetic data on which a policy is checked.
-    Rehearsal = 8,
+    Rehearsal,
     /// Order in which keys are batch-normalised in groups.
-    Shuffle = 9,
-    /// What the `schedule` policy draws.
-    Schedule = 10,
+    Shuffle,
     /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
-    LowShot = 20,
+    LowShot,
     /// Order of the batches of a linear probe; the step is its epoch.
-    Probe = 21,
+    Probe,
     /// Which images keep their labels in a fine-tuning; the step is their number a class.
-    Finetune = 22,
+    Finetune,
     /// Order of a fine-tuning's images; the step is the epoch, the id their number.
-    FinetuneOrder = 23,
+    FinetuneOrder,
+}
+
+impl Purpose {
+    /// The purpose's part of the key, which never changes.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Purpose::Weights => 1,
+            Purpose::Order => 2,
+            Purpose::Views => 3,
+            Purpose::Queue => 4,
+            Purpose::Rehearsal => 8,
+            Purpose::Shuffle => 9,
+            Purpose::LowShot => 20,
+            Purpose::Probe => 21,
+            Purpose::Finetune => 22,
+            Purpose::FinetuneOrder => 23,
+            Purpose::Policy(slot) => slot,
+        }
+    }
 }
 
 /// The 32 bytes that key the stream (seed, purpose, step, id).
@@ -43,7 +55,7 @@ fn key(seed: u64, purpose: Purpose, step: u64, id: u64) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"sandbox stream 1");
     hasher.update(&seed.to_le_bytes());
-    hasher.update(&[purpose as u8]);
+    hasher.update(&[purpose.number()]);
     hasher.update(&step.to_le_bytes());
     hasher.update(&id.to_le_bytes());
     *hasher.finalize().as_bytes()

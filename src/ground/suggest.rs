@@ -9,6 +9,19 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// The names that there are, and behind them the one that was meant, if any is near enough: `a, b, c; did you mean 'b'?`.
+pub fn among<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let names: Vec<_> = known.clone().collect();
+    let names = match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    match nearest(name, known) {
+        Some(near) => format!("{names}; did you mean '{near}'?"),
+        None => names,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::nearest;

@@ -1,9 +1,11 @@
 //! A policy, whatever carries it.
 
+use std::rc::Rc;
+
 use super::plugin::Plugin;
 use super::script::Script;
 use super::{Content, Cost, Handover, Params, Saved, Unknown, params};
-use crate::slots::{Fault, Kind, Slot};
+use crate::slots::{Answers, Fault, Kind, Question, Respondent, Slot};
 
 /// A policy that can be asked. How, each slot says: it implements its trait for both carriers.
 pub enum Policy {
@@ -182,5 +184,18 @@ impl Policy {
                 answer
             }
         }
+    }
+}
+
+impl Respondent for Policy {
+    fn answer(&mut self, question: &Rc<Question>) -> Result<Answers, Fault> {
+        match self {
+            Policy::Script(script) => script.answer(question),
+            Policy::Plugin(plugin) => plugin.answer(question),
+        }
+    }
+
+    fn refuse(&self, function: &str, message: String) -> Fault {
+        self.output_fault(function, message)
     }
 }

@@ -47,7 +47,7 @@ pub fn reigns(run: &Path, ledger: &[Line]) -> Vec<Reign> {
 /// The policies with which a run ends, or stands: the last reign of each slot.
 pub fn standing(reigns: &[Reign]) -> Vec<&Reign> {
     let last = |slot| reigns.iter().rev().find(|reign| reign.slot == slot);
-    Slot::ALL.into_iter().filter_map(last).collect()
+    Slot::all().filter_map(last).collect()
 }
 
 /// A roll-back's line does not name the files of the generation that decides again; the line that made it live first does.

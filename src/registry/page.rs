@@ -147,7 +147,7 @@ fn plots(entry: &Entry, swaps: &[&Reign]) -> String {
 /// Each slot's generations: the first one whole, of the others what changed.
 fn policies(reigns: &[Reign]) -> String {
     let mut text = String::new();
-    for slot in Slot::ALL {
+    for slot in Slot::all() {
         let of_slot: Vec<_> = reigns.iter().filter(|reign| reign.slot == slot).collect();
         let newest = of_slot
             .windows(2)

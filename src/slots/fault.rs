@@ -118,6 +118,14 @@ impl Fault {
             place: None,
         }
     }
+
+    /// The same with a note below its report.
+    #[must_use]
+    pub fn noted(mut self, note: &str) -> Self {
+        self.report.push_str("\nnote: ");
+        self.report.push_str(note);
+        self
+    }
 }
 
 impl fmt::Display for Fault {

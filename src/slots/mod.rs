@@ -1,7 +1,18 @@
-//! The slots: what each asks, what may be answered, and what the host does with it.
+//! The slots of a run: places where a policy decides. What a slot is given and may answer is data, its [`Contract`], in the slot's own
+//! folder; beside it stands what the host does with an answer. Scripts and plugins, references, made-up contexts, templates and
+//! rehearsals read it from there.
+//!
+//! A new slot is a folder here, a line in the list below, its default script with a test, and the place that asks it.
 
+mod answers;
 mod budget;
+pub mod contract;
 pub mod fault;
+pub mod made_up;
+mod number;
+mod question;
+mod relation;
+mod shape;
 
 pub mod boundary;
 pub mod labels;
@@ -9,56 +20,103 @@ pub mod sampler;
 pub mod schedule;
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-pub use budget::Budget;
-pub use fault::{Fault, Kind};
+use crate::ground::seed::{Purpose, seed_torch};
+use crate::ground::suggest;
 
-/// A place in the training step that a policy fills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Slot {
+pub use answers::Answers;
+pub(crate) use answers::first_line;
+pub use budget::Budget;
+pub use contract::{Asked, Contract, Function, Need, When};
+pub use fault::{Fault, Kind};
+pub use number::{Number, Numbers};
+pub use question::{Asking, Given, Named, Question, Respondent};
+pub use relation::Relation;
+pub use shape::{Shape, Sizes};
+
+/// Makes the list of slots, in the order in which a step asks them.
+macro_rules! slots {
+    ($($(#[$doc:meta])* $slot:ident = $room:ident;)*) => {
+        /// A place in a run that a policy fills.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum Slot { $($(#[$doc])* $slot,)* }
+
+        impl Slot {
+            /// All slots, in the order in which a step asks them.
+            pub const ALL: &[Slot] = &[$(Slot::$slot),*];
+
+            /// What it is given and may answer.
+            pub fn contract(self) -> &'static Contract {
+                match self { $(Slot::$slot => &$room::CONTRACT),* }
+            }
+        }
+    };
+}
+
+slots! {
     /// Which learning rate, temperatures, weights and other numbers hold in the step.
-    Schedule,
+    Schedule = schedule;
     /// How pseudo-labels are made and kept.
-    Labels,
+    Labels = labels;
     /// Which rows of the bank are a query's positives and negatives.
-    Sampler,
+    Sampler = sampler;
     /// Where the decision boundary between them lies.
-    Boundary,
+    Boundary = boundary;
 }
 
 impl Slot {
-    /// All slots, in the order in which a step asks them.
-    pub const ALL: [Slot; 4] = [Slot::Schedule, Slot::Labels, Slot::Sampler, Slot::Boundary];
-
-    /// The slots of the inter-image branch, in that order.
-    pub const INTER: [Slot; 3] = [Slot::Labels, Slot::Sampler, Slot::Boundary];
-
     /// The slot's name, as in a script's header, a configuration and a tag.
     pub fn name(self) -> &'static str {
-        match self {
-            Slot::Schedule => "schedule",
-            Slot::Labels => "labels",
-            Slot::Sampler => "sampler",
-            Slot::Boundary => "boundary",
-        }
+        self.contract().name
     }
 
     /// The folder of `scripts/` that holds this slot's policies.
     pub fn folder(self) -> &'static str {
-        match self {
-            Slot::Schedule => "schedules",
-            Slot::Labels => "labels",
-            Slot::Sampler => "samplers",
-            Slot::Boundary => "boundaries",
-        }
+        self.contract().folder
+    }
+
+    /// All slots.
+    pub fn all() -> impl Iterator<Item = Slot> {
+        Slot::ALL.iter().copied()
+    }
+
+    /// The slots of the inter-image branch, in the order in which a step asks them.
+    pub fn of_branch() -> impl Iterator<Item = Slot> {
+        Slot::all().filter(|slot| slot.in_branch())
+    }
+
+    /// Whether it is one of the inter-image branch: asked wherever that is on.
+    pub fn in_branch(self) -> bool {
+        matches!(self.contract().asked, Asked::InBranch(_))
+    }
+
+    /// The slots that plugins can fill.
+    pub fn of_plugins() -> impl Iterator<Item = Slot> {
+        Slot::all().filter(|slot| slot.contract().plugin.is_some())
     }
 
     /// The slot of that name.
     pub fn named(name: &str) -> Option<Slot> {
-        Slot::ALL.into_iter().find(|slot| slot.name() == name)
+        Slot::all().find(|slot| slot.name() == name)
+    }
+
+    /// The function of that name.
+    ///
+    /// # Errors
+    /// A text that lists those that the slot has.
+    pub fn function(self, name: &str) -> Result<&'static Function, String> {
+        let contract = self.contract();
+        contract.function(name).ok_or_else(|| {
+            let names = || contract.functions.iter().map(|function| function.name);
+            format!(
+                "slot '{self}' has no function '{name}', it has {}",
+                suggest::among(name, names())
+            )
+        })
     }
 }
 
@@ -67,3 +125,44 @@ impl fmt::Display for Slot {
         f.write_str(self.name())
     }
 }
+
+/// Asks a policy: seeds libtorch's generator for the step and the slot, sees to automatic differentiation, checks what is answered and
+/// makes of it what the slot wants.
+///
+/// # Errors
+/// The policy's fault, or one that says what was wrong with its answer.
+pub fn ask(policy: &mut dyn Respondent, question: &Rc<Question>) -> Result<Answers, Fault> {
+    seed(question);
+    let function = question.function;
+    let answer = || {
+        let answers = policy.answer(question)?;
+        let checked = finished(question, answers);
+        checked.map_err(|message| policy.refuse(function.name, message))
+    };
+    match function.gradient {
+        true => tch::with_grad(answer),
+        false => tch::no_grad(answer),
+    }
+}
+
+/// Seeds libtorch's generator as a run does before it asks.
+pub fn seed(question: &Question) {
+    let now = question.now;
+    let purpose = Purpose::Policy(question.contract.stream);
+    seed_torch(now.seed, purpose, now.step, now.part);
+}
+
+fn finished(question: &Question, answers: Answers) -> Result<Answers, String> {
+    let function = question.function;
+    if answers.is_empty() && function.nothing.is_some() {
+        return Ok(answers);
+    }
+    answers.check(question)?;
+    match function.finish {
+        Some(finish) => finish(question, answers),
+        None => Ok(answers),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -243,8 +243,8 @@ impl Gate {
             ..
         } in seen
         {
-            let outcome =
-                content.and_then(|content| self.offer(slot, content, Origin::Watch, now, rehearse));
+            let outcome = content
+                .and_then(|content| self.propose(slot, content, Origin::Watch, now, rehearse));
             if let Err(fault) = outcome {
                 self.refuse(fault, &hash, (now, Origin::Watch));
             }
@@ -273,11 +273,11 @@ impl Gate {
         Ok(())
     }
 
-    /// Offers a content for a slot; what is already live is left alone.
+    /// Proposes a content for a slot; what is already live is left alone.
     ///
     /// # Errors
     /// Why it is refused; the live generation is untouched.
-    pub fn offer(
+    pub fn propose(
         &mut self,
         slot: Slot,
         content: Content,

@@ -155,7 +155,7 @@ impl Gate {
         let seat = self.seats.get(&slot);
         let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
         let content = content.tried(slot, &overrides, &self.staging())?;
-        self.offer(slot, content, origin, now, rehearse)
+        self.propose(slot, content, origin, now, rehearse)
     }
 
     /// The stored policy that a line of the ledger names which is done again.

@@ -1,17 +1,18 @@
 //! A batch of the run on which candidates are rehearsed.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use tch::{Kind as Dtype, Tensor};
 
+use super::inter::Batch;
+use super::rehearsal;
 use crate::bank::Bank;
 use crate::ground::Now;
 use crate::policy::Policy;
-use crate::slots::labels;
-use crate::slots::sampler::{self, Pairs, Similarity};
-use crate::slots::{Fault, Slot};
-use crate::train::inter::{Batch, Cosines, draw};
-use crate::train::rehearsal;
+use crate::slots::contract::Input;
+use crate::slots::sampler::{Cosines, MISSING, Pairs, Similarity};
+use crate::slots::{Fault, Given, Question, Slot, ask};
 
 /// A batch with its decisions, kept as it was, on which candidates are rehearsed.
 pub struct Frozen {
@@ -50,7 +51,8 @@ impl Frozen {
         }
     }
 
-    /// Asks a candidate everything that a step would ask it; nothing of it takes effect. Returns what it answered.
+    /// Asks a candidate everything that a step would ask it; nothing of it takes effect. What a frozen batch does not have is made up.
+    /// Returns what it answered.
     ///
     /// # Errors
     /// The candidate's fault.
@@ -60,46 +62,51 @@ impl Frozen {
         policy: &mut Policy,
         bank: &Bank,
     ) -> Result<Vec<Tensor>, Fault> {
-        let Self { batch, now, .. } = self;
-        Ok(match slot {
-            Slot::Schedule => vec![rehearsal::schedule(policy, rehearsal::any_numbers())?],
-            Slot::Labels => {
-                let ctx = labels::Context {
-                    keys: &batch.keys,
-                    index: &batch.index,
-                    bank,
-                    now: *now,
-                };
-                let decided = labels::run(policy, &ctx)?;
-                let upkeep = labels::after_step(policy, bank, *now)?;
-                let all = [decided, upkeep.labels, upkeep.centroids];
-                all.into_iter().flatten().collect()
+        let contract = slot.contract();
+        let cosines = OnceCell::new();
+        let similarity = OnceCell::new();
+        let mut all = Vec::new();
+        for function in rehearsal::of_a_step(contract) {
+            let place = (bank.rows(), bank.device());
+            let question = Question::of(contract, function, place, self.now, |input| {
+                self.given(input, bank, &cosines, &similarity)
+            });
+            match question {
+                Some(question) => all.extend(ask(policy, &question)?.all()),
+                None => all.extend(rehearsal::made_up(policy, function)?),
             }
-            Slot::Sampler => {
-                let pairs = self.sample(policy, bank)?;
-                vec![pairs.positives, pairs.negatives]
-            }
-            Slot::Boundary => {
-                let outcome = draw(policy, &self.cosines(bank), self.temperature, *now)?;
-                vec![outcome.loss, outcome.positives, outcome.negatives]
-            }
-        })
+        }
+        Ok(all)
     }
 
-    fn sample(&self, policy: &mut Policy, bank: &Bank) -> Result<Pairs, Fault> {
-        let similarity = Rc::new(Similarity::new(&self.batch.queries, bank.features()));
-        let labels = self.batch.labels(bank);
-        let index = &self.batch.index;
-        sampler::run(
-            policy,
-            &sampler::Context {
-                index,
-                labels: &labels,
-                similarity: &similarity,
-                bank,
-                now: self.now,
-            },
-        )
+    /// What the batch has for an input.
+    fn given(
+        &self,
+        input: &Input,
+        bank: &Bank,
+        cosines: &OnceCell<Cosines>,
+        similarity: &OnceCell<Rc<Similarity>>,
+    ) -> Option<Given> {
+        let tensor = |tensor: &Tensor| Given::Tensor(tensor.shallow_clone());
+        let cosines = || cosines.get_or_init(|| self.cosines(bank));
+        Some(match input.name {
+            "keys" => tensor(&self.batch.keys),
+            "queries" => tensor(&self.batch.queries),
+            "index" => tensor(&self.batch.index),
+            "labels" => Given::Tensor(self.batch.labels(bank)),
+            "bank" => Given::from(bank),
+            "similarity" => {
+                let of = || Rc::new(Similarity::new(&self.batch.queries, bank.features()));
+                let similarity = Rc::clone(similarity.get_or_init(of));
+                Given::Lazy(Rc::new(move || similarity.get().shallow_clone()))
+            }
+            "positives" => tensor(&cosines().positives),
+            "negatives" => tensor(&cosines().negatives),
+            "valid" => tensor(&cosines().valid),
+            "missing" => Given::Number(MISSING),
+            "temperature" => Given::Number(self.temperature),
+            _ => return None,
+        })
     }
 
     /// Cosines of the pairs that were sampled; where no sampler has chosen yet, of the query's own row as positive and its

@@ -8,8 +8,8 @@ use crate::method::{Margin, Tuning};
 use crate::model::rising_momentum;
 use crate::optim::LearningRate;
 use crate::policy::{Params, Policy};
-use crate::slots::Slot;
-use crate::slots::schedule::{self, Number, Numbers, Offer, of_slot};
+use crate::slots::schedule::{self, Schedulable, of_slot};
+use crate::slots::{Number, Numbers, Slot};
 use crate::train::inter::ask;
 use crate::train::trainer::Trainer;
 
@@ -105,27 +105,27 @@ impl Hyperparameters {
 }
 
 /// What a schedule may give in a run of this plan, whose live policies are given: the numbers that have an effect there.
-pub(super) fn offer<'a>(
+pub(super) fn schedulable<'a>(
     plan: &Plan,
     mut hyper: Hyperparameters,
     policies: impl Iterator<Item = &'a Policy>,
-) -> Offer {
-    let mut offer = Offer::new();
+) -> Schedulable {
+    let mut schedulable = Schedulable::new();
     for (name, number) in hyper.named() {
         match useless(plan, name) {
-            Some(why) => offer.close(name, why),
-            None => offer.put(name, Number::Real(*number)),
+            Some(why) => schedulable.close(name, why),
+            None => schedulable.put(name, Number::Real(*number)),
         }
     }
     if !plan.inter() {
-        for slot in Slot::INTER {
-            offer.close(slot.name(), OFF);
+        for slot in Slot::of_branch() {
+            schedulable.close(slot.name(), OFF);
         }
     }
-    for policy in policies.filter(|policy| Slot::INTER.contains(&policy.slot())) {
-        parameters(&mut offer, policy);
+    for policy in policies.filter(|policy| policy.slot().in_branch()) {
+        parameters(&mut schedulable, policy);
     }
-    offer
+    schedulable
 }
 
 const OFF: &str = "the inter-image branch is off, loss.inter is 0 in the configuration";
@@ -150,29 +150,29 @@ fn useless(plan: &Plan, name: &str) -> Option<String> {
 }
 
 /// Offers the numbers among a policy's parameters.
-fn parameters(offer: &mut Offer, policy: &Policy) {
+fn parameters(schedulable: &mut Schedulable, policy: &Policy) {
     let slot = policy.slot();
     if let Policy::Plugin(_) = policy {
         let name = policy.content().name().to_owned();
         let why = format!("'{name}' is a plugin, whose parameters are fixed when it is made");
-        return offer.close(slot.name(), why);
+        return schedulable.close(slot.name(), why);
     }
     for (name, value) in policy.params() {
         let name = format!("{slot}.{name}");
         match Number::of(value) {
-            Some(number) => offer.put(name, number),
-            None => offer.close(name, format!("it is no number but {value}")),
+            Some(number) => schedulable.put(name, number),
+            None => schedulable.close(name, format!("it is no number but {value}")),
         }
     }
 }
 
 impl Trainer {
     /// What a schedule may give in the step that comes.
-    pub(super) fn offer(&self, now: Now) -> Offer {
+    pub(super) fn schedulable(&self, now: Now) -> Schedulable {
         let hyper = Hyperparameters::of(&self.plan, &self.rate, now);
         let policies = self.gate.generations();
         let policies = policies.iter().map(|(slot, _)| self.gate.policy(*slot));
-        offer(&self.plan, hyper, policies)
+        schedulable(&self.plan, hyper, policies)
     }
 
     /// The numbers of the step that begins, told to those who keep them: the configuration's, and in their place what the schedule
@@ -180,10 +180,10 @@ impl Trainer {
     pub(super) fn turn(&mut self, now: Now) -> Hyperparameters {
         let mut hyper = Hyperparameters::of(&self.plan, &self.rate, now);
         if self.gate.seated(Slot::Schedule) {
-            let offer = self.offer(now);
+            let schedulable = self.schedulable(now);
             let ctx = schedule::Context {
                 lr: self.plan.config.optim.lr,
-                offer: &offer,
+                schedulable: &schedulable,
                 last: &self.last,
                 rows: self.train.images().len() as i64,
                 now,
@@ -192,7 +192,7 @@ impl Trainer {
                 schedule::run(policy, &ctx)
             });
             hyper.take(numbers.unwrap_or_default());
-            for slot in Slot::INTER {
+            for slot in Slot::of_branch() {
                 self.gate.override_params(slot, hyper.params(slot));
             }
         }
@@ -205,7 +205,7 @@ impl Trainer {
 
     /// The step is over: what the schedule gave the other slots ends with it.
     pub(super) fn turn_back(&mut self) {
-        for slot in Slot::INTER {
+        for slot in Slot::of_branch() {
             self.gate.override_params(slot, Params::new());
         }
     }

@@ -7,10 +7,10 @@ use tch::{Kind as Dtype, Tensor};
 use crate::bank::Bank;
 use crate::ground::Now;
 use crate::policy::{Params, Policy};
-use crate::slots::boundary::{self, MISSING, Outcome};
+use crate::slots::boundary::{self, Outcome};
 use crate::slots::labels::{self, Upkeep};
-use crate::slots::sampler::{self, Pairs, Similarity};
-use crate::slots::{Fault, Kind, Slot};
+use crate::slots::sampler::{self, Cosines, Similarity};
+use crate::slots::{Fault, Kind, Relation, Slot};
 use crate::swap::{Gate, Verdict};
 
 /// What the branch looks at: the batch's embeddings and its rows of the bank. All detached.
@@ -37,73 +37,6 @@ impl Batch {
         let finite = self.queries.isfinite().all_dim(1, false);
         finite.logical_not().sum(Dtype::Int64).int64_value(&[])
     }
-}
-
-/// Cosines of the queries with the rows that a sampler chose.
-pub struct Cosines {
-    similarity: Rc<Similarity>,
-    /// Rows with 0 in the place of -1, so that they can be gathered.
-    rows: [Tensor; 2],
-    /// Which positives exist, `[B, P]` bool.
-    pub valid: Tensor,
-    /// Which negatives exist, `[B, K]` bool.
-    pub found: Tensor,
-    /// `[B, P]`, 0 where there is none.
-    pub positives: Tensor,
-    /// `[B, K]`, [`MISSING`] where there is none.
-    pub negatives: Tensor,
-}
-
-impl Cosines {
-    /// Gathers from the similarity `[B, N]`: no `[B, K, D]` tensor is made.
-    pub fn gather(similarity: &Rc<Similarity>, pairs: &Pairs) -> Self {
-        tch::no_grad(|| {
-            let rows = [pairs.positives.clamp_min(0), pairs.negatives.clamp_min(0)];
-            let (valid, found) = (pairs.positives.ge(0), pairs.negatives.ge(0));
-            let product = similarity.get();
-            Self {
-                positives: product
-                    .gather(1, &rows[0], false)
-                    .masked_fill(&valid.logical_not(), 0.0),
-                negatives: product
-                    .gather(1, &rows[1], false)
-                    .masked_fill(&found.logical_not(), MISSING),
-                similarity: Rc::clone(similarity),
-                rows,
-                valid,
-                found,
-            }
-        })
-    }
-
-    /// Brings a gradient on the cosines back to the queries: `dL/dq [B, D]`.
-    pub fn backward(&self, outcome: &Outcome) -> Tensor {
-        tch::no_grad(|| {
-            let positives = outcome
-                .positives
-                .masked_fill(&self.valid.logical_not(), 0.0);
-            let negatives = outcome
-                .negatives
-                .masked_fill(&self.found.logical_not(), 0.0);
-            let rows = Tensor::cat(&self.rows, 1);
-            let gradient = Tensor::cat(&[positives, negatives], 1);
-            self.similarity.backward(&rows, &gradient)
-        })
-    }
-}
-
-/// How the batch relates to the rest of the bank.
-pub struct Relation {
-    /// The rows that the sampler chose.
-    pub pairs: Pairs,
-    /// Their cosines.
-    pub cosines: Cosines,
-    /// The inter-image loss `[]`, detached.
-    pub loss: Tensor,
-    /// `dL/dq [B, D]`, with respect to the unit queries.
-    pub gradient: Tensor,
-    /// Similarity with the whole bank.
-    pub similarity: Rc<Similarity>,
 }
 
 /// What the three slots decided about a batch.
@@ -165,7 +98,7 @@ fn relate(
     let outcome = ask(gate, Slot::Boundary, now, |policy| {
         draw(policy, &cosines, temperature, now)
     })?;
-    let gradient = cosines.backward(&outcome);
+    let gradient = cosines.backward(&outcome.positives, &outcome.negatives);
     Some(Relation {
         pairs,
         cosines,

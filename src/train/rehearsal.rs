@@ -1,20 +1,20 @@
 //! A rehearsal on synthetic data: before a run has any of its own, and for `sandbox check`.
 
+use std::rc::Rc;
 use std::sync::OnceLock;
 
-use tch::{Device, Kind as Dtype, Tensor};
+use tch::Tensor;
 
-use crate::bank::Bank;
+use super::hyperparameters::{self, Hyperparameters};
 use crate::config::{Config, Loaded, Plan};
 use crate::ground::Now;
 use crate::ground::seed::{Purpose, seed_torch};
 use crate::policy::script::{Origin, Script, Source};
 use crate::policy::{Cost, Params, Policy, Unknown};
-use crate::slots::labels::{self, Clusters};
-use crate::slots::schedule::{self, Last, Number, Offer};
-use crate::slots::{Fault, Kind, Slot};
-use crate::train::frozen::Frozen;
-use crate::train::hyperparameters::{self, Hyperparameters};
+use crate::slots::contract::{Contract, Type};
+use crate::slots::made_up::{Case, Scene};
+use crate::slots::schedule::{self, Last, Schedulable};
+use crate::slots::{Answers, Fault, Function, Kind, Number, Question, Slot, When, ask};
 
 /// The moment in which the synthetic run stands.
 const NOW: Now = Now {
@@ -35,17 +35,36 @@ const DIM: i64 = 16;
 /// # Errors
 /// The policy's fault.
 pub fn synthetic(policy: &mut Policy) -> Result<(), Fault> {
-    let bank = bank(rows(policy));
     let fault = policy.without_trace(|policy| {
-        let bank = started(policy, bank)?;
-        if policy.slot() == Slot::Labels {
-            labels::after_epoch(policy, &bank, NOW)?;
+        let scene = begun(policy)?;
+        for function in policy.slot().contract().functions {
+            if function.when != When::Start {
+                asked(policy, function, &scene)?;
+            }
         }
-        Frozen::synthetic(&bank, BATCH, NOW).rehearse(policy.slot(), policy, &bank)?;
         policy.save_state().map(drop)
     });
     policy.take_cost();
     fault
+}
+
+/// Asks a policy about degenerate batches, each with the state that it has begun with.
+///
+/// # Errors
+/// The policy's fault, which says in which case.
+pub fn degenerate(policy: &mut Policy) -> Result<(), Fault> {
+    let contract = policy.slot().contract();
+    let cases = Case::DEGENERATE.into_iter();
+    for case in cases.filter(|case| case.concerns(contract)) {
+        let fault = policy.without_trace(|policy| {
+            let mut scene = begun(policy)?;
+            scene.case = case;
+            of_a_step(contract).try_for_each(|function| asked(policy, function, &scene).map(drop))
+        });
+        policy.take_cost();
+        fault.map_err(|fault| fault.noted(&format!("it was asked where {}", case.text())))?;
+    }
+    Ok(())
 }
 
 /// Whether a policy, asked once more, answers as a twin does that has its saved state: a run that goes on from a checkpoint is such
@@ -54,17 +73,15 @@ pub fn synthetic(policy: &mut Policy) -> Result<(), Fault> {
 /// # Errors
 /// The policy's fault, and one of kind state where the answers differ.
 pub fn state(policy: &mut Policy) -> Result<(), Fault> {
-    let (slot, bank) = (policy.slot(), bank(rows(policy)));
-    let bank = started(policy, bank)?;
-    let frozen = Frozen::synthetic(&bank, BATCH, NOW);
-    frozen.rehearse(slot, policy, &bank)?;
-    let twin = policy.without_trace(|twin| frozen.rehearse(slot, twin, &bank))?;
-    let own = frozen.rehearse(slot, policy, &bank)?;
+    let scene = begun(policy)?;
+    step(policy, &scene)?;
+    let twin = policy.without_trace(|twin| step(twin, &scene))?;
+    let own = step(policy, &scene)?;
     let equal = own.len() == twin.len() && own.iter().zip(&twin).all(|(a, b)| a.equal(b));
     match equal {
         true => Ok(()),
         false => Err(Fault::new(
-            slot,
+            policy.slot(),
             Kind::State,
             "it answers otherwise after its state was saved and restored: it keeps something that it does not save, or draws random \
              numbers that are not the host's",
@@ -77,27 +94,87 @@ pub fn state(policy: &mut Policy) -> Result<(), Fault> {
 /// # Errors
 /// The policy's fault.
 pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
-    let bank = bank(rows(policy));
-    let frozen = Frozen::synthetic(&bank, BATCH, NOW);
+    let scene = scene(policy);
     // A plugin's twin acts, and has the cost.
     policy.without_trace(|policy| {
         policy.take_cost();
-        frozen.rehearse(policy.slot(), policy, &bank)?;
+        step(policy, &scene)?;
         Ok(policy.take_cost())
     })
 }
 
-/// The bank with the labels and centroids of a labels policy's start; as it is for the other slots.
-fn started(policy: &mut Policy, bank: Bank) -> Result<Bank, Fault> {
-    if policy.slot() != Slot::Labels {
-        return Ok(bank);
+/// The functions that a step asks.
+pub(super) fn of_a_step(contract: &'static Contract) -> impl Iterator<Item = &'static Function> {
+    let all = contract.functions.iter();
+    all.filter(|function| matches!(function.when, When::Step | When::AfterStep))
+}
+
+/// A scene after the policy has begun in it, where policies of its slot begin.
+fn begun(policy: &mut Policy) -> Result<Scene, Fault> {
+    let (mut scene, contract) = (scene(policy), policy.slot().contract());
+    let mut all = contract.functions.iter();
+    if let Some(start) = all.find(|function| function.when == When::Start) {
+        let question = question(policy, start, &scene);
+        let answers = ask(policy, &question)?;
+        scene.begin(&question, &answers);
     }
-    let Clusters { labels, centroids } = labels::start(policy, bank.features(), NOW)?;
-    let mut begun = Bank::new(bank.rows(), DIM, centroids.size()[0], 1.0, Device::Cpu);
-    begun
-        .fill(bank.features(), &labels, &centroids)
-        .map_err(|error| policy.output_fault("start", error.to_string()))?;
-    Ok(begun)
+    Ok(scene)
+}
+
+/// What a step asks of a policy, and what it answers.
+fn step(policy: &mut Policy, scene: &Scene) -> Result<Vec<Tensor>, Fault> {
+    let mut all = Vec::new();
+    for function in of_a_step(policy.slot().contract()) {
+        all.extend(asked(policy, function, scene)?);
+    }
+    Ok(all)
+}
+
+/// What a policy answers to a function, on synthetic data.
+pub(super) fn made_up(
+    policy: &mut Policy,
+    function: &'static Function,
+) -> Result<Vec<Tensor>, Fault> {
+    let scene = scene(policy);
+    asked(policy, function, &scene)
+}
+
+fn asked(
+    policy: &mut Policy,
+    function: &'static Function,
+    scene: &Scene,
+) -> Result<Vec<Tensor>, Fault> {
+    if function
+        .gets
+        .iter()
+        .any(|input| input.kind == Type::Numbers)
+    {
+        return Ok(vec![schedule(policy, any_numbers())?]);
+    }
+    let question = question(policy, function, scene);
+    ask(policy, &question).map(Answers::all)
+}
+
+fn question(policy: &Policy, function: &'static Function, scene: &Scene) -> Rc<Question> {
+    seed_torch(0, Purpose::Rehearsal, 0, 0);
+    let question = scene.question(policy.slot().contract(), function);
+    question.expect("what is made up fits what policies have answered")
+}
+
+/// A batch of 8 of a bank that is large enough for what the parameters ask for.
+fn scene(policy: &Policy) -> Scene {
+    let mut scene = Scene::new(NOW);
+    let sizes = [
+        ('B', BATCH),
+        ('D', DIM),
+        ('N', rows(policy)),
+        ('C', 8),
+        ('K', 16),
+    ];
+    sizes
+        .into_iter()
+        .for_each(|(letter, size)| scene.sizes.set(letter, size));
+    scene
 }
 
 /// Enough rows for as many clusters and for twice the counts that the parameters ask for.
@@ -119,18 +196,16 @@ fn rows(policy: &Policy) -> i64 {
 ///
 /// # Errors
 /// The policy's fault.
-pub(super) fn schedule(policy: &mut Policy, offer: &Offer) -> Result<Tensor, Fault> {
-    let number = |value: f64| Tensor::from(value);
-    let (loss, norm) = (number(5.0), number(1.0));
+pub(super) fn schedule(policy: &mut Policy, schedulable: &Schedulable) -> Result<Tensor, Fault> {
     let moments = [
         (Now { step: 0, ..NOW }, Last::default()),
-        (NOW, Last::new(&loss, &loss, &norm, Some(&loss))),
+        (NOW, after_a_step()),
     ];
     let mut all = Vec::new();
     for (now, last) in &moments {
         let ctx = schedule::Context {
             lr: 0.03,
-            offer,
+            schedulable,
             last,
             rows: 256,
             now: *now,
@@ -141,47 +216,43 @@ pub(super) fn schedule(policy: &mut Policy, offer: &Offer) -> Result<Tensor, Fau
     Ok(Tensor::from_slice(&all))
 }
 
+/// Numbers of some step.
+pub fn after_a_step() -> Last {
+    let number = |value: f64| Tensor::from(value);
+    let (loss, norm) = (number(5.0), number(1.0));
+    Last::new(&loss, &loss, &norm, Some(&loss))
+}
+
 /// What a schedule may give at the beginning of a run of this plan, which asks these policies.
-pub(super) fn numbers(plan: &Plan, policies: &[Policy]) -> Offer {
+pub(super) fn numbers(plan: &Plan, policies: &[Policy]) -> Schedulable {
     let rate = plan.rate(NOW.steps_per_epoch);
     let rate = rate.expect("a plan's schedule of the learning rate was looked up");
-    hyperparameters::offer(plan, Hyperparameters::of(plan, &rate, NOW), policies.iter())
+    hyperparameters::schedulable(plan, Hyperparameters::of(plan, &rate, NOW), policies.iter())
 }
 
 /// What a schedule may give in some run: every name, with the numbers of the configuration and the scripts that hold unless
 /// others are named.
-pub fn any_numbers() -> &'static Offer {
-    static OFFER: OnceLock<Offer> = OnceLock::new();
-    OFFER.get_or_init(make_any_numbers)
+pub fn any_numbers() -> &'static Schedulable {
+    static ANY: OnceLock<Schedulable> = OnceLock::new();
+    ANY.get_or_init(make_any_numbers)
 }
 
-fn make_any_numbers() -> Offer {
+fn make_any_numbers() -> Schedulable {
     const FINE: &str = "the defaults are whole";
     let (config, folder) = (Config::default(), None);
     let plan = Plan::new(Loaded { config, folder }).expect(FINE);
-    let scripts = Slot::INTER.map(|slot| {
-        let script = plan.slot(slot).script.display().to_string();
-        let source = Source::read(slot, &Origin::Shipped(script)).expect(FINE);
-        let script = Script::build(slot, source, &Params::new(), Unknown::Refused);
-        Policy::from(script.expect(FINE))
-    });
-    let mut offer = numbers(&plan, &scripts);
+    let scripts: Vec<_> = Slot::of_branch()
+        .map(|slot| {
+            let script = plan.slot(slot).script.display().to_string();
+            let source = Source::read(slot, &Origin::Shipped(script)).expect(FINE);
+            let script = Script::build(slot, source, &Params::new(), Unknown::Refused);
+            Policy::from(script.expect(FINE))
+        })
+        .collect();
+    let mut schedulable = numbers(&plan, &scripts);
     for name in schedule::NAMES {
-        offer.put_unless_there(name.key, Number::Real(0.0));
+        schedulable.put_unless_there(name.key, Number::Real(0.0));
     }
-    offer.take_unseen();
-    offer
-}
-
-fn bank(rows: i64) -> Bank {
-    const CLUSTERS: i64 = 8;
-    seed_torch(0, Purpose::Rehearsal, 0, 0);
-    let float = (Dtype::Float, Device::Cpu);
-    let centroids = Tensor::randn([CLUSTERS, DIM], float);
-    let labels = Tensor::arange(rows, (Dtype::Int64, Device::Cpu)).remainder(CLUSTERS);
-    let features = centroids.index_select(0, &labels) + 0.5 * Tensor::randn([rows, DIM], float);
-    let mut bank = Bank::new(rows, DIM, CLUSTERS, 1.0, Device::Cpu);
-    bank.fill(&features, &labels, &centroids)
-        .expect("the synthetic rows have the shapes that the bank was made for");
-    bank
+    schedulable.take_unseen();
+    schedulable
 }

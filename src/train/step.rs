@@ -5,13 +5,14 @@ use tch::Tensor;
 use crate::ground::Now;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
+use crate::slots::Relation;
 use crate::slots::Slot;
 use crate::slots::labels;
 use crate::slots::sampler::Pairs;
 use crate::slots::schedule::Last;
 use crate::train::frozen::Frozen;
 use crate::train::hyperparameters::Hyperparameters;
-use crate::train::inter::{self, Batch, Decision, Relation};
+use crate::train::inter::{self, Batch, Decision};
 use crate::train::shadow::Scene;
 use crate::train::trainer::Trainer;
 

@@ -14,7 +14,7 @@ use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::Policy;
 use crate::slots::labels;
-use crate::slots::schedule::{self, Last, Offer};
+use crate::slots::schedule::{self, Last, Schedulable};
 use crate::slots::{Fault, Slot};
 use crate::swap::{Gate, Rehearsal};
 
@@ -22,6 +22,7 @@ use crate::judge::{Jury, embed_all};
 use crate::train::begin::{build, init};
 use crate::train::frozen::Frozen;
 use crate::train::inter::{apply, ask};
+
 use crate::train::shadow::Shadows;
 
 /// A run between two steps.
@@ -257,13 +258,13 @@ impl Trainer {
             return act(&mut self.gate, &mut |_, _| Ok(()));
         }
         let now = self.now();
-        let offer = match self.gate.seated(Slot::Schedule) {
-            true => self.offer(now),
-            false => Offer::new(),
+        let schedulable = match self.gate.seated(Slot::Schedule) {
+            true => self.schedulable(now),
+            false => Schedulable::new(),
         };
         let numbers = schedule::Context {
             lr: self.plan.config.optim.lr,
-            offer: &offer,
+            schedulable: &schedulable,
             last: &self.last,
             rows: self.train.images().len() as i64,
             now,

@@ -10,6 +10,7 @@ use sandbox::policy::script::{Origin, Script, Source};
 use sandbox::slots::Slot;
 use sandbox::swap::Gate;
 use sandbox::train::inter::{self, Batch};
+
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 

@@ -7,7 +7,8 @@ use sandbox::ground::Now;
 use sandbox::ground::seed::{Purpose, stream};
 use sandbox::policy::script::Script;
 use sandbox::slots::Slot;
-use sandbox::slots::boundary::{self, MISSING, Outcome};
+use sandbox::slots::boundary::{self, Outcome};
+use sandbox::slots::sampler::MISSING;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 

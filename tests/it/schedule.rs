@@ -5,8 +5,9 @@ use std::fs;
 
 use sandbox::ground::Now;
 use sandbox::optim::{LearningRate, Schedule};
+use sandbox::slots::Number;
 use sandbox::slots::Slot;
-use sandbox::slots::schedule::{self, Context, Last, NAMES, Number, Offer};
+use sandbox::slots::schedule::{self, Context, Last, NAMES, Schedulable};
 use serde_json::{Value, json};
 
 use crate::golden;
@@ -420,9 +421,9 @@ fn numbers(
 ) -> Vec<f64> {
     let _turn = crate::turn();
     let mut script = golden::script(Slot::Schedule, &format!("schedules/{name}.rhai"), params);
-    let mut offer = Offer::new();
+    let mut schedulable = Schedulable::new();
     for name in NAMES {
-        offer.put(name.key, Number::Real(0.25));
+        schedulable.put(name.key, Number::Real(0.25));
     }
     let all = (0..steps).map(|step| {
         let now = Now {
@@ -436,7 +437,7 @@ fn numbers(
         let last = Last::default();
         let ctx = Context {
             lr: 0.06,
-            offer: &offer,
+            schedulable: &schedulable,
             last: &last,
             rows: 100,
             now,

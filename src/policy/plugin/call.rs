@@ -13,9 +13,10 @@ use sandbox_plugin_abi::{
 use tch::{Device, Kind as Dtype, Tensor};
 
 use super::lend::{self, Lent};
-use super::question::{Answers, Question};
+use super::request::{Read, Request};
 use super::stream;
 use crate::ground::clock::Stopwatch;
+use crate::slots::{Answers, first_line};
 
 /// Random numbers that may be asked for at once.
 const MOST_NUMBERS: u64 = 1 << 28;
@@ -26,7 +27,7 @@ const MOST_TEXT: u64 = 1 << 14;
 
 /// A call while it lasts. Views stay where they are until it is over.
 pub(super) struct Call<'a> {
-    question: &'a Question<'a>,
+    request: &'a Request,
     /// Where the plugin's tensors live.
     device: Device,
     inputs: RefCell<BTreeMap<String, Lent>>,
@@ -43,9 +44,9 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(question: &'a Question<'a>, device: Device) -> Self {
+    pub(super) fn new(request: &'a Request, device: Device) -> Self {
         Self {
-            question,
+            request,
             device,
             inputs: RefCell::default(),
             answers: RefCell::default(),
@@ -63,7 +64,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// A text when the device is none of the contract.
     pub(super) fn host(&self) -> Result<SbxHost, String> {
-        let now = self.question.now;
+        let now = self.request.now;
         Ok(SbxHost {
             struct_size: size_of::<SbxHost>() as u64,
             context: (&raw const *self).cast_mut().cast::<c_void>(),
@@ -73,10 +74,10 @@ impl<'a> Call<'a> {
                 steps: now.steps,
                 steps_per_epoch: now.steps_per_epoch,
             },
-            rows: self.question.rows,
+            rows: self.request.rows,
             device: lend::device(self.device)?,
             stream: stream::current(self.device),
-            seed: self.question.seed,
+            seed: self.request.seed,
             input: Some(input),
             number: Some(number),
             output: Some(output),
@@ -89,7 +90,7 @@ impl<'a> Call<'a> {
 
     /// The function that is called.
     pub(super) fn function(&self) -> &'static str {
-        self.question.function
+        self.request.function
     }
 
     /// Milliseconds of the host's work, and calls of its functions.
@@ -113,26 +114,28 @@ impl<'a> Call<'a> {
     /// # Errors
     /// A text that names a required answer that was not given.
     pub(super) fn into_answers(self) -> Result<Answers, String> {
-        let given = self.answers.into_inner().into_iter();
-        let given: Answers = given
-            .map(|(name, lent)| (name, lent.tensor().to_device(self.question.device)))
-            .collect();
-        let mut answers = self.question.answers.iter();
-        match answers.find(|answer| answer.required && !given.contains_key(answer.name)) {
-            Some(missing) => Err(format!("it has not answered '{}'", missing.name)),
-            None => Ok(given),
+        let given = self.answers.into_inner();
+        let mut declared = self.request.answers();
+        let missing = declared.find(|of| of.required && !given.contains_key(of.name));
+        if let Some(missing) = missing {
+            return Err(format!("it has not answered '{}'", missing.name));
         }
+        let mut answers = Answers::default();
+        for (name, lent) in given {
+            answers.put(name, lent.tensor().to_device(self.request.device));
+        }
+        Ok(answers)
     }
 
     fn input(&self, name: &str) -> Result<*const DLTensor, String> {
         if let Some(lent) = self.inputs.borrow().get(name) {
             return Ok(lent.view().as_ptr());
         }
-        let Some(tensor) = self.question.input(name) else {
+        let Some(Read::Tensor(tensor)) = self.request.read(name) else {
             return Err(format!(
                 "there is no input '{name}': '{}' may read {}",
-                self.question.function,
-                self.question.names()
+                self.request.function,
+                self.request.names()
             ));
         };
         let tensor = tensor.detach().to_device(self.device);
@@ -143,31 +146,23 @@ impl<'a> Call<'a> {
     }
 
     fn output(&self, name: &str, shape: &[i64]) -> Result<*mut DLTensor, String> {
-        let answers = &self.question.answers;
-        let Some(answer) = answers.iter().find(|answer| answer.name == name) else {
-            let known: Vec<_> = answers.iter().map(|answer| answer.name).collect();
+        let mut answers = self.request.answers();
+        let Some(answer) = answers.find(|answer| answer.name == name) else {
+            let known: Vec<_> = self.request.answers().map(|answer| answer.name).collect();
             return Err(format!(
                 "'{}' takes no answer '{name}', only {}",
-                self.question.function,
+                self.request.function,
                 match known.is_empty() {
                     true => "none".to_owned(),
                     false => known.join(", "),
                 }
             ));
         };
-        if let Some(refusal) = answer.refuses(shape) {
-            return Err(refusal);
-        }
-        let mut tensor = Tensor::f_empty(shape, (answer.kind, self.device)).map_err(|error| {
-            error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        })?;
+        let kind = self.request.takes(answer, shape)?;
+        let mut tensor =
+            Tensor::f_empty(shape, (kind, self.device)).map_err(|error| first_line(&error))?;
         // What is not written is told from what is.
-        let _ = match answer.kind {
+        let _ = match kind {
             Dtype::Int64 => tensor.fill_(-1),
             _ => tensor.fill_(f64::NAN),
         };
@@ -237,12 +232,13 @@ extern "C" fn input(host: *const SbxHost, of: *const c_char) -> *const DLTensor 
 extern "C" fn number(host: *const SbxHost, of: *const c_char) -> f64 {
     serve(host, f64::NAN, |call| {
         let of = name(of)?;
-        call.question.known_number(&of).ok_or_else(|| {
-            format!(
+        match call.request.read(&of) {
+            Some(Read::Number(number)) => Ok(number),
+            _ => Err(format!(
                 "there is no number '{of}': it may read {}",
-                call.question.names()
-            )
-        })
+                call.request.names()
+            )),
+        }
     })
 }
 

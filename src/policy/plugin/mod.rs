@@ -10,7 +10,7 @@ mod elf;
 mod lend;
 mod library;
 mod probe;
-mod question;
+mod request;
 mod state;
 mod stream;
 mod table;
@@ -18,34 +18,23 @@ mod values;
 
 use std::ffi::c_void;
 use std::path::Path;
+use std::rc::Rc;
 
 use sandbox_plugin_abi::{SBX_ERROR, SBX_OK, SBX_PANIC, SbxAsk, SbxHost};
 use tch::Device;
 
-use crate::ground::Now;
 use crate::ground::clock::Stopwatch;
-use crate::ground::seed::Purpose;
 use crate::policy::asked::Asker;
 use crate::policy::{Cost, Params, Unknown, params};
-use crate::slots::{Budget, Fault, Kind, Slot};
+use crate::slots::{Answers, Fault, Kind, Question, Respondent, Slot};
 
 use call::Call;
+use request::Request;
 use table::{Devices, Table};
 use values::Values;
 
 pub use library::{Library, Staging};
 pub use probe::{Description, Prober, Report};
-pub use question::{Answers, Question, Size};
-
-/// The moment in which a plugin is made and its state is moved: it is not asked about a step.
-const NEVER: Now = Now {
-    step: 0,
-    epoch: 0,
-    steps: 0,
-    steps_per_epoch: 0,
-    seed: 0,
-    part: 0,
-};
 
 /// An instance of a loaded plugin. It stays on the thread that made it.
 pub struct Plugin {
@@ -118,38 +107,16 @@ impl Plugin {
         Ok(twin)
     }
 
-    /// Asks a question; what it answers has the shape and the type that the question wants.
-    ///
-    /// # Errors
-    /// A [`Fault`] of kind call, panic, output or budget.
-    pub fn ask(&mut self, question: &Question<'_>, budget: Budget) -> Result<Answers, Fault> {
-        let ask = match question.function {
-            "start" => self.table.raw.start,
-            "decide" => self.table.raw.decide,
-            "after_step" => self.table.raw.after_step,
-            "after_epoch" => self.table.raw.after_epoch,
-            other => unreachable!("no slot asks '{other}'"),
-        };
-        let Some(ask) = ask else {
-            return Ok(Answers::new());
-        };
-        let call = Call::new(question, self.device(question.device));
-        let instance = self.instance;
-        // SAFETY: `instance` is of this plugin's `create`, `host` lives until the return, and this is the training thread.
-        let ms = self.enter(&call, |host| unsafe { ask(instance, host) })?;
-        let answers = call.into_answers();
-        let answers = answers.map_err(|message| self.output_fault(question.function, message))?;
-        budget
-            .check(question.function, ms)
-            .map_err(|message| self.fault(Kind::Budget, question.function, &[message]))?;
-        Ok(answers)
+    /// The table's function of that name, if it has one.
+    fn asked(&self, function: &str) -> SbxAsk {
+        self.table.function(function)
     }
 
     fn create(&mut self) -> Result<*mut c_void, Fault> {
         let values = Values::new(&self.params)
             .map_err(|message| self.fault(Kind::Contract, "create", &[message]))?;
-        let question = Question::new("create", Purpose::Rehearsal, 0, Device::Cpu, NEVER);
-        let call = Call::new(&question, Device::Cpu);
+        let request = Request::of_life("create");
+        let call = Call::new(&request, Device::Cpu);
         let create = self
             .table
             .raw
@@ -242,15 +209,9 @@ impl Plugin {
         }
     }
 
-    /// Whether it has a function that it need not have.
+    /// Whether it has a function.
     pub fn has(&self, function: &str) -> bool {
-        let of = |ask: SbxAsk| ask.is_some();
-        match function {
-            "start" => of(self.table.raw.start),
-            "after_step" => of(self.table.raw.after_step),
-            "after_epoch" => of(self.table.raw.after_epoch),
-            _ => false,
-        }
+        self.asked(function).is_some()
     }
 
     /// The slot that it fills.
@@ -320,6 +281,30 @@ fn describe(table: &Table, params: &Params) -> Description {
         state_version: table.raw.state_version,
         params: params.clone(),
         docs: table.docs.clone(),
+    }
+}
+
+impl Respondent for Plugin {
+    fn answer(&mut self, question: &Rc<Question>) -> Result<Answers, Fault> {
+        let (function, budget) = (question.function.name, question.function.budget);
+        let Some(ask) = self.asked(function) else {
+            return Ok(Answers::default());
+        };
+        let request = Request::about(question);
+        let call = Call::new(&request, self.device(question.device));
+        let instance = self.instance;
+        // SAFETY: `instance` is of this plugin's `create`, `host` lives until the return, and this is the training thread.
+        let ms = self.enter(&call, |host| unsafe { ask(instance, host) })?;
+        let answers = call.into_answers();
+        let answers = answers.map_err(|message| self.output_fault(function, message))?;
+        budget
+            .check(function, ms)
+            .map_err(|message| self.fault(Kind::Budget, function, &[message]))?;
+        Ok(answers)
+    }
+
+    fn refuse(&self, function: &str, message: String) -> Fault {
+        self.output_fault(function, message)
     }
 }
 

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use sandbox_plugin_abi::{SBX_OK, SBX_UNSUPPORTED};
 use tch::Device;
 
+use super::Plugin;
 use super::call::Call;
-use super::question::Question;
-use super::{NEVER, Plugin};
-use crate::ground::seed::Purpose;
+use super::request::Request;
 use crate::policy::{Handover, PluginState, Saved};
 use crate::slots::{Fault, Kind};
 use crate::storage::tensors;
@@ -59,8 +58,8 @@ impl Plugin {
         else {
             return Ok(None);
         };
-        let question = Question::new("save", Purpose::Rehearsal, 0, Device::Cpu, NEVER);
-        let call = Call::new(&question, Device::Cpu);
+        let request = Request::of_life("save");
+        let call = Call::new(&request, Device::Cpu);
         let instance = self.instance;
         // SAFETY: `instance` is of this plugin's `create`, `host` lives until the return, and this is the training thread.
         self.enter(&call, |host| unsafe { save(instance, host) })?;
@@ -83,8 +82,8 @@ impl Plugin {
                 "plugin '{name}' does not know version {version} of a state: it begins anew"
             ),
         };
-        let question = Question::new("restore", Purpose::Rehearsal, 0, Device::Cpu, NEVER);
-        let call = Call::new(&question, Device::Cpu);
+        let request = Request::of_life("restore");
+        let call = Call::new(&request, Device::Cpu);
         let (instance, mut answer) = (self.instance, SBX_OK);
         self.enter(&call, |host| {
             // SAFETY: as for `save`; the bytes live until the return.

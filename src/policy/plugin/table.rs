@@ -7,13 +7,12 @@ use std::path::Path;
 use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW, Symbol};
 use sandbox_plugin_abi::{
     LAYOUT, SBX_ABI_MAJOR, SBX_ABI_MINOR, SBX_BOOL, SBX_DEVICES_ANY, SBX_DEVICES_CPU, SBX_ENTRY,
-    SBX_FLOAT, SBX_INT, SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS, SBX_SLOT_SAMPLER, SBX_TEXT, SbxEntry,
-    SbxPlugin, SbxValue,
+    SBX_FLOAT, SBX_INT, SBX_TEXT, SbxAsk, SbxEntry, SbxPlugin, SbxValue,
 };
 use serde_json::Value;
 
 use crate::policy::Params;
-use crate::slots::Slot;
+use crate::slots::{Need, Slot};
 
 /// Where a plugin's tensors must live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,16 +110,7 @@ fn check(table: *const SbxPlugin) -> Result<Table, String> {
 }
 
 fn read(raw: SbxPlugin) -> Result<Table, String> {
-    let slot = match raw.slot {
-        SBX_SLOT_LABELS => Slot::Labels,
-        SBX_SLOT_SAMPLER => Slot::Sampler,
-        SBX_SLOT_BOUNDARY => Slot::Boundary,
-        other => {
-            return Err(format!(
-                "its slot is {other}: expected 1 (labels), 2 (sampler) or 3 (boundary)"
-            ));
-        }
-    };
+    let slot = slot(raw.slot)?;
     let devices = match raw.devices {
         SBX_DEVICES_CPU => Devices::Cpu,
         SBX_DEVICES_ANY => Devices::Any,
@@ -130,13 +120,15 @@ fn read(raw: SbxPlugin) -> Result<Table, String> {
             ));
         }
     };
-    let has = [
+    let mut has = vec![
         ("create", raw.create.is_some(), true),
         ("destroy", raw.destroy.is_some(), true),
-        ("decide", raw.decide.is_some(), true),
-        ("start", raw.start.is_some(), slot == Slot::Labels),
         ("save", raw.save.is_some(), raw.state_version > 0),
     ];
+    has.extend(slot.contract().functions.iter().map(|function| {
+        let there = asked(&raw, function.name).is_some();
+        (function.name, there, function.need != Need::Never)
+    }));
     if let Some((name, ..)) = has.iter().find(|(_, has, wanted)| *wanted && !has) {
         return Err(format!(
             "its table has no '{name}': a {slot} plugin{} needs it",
@@ -157,6 +149,44 @@ fn read(raw: SbxPlugin) -> Result<Table, String> {
         docs,
         raw,
     })
+}
+
+impl Table {
+    /// The function of that name that answers a question of the slot, if there is one.
+    pub(super) fn function(&self, name: &str) -> SbxAsk {
+        asked(&self.raw, name)
+    }
+}
+
+fn asked(raw: &SbxPlugin, name: &str) -> SbxAsk {
+    match name {
+        "start" => raw.start,
+        "decide" => raw.decide,
+        "after_step" => raw.after_step,
+        "after_epoch" => raw.after_epoch,
+        _ => None,
+    }
+}
+
+/// The slot of that number.
+fn slot(number: u32) -> Result<Slot, String> {
+    let numbered = |slot: &Slot| slot.contract().plugin;
+    let found = Slot::all().find(|slot| numbered(slot) == Some(number));
+    found.ok_or_else(|| {
+        let known =
+            Slot::of_plugins().filter_map(|slot| Some(format!("{} ({slot})", numbered(&slot)?)));
+        let known: Vec<_> = known.collect();
+        format!("its slot is {number}: expected {}", or(&known))
+    })
+}
+
+/// Alternatives in words: `a, b or c`.
+fn or(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 /// Defaults and docs by name.

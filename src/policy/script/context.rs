@@ -1,152 +1,78 @@
-//! What a script gets as `ctx`: named fields, some of them computed at the first use.
+//! What a script gets as `ctx`: a question of its slot, as the contract declares it.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
 
-use tch::{Device, Tensor};
-
+use super::record::Record;
 use super::vocabulary::{self, Handle, Rng};
-use crate::ground::Now;
+use crate::ground::suggest;
 use crate::policy::Params;
-use crate::slots::Slot;
-
-/// A field of a context.
-enum Field {
-    Value(Dynamic),
-    Lazy(Rc<dyn Fn() -> Result<Dynamic, String>>),
-}
-
-/// The fields that a slot gives its scripts.
-pub struct Fields {
-    slot: Slot,
-    rows: i64,
-    device: Device,
-    now: Now,
-    function: &'static str,
-    fields: BTreeMap<&'static str, Field>,
-}
-
-impl Fields {
-    /// The fields that each slot has: `rng`, and those that say when: `step` and `epoch` done before this one, `steps` of
-    /// the whole run, `steps_per_epoch`. `rows` is the size of the bank, of which `ctx.count` takes fractions; on `device`
-    /// lies what the script creates.
-    pub fn new(slot: Slot, rows: i64, device: Device, now: Now) -> Self {
-        let when = [
-            ("step", now.step),
-            ("epoch", now.epoch),
-            ("steps", now.steps),
-            ("steps_per_epoch", now.steps_per_epoch),
-        ];
-        let fields = Self {
-            slot,
-            rows,
-            device,
-            now,
-            function: "decide",
-            fields: BTreeMap::new(),
-        };
-        let fields = fields.with("rng", Dynamic::from(Rng::new(device)));
-        when.into_iter()
-            .fold(fields, |all, (name, value)| all.with(name, value as INT))
-    }
-
-    /// Adds a tensor.
-    pub fn tensor(self, name: &'static str, tensor: &Tensor) -> Self {
-        self.with(name, Handle::new(tensor.shallow_clone()))
-    }
-
-    /// Adds a field.
-    pub fn with(mut self, name: &'static str, value: impl Into<Dynamic>) -> Self {
-        self.fields.insert(name, Field::Value(value.into()));
-        self
-    }
-
-    /// Adds a field that is computed when a script first reads it.
-    pub fn with_lazy(
-        mut self,
-        name: &'static str,
-        value: impl Fn() -> Result<Dynamic, String> + 'static,
-    ) -> Self {
-        self.fields.insert(name, Field::Lazy(Rc::new(value)));
-        self
-    }
-
-    /// The same for another function of the slot than `decide`.
-    pub fn of(self, function: &'static str) -> Self {
-        Self { function, ..self }
-    }
-
-    /// The slot that they are of.
-    pub(super) fn slot(&self) -> Slot {
-        self.slot
-    }
-
-    /// The function of the slot that they are of.
-    pub(super) fn function(&self) -> &'static str {
-        self.function
-    }
-
-    /// When it is asked.
-    pub(super) fn now(&self) -> Now {
-        self.now
-    }
-
-    /// Where a script's new tensors lie.
-    pub(super) fn device(&self) -> Device {
-        self.device
-    }
-
-    /// The names of the fields.
-    pub fn names(&self) -> Vec<&'static str> {
-        self.fields.keys().copied().collect()
-    }
-}
+use crate::slots::contract::{COMMON, Input, Type};
+use crate::slots::{Given, Named, Number, Question};
 
 /// `ctx` of a script.
 #[derive(Clone)]
 pub struct Context(Rc<Inner>);
 
 struct Inner {
-    fields: Fields,
-    params: Map,
+    question: Rc<Question>,
+    params: Record,
+    /// What has been read of the question, in the order of the declaration.
+    read: Vec<OnceCell<Dynamic>>,
 }
 
 impl Context {
-    pub(super) fn new(fields: Fields, params: &Params) -> Self {
+    pub(super) fn new(question: &Rc<Question>, params: &Params) -> Self {
         let params = params
             .iter()
             .map(|(name, value)| (name.as_str().into(), dynamic(value)))
             .collect();
-        Self(Rc::new(Inner { fields, params }))
+        let inputs = question.function.gets.len();
+        Self(Rc::new(Inner {
+            question: Rc::clone(question),
+            params: Record::new("params", params),
+            read: std::iter::repeat_with(OnceCell::new).take(inputs).collect(),
+        }))
     }
 
-    pub(super) fn fields(&self) -> &Fields {
-        &self.0.fields
+    /// The question that it is.
+    pub(super) fn question(&self) -> &Rc<Question> {
+        &self.0.question
     }
 
     fn get(&mut self, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
-        if name == "params" {
-            return Ok(Dynamic::from_map(self.0.params.clone()));
-        }
-        match self.0.fields.fields.get(name) {
-            Some(Field::Value(value)) => Ok(value.clone()),
-            Some(Field::Lazy(compute)) => vocabulary::working(|| compute()).map_err(Into::into),
-            None => {
-                let mut names = self.0.fields.names();
-                names.push("params");
-                let meant = crate::ground::suggest::nearest(name, names.iter().copied());
-                let meant =
-                    meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-                Err(format!(
-                    "ctx of slot '{}' has no field '{name}', it has {}{meant}",
-                    self.0.fields.slot,
-                    names.join(", ")
-                )
-                .into())
+        let question = &self.0.question;
+        let declared = question.given().zip(&self.0.read);
+        let mut declared = declared.filter(|((input, _), _)| input.name == name);
+        if let Some(((input, given), read)) = declared.next() {
+            if let Some(value) = read.get() {
+                return Ok(value.clone());
             }
+            let value = value(input, given)?;
+            return Ok(read.get_or_init(|| value).clone());
         }
+        let now = question.now;
+        Ok(match name {
+            "params" => Dynamic::from(self.0.params.clone()),
+            "rng" => Dynamic::from(Rng::new(question.device)),
+            "step" => (now.step as INT).into(),
+            "epoch" => (now.epoch as INT).into(),
+            "steps" => (now.steps as INT).into(),
+            "steps_per_epoch" => (now.steps_per_epoch as INT).into(),
+            _ => return Err(self.no_such(name).into()),
+        })
+    }
+
+    fn no_such(&self, name: &str) -> String {
+        let question = &self.0.question;
+        let all = question.function.gets.iter().chain(COMMON);
+        let slot = question.contract.name;
+        format!(
+            "ctx of slot '{slot}' has no field '{name}', it has {}",
+            suggest::among(name, all.map(|input| input.name))
+        )
     }
 
     /// A fraction of the bank (a float in 0..=1) or an absolute count (an integer), as a count in 1..=N.
@@ -157,14 +83,58 @@ impl Context {
             )
             .into());
         }
-        Ok(((fraction * self.0.fields.rows as f64).round() as i64).clamp(1, self.0.fields.rows))
+        let rows = self.0.question.rows;
+        Ok(((fraction * rows as f64).round() as i64).clamp(1, rows))
     }
 
     fn count_absolute(&mut self, count: INT) -> Result<INT, Box<EvalAltResult>> {
         if count < 1 {
             return Err(format!("ctx.count({count}): a count is at least 1").into());
         }
-        Ok(count.min(self.0.fields.rows))
+        Ok(count.min(self.0.question.rows))
+    }
+}
+
+/// Something that is given, as a script's value.
+fn value(input: &Input, given: &Given) -> Result<Dynamic, Box<EvalAltResult>> {
+    Ok(match given {
+        Given::Tensor(tensor) => Handle::new(tensor.shallow_clone()).into(),
+        Given::Lazy(compute) => Handle::new(vocabulary::working(|| compute())).into(),
+        Given::Number(number) => (*number).into(),
+        Given::Numbers(numbers) => numbers_of(input, &**numbers)?,
+        Given::Map(fields) => {
+            let Type::Map(declared) = input.kind else {
+                unreachable!("a map is declared as one")
+            };
+            let fields = declared.iter().zip(fields);
+            let fields = fields.map(|(input, given)| Ok((input.name.into(), value(input, given)?)));
+            let fields = fields.collect::<Result<Map, Box<EvalAltResult>>>()?;
+            Record::new(input.name, fields).into()
+        }
+    })
+}
+
+fn numbers_of(input: &Input, numbers: &dyn Named) -> Result<Dynamic, Box<EvalAltResult>> {
+    let read = vocabulary::working(|| numbers.read())?;
+    let fields = read
+        .iter()
+        .map(|(name, number)| (name.as_str().into(), Dynamic::from(*number)));
+    let record = Record::with_absent(input.name, fields.collect(), numbers.names());
+    Ok(record.into())
+}
+
+impl From<Number> for Dynamic {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Count(count) => Dynamic::from_int(count),
+            Number::Real(real) => Dynamic::from_float(real),
+        }
+    }
+}
+
+impl From<Record> for Dynamic {
+    fn from(record: Record) -> Self {
+        Dynamic::from(record)
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rhai::debugger::DebuggerCommand;
 use rhai::{AST, Dynamic, Position};
 
-use super::{Source, context, diagnostic, modules, vocabulary};
+use super::{Source, context, diagnostic, modules, record, vocabulary};
 use crate::ground::clock::Stopwatch;
 use crate::slots::{Budget, Fault, Slot};
 
@@ -47,6 +47,7 @@ impl Engine {
         let mut rhai = rhai::Engine::new();
         vocabulary::register(&mut rhai);
         context::register(&mut rhai);
+        record::register(&mut rhai);
         more(&mut rhai);
         limit(&mut rhai);
         let meter: Rc<Meter> = Rc::default();

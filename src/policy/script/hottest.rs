@@ -165,11 +165,8 @@ impl Script {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-
-    use super::super::{Fields, Origin, Source};
+    use super::super::{Origin, Source};
     use super::*;
-    use crate::ground::Now;
     use crate::policy::{Params, Unknown};
     use crate::slots::Slot;
 
@@ -184,16 +181,9 @@ mod tests {
     }
 
     fn decide(script: &mut Script) -> i64 {
-        let now = Now {
-            step: 0,
-            epoch: 0,
-            steps: 1,
-            steps_per_epoch: 1,
-            seed: 0,
-            part: 0,
-        };
-        let fields = Fields::new(Slot::Sampler, 100, Device::Cpu, now);
-        let answer = script.call("decide", fields, Budget::DECIDE).unwrap();
+        let answer = script
+            .call(&crate::policy::script::tests::question())
+            .unwrap();
         answer.as_int().unwrap()
     }
 

@@ -1,12 +1,13 @@
 //! The script carrier: a policy written in Rhai.
 
-pub mod answer;
+mod answer;
 mod check;
 mod context;
 mod diagnostic;
 mod engine;
 mod hottest;
 mod modules;
+mod record;
 mod shipped;
 mod source;
 mod state;
@@ -15,15 +16,17 @@ pub mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::rc::Rc;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
 
 use crate::ground::clock::Stopwatch;
 use crate::policy::asked::Asker;
 use crate::policy::{Cost, Params, Unknown, params};
-use crate::slots::{Budget, Fault, Kind, Slot};
+use crate::slots::{Answers, Budget, Fault, Kind, Need, Question, Respondent, Slot};
 
-pub use context::{Context, Fields};
+pub use answer::numbers;
+pub use context::Context;
 pub use hottest::Hottest;
 pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
@@ -145,29 +148,18 @@ impl Script {
             .any(|f| f.name == function && f.params.len() == 1)
     }
 
-    /// Calls a function of the script with `this` bound to its state.
-    ///
-    /// # Errors
-    /// A [`Fault`] of kind call, budget or panic. The state is then what it was before the call.
-    pub fn call(
-        &mut self,
-        function: &str,
-        fields: Fields,
-        budget: Budget,
-    ) -> Result<Dynamic, Fault> {
-        let ctx = Context::new(fields, self.given.as_ref().unwrap_or(&self.params));
-        self.call_with(function, ctx, budget)
+    /// Asks a question, with `this` bound to the script's state. Where it fails the state is what it was before.
+    fn call(&mut self, question: &Rc<Question>) -> Result<Dynamic, Fault> {
+        let ctx = Context::new(question, self.given.as_ref().unwrap_or(&self.params));
+        self.call_with(ctx)
     }
 
     /// The same with a context that there is already.
-    fn call_with(
-        &mut self,
-        function: &str,
-        ctx: Context,
-        budget: Budget,
-    ) -> Result<Dynamic, Fault> {
+    fn call_with(&mut self, ctx: Context) -> Result<Dynamic, Fault> {
         let before = self.state.clone();
-        vocabulary::set_device(ctx.fields().device());
+        let question = Rc::clone(ctx.question());
+        let (function, budget) = (question.function.name, question.function.budget);
+        vocabulary::set_device(question.device);
         let args = vec![Dynamic::from(ctx)];
         let again = self.profile.is_some().then(|| args.clone());
         let answer = self.call_raw(function, args, budget);
@@ -280,6 +272,28 @@ impl Script {
     }
 }
 
+impl Respondent for Script {
+    fn answer(&mut self, question: &Rc<Question>) -> Result<Answers, Fault> {
+        let function = question.function;
+        if !self.has(function.name) {
+            let Need::First(when) = function.need else {
+                return Ok(Answers::default());
+            };
+            let message = format!(
+                "{when} with 'fn {}(ctx)', which this script does not have",
+                function.name
+            );
+            return Err(Fault::new(self.slot, Kind::Contract, message));
+        }
+        let value = self.call(question)?;
+        answer::read(function, &value).map_err(|message| self.output_fault(function.name, message))
+    }
+
+    fn refuse(&self, function: &str, message: String) -> Fault {
+        self.output_fault(function, message)
+    }
+}
+
 /// The first line of what a panic says.
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic
@@ -291,10 +305,10 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::policy::script) mod tests {
     use super::*;
     use crate::ground::Now;
-    use tch::Device;
+    use crate::slots::made_up::Scene;
 
     const NOW: Now = Now {
         step: 0,
@@ -316,8 +330,15 @@ mod tests {
     }
 
     fn decide(script: &mut Script) -> Result<Dynamic, Fault> {
-        let fields = Fields::new(Slot::Sampler, 100, Device::Cpu, NOW);
-        script.call("decide", fields, Budget::DECIDE)
+        script.call(&question())
+    }
+
+    /// What a sampler is asked about a bank of 100 rows.
+    pub(super) fn question() -> Rc<Question> {
+        let mut scene = Scene::new(NOW);
+        scene.sizes.set('N', 100);
+        let contract = Slot::Sampler.contract();
+        scene.question(contract, &contract.functions[0]).unwrap()
     }
 
     #[test]

@@ -1,24 +1,23 @@
 //! Slot `boundary`: how far positives must lie from negatives, as logits or as a loss.
 
-mod plugin;
-pub mod script;
+mod contract;
+
+use std::rc::Rc;
 
 use tch::{Kind as Dtype, Tensor};
 
+use super::answers::first_line;
+use super::sampler::MISSING;
+use super::{Answers, Fault, Question, Respondent, ask};
 use crate::ground::Now;
-use crate::ground::seed::{Purpose, seed_torch};
-use crate::policy::Policy;
-use crate::slots::Fault;
 
-/// The cosine that stands in the place of a negative that a sampler did not find: its logit vanishes in every softmax,
-/// and unlike minus infinity it has a gradient of zero also where a row has no negative at all.
-pub const MISSING: f64 = -1e4;
+pub use contract::CONTRACT;
 
 /// What a boundary is asked about.
 pub struct Context<'a> {
-    /// Cosine of each query with its positives, `[B, P]` f32, tracked.
+    /// Cosine of each query with its positives, `[B, P]` f32.
     pub positives: &'a Tensor,
-    /// Cosine of each query with its negatives, `[B, K]` f32, tracked; [`MISSING`] where there is none.
+    /// Cosine of each query with its negatives, `[B, K]` f32; [`MISSING`] where there is none.
     pub negatives: &'a Tensor,
     /// Which positives exist, `[B, P]` bool.
     pub valid: &'a Tensor,
@@ -26,18 +25,6 @@ pub struct Context<'a> {
     pub temperature: f64,
     /// When.
     pub now: Now,
-}
-
-/// What a boundary answers.
-#[derive(Debug)]
-pub enum Decision {
-    /// `[B, P + K]` f32, positives first, temperature applied: the host takes InfoNCE of each positive against all
-    /// negatives of its row, the mean over the positives of the queries that have a negative.
-    Logits(Tensor),
-    /// The loss itself, `[]` f32.
-    Loss(Tensor),
-    /// The loss with its gradient on the cosines, from a policy outside of libtorch's graph.
-    Gradient(Outcome),
 }
 
 /// The loss of a boundary and its gradient on the cosines.
@@ -51,112 +38,67 @@ pub struct Outcome {
     pub negatives: Tensor,
 }
 
-/// A policy for slot `boundary`.
-pub trait Boundary {
-    /// Draws the boundary.
-    ///
-    /// - Called once a step, on the training thread, with gradient, after libtorch's generator was seeded.
-    /// - Borrowed: everything in `ctx`, until the return.
-    /// - Must hold: logits `[B, P + K]` or a loss `[]`, f32, finite, depending on the cosines by tracked operations.
-    /// - May fail: the fault goes to the gate, which asks the last good generation about the same step.
-    ///
-    /// # Errors
-    /// A [`Fault`].
-    fn decide(&mut self, ctx: &Context<'_>) -> Result<Decision, Fault>;
-
-    /// A fault of what this policy answered.
-    fn refuse(&self, message: String) -> Fault;
-}
-
-impl Boundary for Policy {
-    fn decide(&mut self, ctx: &Context<'_>) -> Result<Decision, Fault> {
-        match self {
-            Policy::Script(script) => script.decide(ctx),
-            Policy::Plugin(plugin) => plugin.decide(ctx),
-        }
-    }
-
-    fn refuse(&self, message: String) -> Fault {
-        self.output_fault("decide", message)
+impl Context<'_> {
+    /// The question that they are. Its graph begins at the cosines: what lies before them is one product (Similarity::backward).
+    pub fn question(&self) -> Rc<Question> {
+        Question::begin(&CONTRACT, "decide", (1, self.positives.device()), self.now)
+            .tensor("positives", self.positives)
+            .tensor("negatives", self.negatives)
+            .tensor("valid", self.valid)
+            .number("missing", MISSING)
+            .number("temperature", self.temperature)
+            .end()
     }
 }
 
-/// Asks a boundary about detached cosines, checks what it answers and takes the gradient.
+/// Asks a boundary about cosines, once a step, and takes the gradient.
 ///
 /// # Errors
 /// The policy's fault, or one that says what was wrong with its answer.
-pub fn run(policy: &mut dyn Boundary, ctx: &Context<'_>) -> Result<Outcome, Fault> {
-    seed_torch(ctx.now.seed, Purpose::Boundary, ctx.now.step, ctx.now.part);
-    // The graph begins at the cosines: what lies before them is one product (Similarity::backward).
-    let positives = ctx.positives.detach().set_requires_grad(true);
-    let negatives = ctx.negatives.detach().set_requires_grad(true);
-    let inner = Context {
-        positives: &positives,
-        negatives: &negatives,
-        ..*ctx
-    };
-    let decision = tch::with_grad(|| policy.decide(&inner))?;
-    tch::with_grad(|| outcome(decision, &inner)).map_err(|message| policy.refuse(message))
+pub fn run(policy: &mut dyn Respondent, ctx: &Context<'_>) -> Result<Outcome, Fault> {
+    let mut answers = ask(policy, &ctx.question())?;
+    Ok(Outcome {
+        loss: answers.required("loss"),
+        positives: answers.required("d_positives"),
+        negatives: answers.required("d_negatives"),
+    })
 }
 
-fn outcome(decision: Decision, ctx: &Context<'_>) -> Result<Outcome, String> {
-    let loss = match decision {
-        Decision::Gradient(outcome) => return given(outcome, ctx),
-        Decision::Loss(loss) => {
-            expect(&loss, &[], "the loss")?;
-            loss
-        }
-        Decision::Logits(logits) => {
-            let (b, p) = ctx.positives.size2().map_err(|error| error.to_string())?;
-            expect(
-                &logits,
-                &[b, p + ctx.negatives.size()[1]],
-                "the logits [B, P + K]",
-            )?;
-            // What has nothing to be told apart from says nothing, and does not make the others count for less.
-            let contrasted = ctx.negatives.gt(MISSING).any_dim(1, true);
-            info_nce(&logits, &ctx.valid.logical_and(&contrasted))
-        }
-    };
+/// The loss with its gradient on the cosines, of whatever was answered: a script's logits or loss depend on the cosines by libtorch's
+/// graph, a plugin has answered with the gradient.
+fn finish(question: &Question, mut answers: Answers) -> Result<Answers, String> {
+    if answers.get("d_positives").is_none() {
+        let inputs = [question.tensor("positives"), question.tensor("negatives")];
+        let loss = match answers.take("logits") {
+            Some(logits) => info_nce(&logits, &contrasted(&inputs[1], &question.tensor("valid"))),
+            None => answers.required("loss"),
+        };
+        let [positives, negatives] = gradients(&loss, &inputs)?;
+        answers.put("loss", loss.detach());
+        answers.put("d_positives", positives);
+        answers.put("d_negatives", negatives);
+    }
+    finite(&answers)?;
+    Ok(answers)
+}
+
+/// The positives `[B, P]` of queries that have a negative: what has nothing to be told apart from says nothing, and does not make the
+/// others count for less.
+fn contrasted(negatives: &Tensor, valid: &Tensor) -> Tensor {
+    valid.logical_and(&negatives.gt(MISSING).any_dim(1, true))
+}
+
+fn gradients(loss: &Tensor, inputs: &[Tensor; 2]) -> Result<[Tensor; 2], String> {
     if !loss.requires_grad() {
         return Err("the answer does not depend on the cosines by tracked operations: was something detached?".into());
     }
-    let inputs = [ctx.positives, ctx.negatives];
-    let gradients = Tensor::f_run_backward(&[&loss], &inputs, false, false)
+    let found = Tensor::f_run_backward(&[loss], &[&inputs[0], &inputs[1]], false, false)
         .map_err(|error| first_line(&error))?;
-    let gradient = |i: usize| {
-        if gradients[i].defined() {
-            gradients[i].shallow_clone()
-        } else {
-            inputs[i].zeros_like()
-        }
+    let gradient = |at: usize| match found[at].defined() {
+        true => found[at].shallow_clone(),
+        false => inputs[at].zeros_like(),
     };
-    let outcome = Outcome {
-        loss: loss.detach(),
-        positives: gradient(0),
-        negatives: gradient(1),
-    };
-    finite(&outcome)?;
-    Ok(outcome)
-}
-
-/// Checks a gradient that did not come of libtorch's graph.
-fn given(outcome: Outcome, ctx: &Context<'_>) -> Result<Outcome, String> {
-    expect(&outcome.loss, &[], "the loss")?;
-    let of_positives = &ctx.positives.size();
-    expect(
-        &outcome.positives,
-        of_positives,
-        "the gradient on the positives",
-    )?;
-    let of_negatives = &ctx.negatives.size();
-    expect(
-        &outcome.negatives,
-        of_negatives,
-        "the gradient on the negatives",
-    )?;
-    finite(&outcome)?;
-    Ok(outcome)
+    Ok([gradient(0), gradient(1)])
 }
 
 /// InfoNCE of each valid positive against the negatives of its row (van den Oord et al. 2018, eq. 4), the mean over the
@@ -172,37 +114,17 @@ pub fn info_nce(logits: &Tensor, valid: &Tensor) -> Tensor {
     each.where_self(valid, &each.zeros_like()).sum(Dtype::Float) / count
 }
 
-fn expect(tensor: &Tensor, shape: &[i64], what: &str) -> Result<(), String> {
-    if tensor.size() != shape {
-        return Err(format!(
-            "{what} must be {shape:?}, found {:?}",
-            tensor.size()
-        ));
-    }
-    if tensor.kind() != Dtype::Float {
-        return Err(format!("{what} must be Float, found {:?}", tensor.kind()));
-    }
-    Ok(())
-}
-
 /// One wait for the device for the loss and both gradients.
-fn finite(outcome: &Outcome) -> Result<(), String> {
-    let all = [&outcome.loss, &outcome.positives, &outcome.negatives].map(|t| t.isfinite().all());
+fn finite(answers: &Answers) -> Result<(), String> {
+    let all = ["loss", "d_positives", "d_negatives"].map(|name| answers.get(name));
+    let all = all.map(|tensor| tensor.expect("all three are there").isfinite().all());
     let all = Vec::<bool>::try_from(Tensor::stack(&all, 0)).map_err(|error| first_line(&error))?;
     if !all[0] {
-        return Err(format!("the loss is {}", outcome.loss.double_value(&[])));
+        let loss = answers.get("loss").map(|loss| loss.double_value(&[]));
+        return Err(format!("the loss is {}", loss.unwrap_or(f64::NAN)));
     }
     match all[1] && all[2] {
         true => Ok(()),
         false => Err("the gradient of the loss on the cosines is not finite".into()),
     }
-}
-
-fn first_line(error: &tch::TchError) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }

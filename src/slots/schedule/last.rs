@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::slots::{Named, Number, Numbers};
+
 /// Numbers of the last step that was done, each `[]` on the model's device until somebody reads them; none before the first step.
 #[derive(Debug, Default)]
 pub struct Last(BTreeMap<String, Tensor>);
@@ -42,6 +44,22 @@ impl Last {
         let all = self.0.iter();
         all.map(|(name, number)| (name.clone(), number.shallow_clone()))
             .collect()
+    }
+}
+
+/// The names that there may be.
+pub const BEFORE: [&str; 4] = ["grad_norm", "loss.inter", "loss.intra", "loss.total"];
+
+impl Named for Last {
+    fn read(&self) -> Result<Numbers, String> {
+        let numbers = Last::read(self)?.into_iter();
+        Ok(numbers
+            .map(|(name, number)| (name, Number::Real(number)))
+            .collect())
+    }
+
+    fn names(&self) -> Vec<String> {
+        BEFORE.map(str::to_owned).into()
     }
 }
 

@@ -53,10 +53,10 @@ impl Trainer {
         }
         let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
         if !self.redoing {
-            let offer = self.offer(now);
+            let schedulable = self.schedulable(now);
             let ctx = schedule::Context {
                 lr: self.plan.config.optim.lr,
-                offer: &offer,
+                schedulable: &schedulable,
                 last: &self.last,
                 rows: self.train.images().len() as i64,
                 now,
@@ -128,15 +128,15 @@ pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
         );
         return Err(Fault::new(Slot::Schedule, Kind::Contract, message));
     }
-    let slots = Slot::ALL.into_iter().filter(|slot| plan.asks(*slot));
+    let slots = Slot::all().filter(|slot| plan.asks(*slot));
     let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();
     let mut policies = policies?;
-    let offer = rehearsal::numbers(plan, &policies);
+    let schedulable = rehearsal::numbers(plan, &policies);
     for schedule in policies
         .iter_mut()
         .filter(|one| one.slot() == Slot::Schedule)
     {
-        schedule.without_trace(|policy| rehearsal::schedule(policy, &offer).map(drop))?;
+        schedule.without_trace(|policy| rehearsal::schedule(policy, &schedulable).map(drop))?;
         schedule.take_cost();
     }
     Ok(policies)

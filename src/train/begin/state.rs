@@ -81,7 +81,7 @@ impl Trainer {
         let policies = checkpoint.policies();
         let seats = &checkpoint.extra["seats"];
         let seated = |slot: &Slot| seats.get(slot.name()).is_some();
-        for slot in Slot::ALL.into_iter().filter(seated) {
+        for slot in Slot::all().filter(seated) {
             let tree = seats[slot.name()].clone();
             let tensors = part("policies", slot.name())?;
             let saved = Saved { tree, tensors };

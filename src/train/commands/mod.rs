@@ -267,8 +267,8 @@ pub(in crate::train) fn swap(
     let hash = content.hash();
     match (trainer.gate.seated(slot), slot) {
         (true, _) => trainer.rehearsing(|gate, rehearse| {
-            let offered = gate.offer(slot, content, origin, now, rehearse);
-            offered.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))
+            let proposed = gate.propose(slot, content, origin, now, rehearse);
+            proposed.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))
         })?,
         (false, Slot::Schedule) => trainer.seat_schedule(content, origin)?,
         (false, _) => {

@@ -22,7 +22,7 @@ impl Trainer {
         })?;
         let now = self.now();
         let changed = |slot: &Slot| plan.slot(*slot).params != self.plan.slot(*slot).params;
-        let slots: Vec<_> = Slot::ALL.into_iter().filter(changed).collect();
+        let slots: Vec<_> = Slot::all().filter(changed).collect();
         let mut tuned = Vec::new();
         for slot in slots {
             let overrides = plan.slot(slot).params;

@@ -12,10 +12,11 @@ use crate::policy::{Cost, Policy};
 use crate::record::recorded::{self, Stored};
 use crate::record::{self, RunFolder};
 use crate::slots::labels;
+use crate::slots::sampler::Cosines;
 use crate::slots::sampler::Pairs;
 use crate::slots::{Fault, Slot};
 use crate::train::frozen::Frozen;
-use crate::train::inter::{Batch, Cosines};
+use crate::train::inter::Batch;
 use crate::train::step::Report;
 use crate::train::trainer::Trainer;
 

@@ -4,11 +4,13 @@ use super::compare::{Answer, Drawn, Sighting};
 use super::{Shadow, Shadows, What, begin};
 use crate::bank::Bank;
 use crate::ground::Now;
+use crate::slots::Relation;
 use crate::slots::labels;
 use crate::slots::sampler;
+use crate::slots::sampler::Cosines;
 use crate::slots::{Fault, Slot};
 use crate::swap::Gate;
-use crate::train::inter::{Batch, Cosines, Decision, Relation, draw};
+use crate::train::inter::{Batch, Decision, draw};
 
 /// The moment of a step in which the live policies have decided and nothing has been written.
 pub struct Scene<'a> {

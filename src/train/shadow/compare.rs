@@ -8,9 +8,10 @@ use tch::{Kind as Dtype, Tensor};
 use crate::diagnostics::{Ranking, SAMPLE, Scalars, number, put, quantiles};
 use crate::eval::Contingency;
 use crate::policy::Cost;
+use crate::slots::Relation;
 use crate::slots::boundary::Outcome;
+use crate::slots::sampler::Cosines;
 use crate::slots::sampler::Pairs;
-use crate::train::inter::{Cosines, Relation};
 
 /// What pairs would have taught.
 pub struct Drawn {
@@ -25,7 +26,7 @@ impl Drawn {
     pub(super) fn new(cosines: &Cosines, outcome: &Outcome) -> Self {
         Self {
             loss: outcome.loss.shallow_clone(),
-            gradient: cosines.backward(outcome),
+            gradient: cosines.backward(&outcome.positives, &outcome.negatives),
         }
     }
 }

@@ -12,6 +12,7 @@ use sandbox::policy::script::SHIPPED;
 use sandbox::slots::Slot;
 use sandbox::swap::{Event, Gate};
 use sandbox::train::inter::{self, Batch, Decision};
+
 use serde_json::Value;
 use tch::{Device, Kind};
 
@@ -35,7 +36,7 @@ fn shipped(folder: &str) -> Vec<&'static str> {
 
 fn gate(folder: &std::path::Path, scripts: [&str; 3], params: &[(&str, Value)]) -> Gate {
     let mut gate = Gate::open(folder, false).unwrap();
-    for (slot, name) in Slot::INTER.into_iter().zip(scripts) {
+    for (slot, name) in Slot::of_branch().zip(scripts) {
         let path = format!("{}/{name}.rhai", slot.folder());
         let defaults = golden::script(slot, &path, &[]);
         let has = |name: &str| slot == Slot::Sampler && defaults.params().contains_key(name);

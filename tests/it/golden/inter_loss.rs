@@ -6,8 +6,8 @@ use sandbox::bank::Bank;
 use sandbox::policy::script::Script;
 use sandbox::slots::Slot;
 use sandbox::slots::boundary;
+use sandbox::slots::sampler::Cosines;
 use sandbox::slots::sampler::{self, Pairs, Similarity};
-use sandbox::train::inter::Cosines;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -36,7 +36,7 @@ pub(crate) fn check(case: &Case) {
     };
     let outcome = boundary::run(&mut boundary_script(case), &ctx).unwrap();
     case.close("loss", &outcome.loss, case.tensor("loss"));
-    (&query * cosines.backward(&outcome))
+    (&query * cosines.backward(&outcome.positives, &outcome.negatives))
         .sum(Kind::Float)
         .backward();
     case.close("grad_q", &q.grad(), case.tensor("grad_q"));

@@ -32,7 +32,7 @@ fn lines(text: &str) -> Vec<Value> {
 /// Each slot's word for `new`, and what is then named for the other tools.
 fn begun() -> Vec<(&'static str, String)> {
     let begun = |slot: Slot| (slot.name(), format!("{}/mine.rhai", slot.folder()));
-    Slot::ALL.into_iter().map(begun).collect()
+    Slot::all().map(begun).collect()
 }
 
 #[test]

@@ -6,16 +6,16 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::vocabulary::kind_of;
-use super::super::{Context, Fields, Script, Source};
+use super::super::{Context, Script, Source};
 use super::assert::word;
 use super::failed::Failed;
 use crate::ground::seed::{Purpose, seed_torch};
 use crate::ground::suggest;
 use crate::policy::{Params, Unknown, params};
-use crate::slots::{Budget, Fault, Slot};
+use crate::slots::{self, Fault, Question, Slot};
 
 /// Makes the fields of a context of a slot from what a test gives; a text says what does not fit.
-pub type MakeUp = Rc<dyn Fn(Slot, &Map) -> Result<Fields, String>>;
+pub type MakeUp = Rc<dyn Fn(Slot, &Map) -> Result<Rc<Question>, String>>;
 
 /// The script under test, and what makes contexts for it.
 #[derive(Clone)]
@@ -63,10 +63,10 @@ impl Stage {
             |message: String| Failed::new(format!("ctx_of: {message}"), Vec::new()).error();
         let slot = self.slot(given).map_err(refused)?;
         let params = self.params(given).map_err(refused)?;
-        let fields = (self.make_up)(slot, given).map_err(refused)?;
+        let question = (self.make_up)(slot, given).map_err(refused)?;
         // What a plain call of the script draws comes after this; `ask` seeds anew each time.
-        seed(&fields);
-        Ok(Context::new(fields, &params))
+        slots::seed(&question);
+        Ok(Context::new(&question, &params))
     }
 
     fn slot(&self, given: &Map) -> Result<Slot, String> {
@@ -114,7 +114,8 @@ impl Stage {
             return Err(Failed::new(message, Vec::new()).error());
         };
         let mut script = script.borrow_mut();
-        let (slot, function) = (ctx.fields().slot(), ctx.fields().function());
+        let question = Rc::clone(ctx.question());
+        let (slot, function) = (question.contract.slot, question.function);
         if slot != script.slot() {
             let message = format!(
                 "ask: the script fills slot '{}', the context is of '{slot}'",
@@ -122,15 +123,15 @@ impl Stage {
             );
             return Err(Failed::new(message, Vec::new()).error());
         }
-        if !script.has(function) {
-            let message = format!("ask: the script has no 'fn {function}(ctx)'");
+        if !script.has(function.name) {
+            let message = format!("ask: the script has no 'fn {}(ctx)'", function.name);
             return Err(Failed::new(message, Vec::new()).error());
         }
-        seed(ctx.fields());
-        let mut ask = || script.call_with(function, ctx.clone(), budget(function));
-        let answer = match slot {
-            Slot::Boundary => tch::with_grad(&mut ask),
-            Slot::Schedule | Slot::Labels | Slot::Sampler => tch::no_grad(&mut ask),
+        slots::seed(&question);
+        let mut ask = || script.call_with(ctx.clone());
+        let answer = match function.gradient {
+            true => tch::with_grad(&mut ask),
+            false => tch::no_grad(&mut ask),
         };
         answer.map_err(|fault| Failed::asked(&fault).error())
     }
@@ -138,26 +139,5 @@ impl Stage {
     fn state(&self) -> Dynamic {
         let state = self.script.as_ref().map(|script| script.borrow().state());
         state.unwrap_or_else(|| Dynamic::from_map(Map::new()))
-    }
-}
-
-/// As a run seeds before it asks.
-fn seed(fields: &Fields) {
-    let purpose = match fields.slot() {
-        Slot::Schedule => Purpose::Schedule,
-        Slot::Labels => Purpose::Labels,
-        Slot::Sampler => Purpose::Sampler,
-        Slot::Boundary => Purpose::Boundary,
-    };
-    let now = fields.now();
-    seed_torch(now.seed, purpose, now.step, now.part);
-}
-
-/// What a run gives the function.
-fn budget(function: &str) -> Budget {
-    match function {
-        "decide" => Budget::DECIDE,
-        "after_step" => Budget::STEP,
-        _ => Budget::UPKEEP,
     }
 }

@@ -1,54 +1,9 @@
-//! The names that a schedule may give, their ranges, and which of them a run has.
+//! The numbers that a schedule may give, their ranges, and which of them a run has.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde_json::{Value, json};
 
 use crate::ground::suggest;
-use crate::slots::Slot;
-
-/// A number as a policy gave it. Counts stay counts, because a sampler takes 64 rows for `64` and all of them for `1.0`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// An integer.
-    Count(i64),
-    /// Any other.
-    Real(f64),
-}
-
-impl Number {
-    /// The number that stands in a parameter, if that is one.
-    pub fn of(value: &Value) -> Option<Self> {
-        let count = value.as_i64().map(Number::Count);
-        count.or_else(|| value.as_f64().map(Number::Real))
-    }
-
-    /// As a real number.
-    pub fn value(self) -> f64 {
-        match self {
-            Number::Count(count) => count as f64,
-            Number::Real(real) => real,
-        }
-    }
-
-    /// As a parameter.
-    pub fn json(self) -> Value {
-        match self {
-            Number::Count(count) => json!(count),
-            Number::Real(real) => json!(real),
-        }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Number::Count(count) => count.fmt(f),
-            Number::Real(real) => real.fmt(f),
-        }
-    }
-}
+use crate::slots::{Named, Number, Numbers, Slot};
 
 /// What a number may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +68,7 @@ pub const NAMES: [Name; 9] = [
 
 /// What a schedule may give in a step.
 #[derive(Clone, Debug, Default)]
-pub struct Offer {
+pub struct Schedulable {
     /// By name, the number that holds without a schedule.
     numbers: BTreeMap<String, Number>,
     /// Why the run has no use for a name, or for all names of a slot.
@@ -122,18 +77,18 @@ pub struct Offer {
     unseen: bool,
 }
 
-impl Offer {
-    /// An offer of nothing.
+impl Schedulable {
+    /// An schedulable of nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Offers a name, with the number that holds without a schedule.
+    /// Lets a name be given; with the number that holds without a schedule.
     pub fn put(&mut self, name: impl Into<String>, number: Number) {
         self.numbers.insert(name.into(), number);
     }
 
-    /// The same for a name that is not offered yet, whatever was said of it.
+    /// The same for a name that cannot be given yet, whatever was said of it.
     pub fn put_unless_there(&mut self, name: &str, number: Number) {
         self.closed.remove(name);
         self.numbers.entry(name.to_owned()).or_insert(number);
@@ -180,21 +135,32 @@ impl Offer {
         if let Some(why) = self.closed.get(name).or_else(|| self.closed.get(section)) {
             return format!("'{name}' is not to be given: {why}");
         }
-        let all = || self.numbers.keys().map(String::as_str);
-        let meant = suggest::nearest(name, all());
-        let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        let names: Vec<_> = all().collect();
+        let all = self.numbers.keys().map(String::as_str);
         format!(
-            "unknown name '{name}', this run has {}{meant}",
-            names.join(", ")
+            "unknown name '{name}', this run has {}",
+            suggest::among(name, all)
         )
+    }
+}
+
+impl Named for Schedulable {
+    fn read(&self) -> Result<Numbers, String> {
+        Ok(self.numbers.clone())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.numbers.keys().cloned().collect()
+    }
+
+    fn check(&self, name: &str, number: Number) -> Result<(), String> {
+        Schedulable::check(self, name, number)
     }
 }
 
 /// The slot of the inter-image branch and its parameter that a name means.
 pub(crate) fn of_slot(name: &str) -> Option<(Slot, &str)> {
     let (slot, parameter) = name.split_once('.')?;
-    let slot = Slot::named(slot).filter(|slot| Slot::INTER.contains(slot))?;
+    let slot = Slot::named(slot).filter(|slot| slot.in_branch())?;
     Some((slot, parameter))
 }
 
@@ -202,14 +168,14 @@ pub(crate) fn of_slot(name: &str) -> Option<(Slot, &str)> {
 mod tests {
     use super::*;
 
-    fn offer() -> Offer {
-        let mut offer = Offer::new();
+    fn schedulable() -> Schedulable {
+        let mut schedulable = Schedulable::new();
         for name in NAMES {
-            offer.put(name.key, Number::Real(0.5));
+            schedulable.put(name.key, Number::Real(0.5));
         }
-        offer.put("sampler.pool", Number::Count(64));
-        offer.close("boundary", "'mine' is a plugin");
-        offer
+        schedulable.put("sampler.pool", Number::Count(64));
+        schedulable.close("boundary", "'mine' is a plugin");
+        schedulable
     }
 
     /// The ranges, one number on each side of every end.
@@ -231,20 +197,22 @@ mod tests {
         assert_eq!(cases.len(), NAMES.len() + 1);
         for (name, good, bad) in cases {
             for number in good {
-                offer().check(name, real(*number)).unwrap();
+                schedulable().check(name, real(*number)).unwrap();
             }
             for number in bad.iter().chain(&[f64::NAN]) {
-                let said = offer().check(name, real(*number)).unwrap_err();
+                let said = schedulable().check(name, real(*number)).unwrap_err();
                 let (start, end) = (format!("'{name}': expected "), format!("found {number}"));
                 assert!(said.starts_with(&start) && said.ends_with(&end), "{said}");
             }
         }
-        offer().check("sampler.pool", Number::Count(12)).unwrap();
+        schedulable()
+            .check("sampler.pool", Number::Count(12))
+            .unwrap();
     }
 
     #[test]
     fn a_name_that_the_run_has_no_use_for_says_why() {
-        let said = |name: &str| offer().check(name, Number::Count(1)).unwrap_err();
+        let said = |name: &str| schedulable().check(name, Number::Count(1)).unwrap_err();
         assert_eq!(
             said("boundary.margin"),
             "'boundary.margin' is not to be given: 'mine' is a plugin"
@@ -254,7 +222,7 @@ mod tests {
         assert!(unknown.ends_with("; did you mean 'optim.lr'?"), "{unknown}");
         assert!(said("sampler.pol").ends_with("did you mean 'sampler.pool'?"));
         assert!(!said("banana").contains("did you mean"));
-        let mut unseen = Offer::new();
+        let mut unseen = Schedulable::new();
         unseen.take_unseen();
         unseen.check("labels.any", Number::Count(1)).unwrap();
         assert!(unseen.check("optim.any", Number::Count(1)).is_err());

@@ -1,0 +1,479 @@
+//! Questions made up from their declaration: for the tests of scripts, and for rehearsals where there is no run. They are a function
+//! of a seed, easy or degenerate.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use tch::{Device, Kind as Dtype, Tensor};
+
+use super::contract::{BANK, Contract, Function, Input, Made, Type};
+use super::sampler::{MISSING, Similarity};
+use super::{Answers, Given, Question, Sizes, When};
+use crate::bank::{Bank, segment_mean, unit_rows};
+use crate::ground::Now;
+
+const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
+const INT: (Dtype, Device) = (Dtype::Int64, Device::Cpu);
+
+/// What is tried with a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// What a run after some training asks.
+    Easy,
+    /// All rows are of one cluster, the others are empty.
+    OneCluster,
+    /// Each row is a cluster of its own.
+    OwnClusters,
+    /// All rows, and so all cosines, are equal.
+    EqualRows,
+    /// The bank and the batch have one row.
+    OneRow,
+    /// No positive and no negative exists.
+    AllMissing,
+    /// Some positives and negatives do not exist.
+    SomeMissing,
+    /// Positives lie opposite.
+    NegativeCosines,
+    /// Each query has several positives.
+    SeveralPositives,
+}
+
+impl Case {
+    /// The degenerate ones.
+    pub const DEGENERATE: [Case; 8] = [
+        Case::OneCluster,
+        Case::OwnClusters,
+        Case::EqualRows,
+        Case::OneRow,
+        Case::AllMissing,
+        Case::SomeMissing,
+        Case::NegativeCosines,
+        Case::SeveralPositives,
+    ];
+
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Case::Easy => "an easy batch",
+            Case::OneCluster => "one cluster holds all rows",
+            Case::OwnClusters => "each row is a cluster of its own",
+            Case::EqualRows => "all rows are equal",
+            Case::OneRow => "a bank and a batch of one row",
+            Case::AllMissing => "no positive and no negative exists",
+            Case::SomeMissing => "some positives and negatives do not exist",
+            Case::NegativeCosines => "the cosines of the positives are negative",
+            Case::SeveralPositives => "three positives a query",
+        }
+    }
+
+    /// Whether it makes a difference to a slot. A policy that has begun with so many rows and clusters need not take others.
+    pub fn concerns(self, contract: &Contract) -> bool {
+        let begins = |function: &Function| function.when == When::Start;
+        let begun = contract.functions.iter().any(begins);
+        let has = |made: &[Made]| {
+            let all = contract
+                .functions
+                .iter()
+                .flat_map(|function| inputs(function));
+            all.into_iter().any(|input| made.contains(&input.made))
+        };
+        match self {
+            Case::Easy => true,
+            Case::OneCluster => has(&[Made::Labels]),
+            Case::OwnClusters => has(&[Made::Labels]) && !begun,
+            Case::EqualRows => has(&[Made::Rows, Made::Alike, Made::Pixels]),
+            Case::OneRow => has(&[Made::Rows, Made::Pixels]) && !begun,
+            Case::AllMissing | Case::SomeMissing => has(&[Made::Ones]),
+            Case::NegativeCosines | Case::SeveralPositives => has(&[Made::Alike]),
+        }
+    }
+}
+
+/// The inputs of a function, and those within them.
+fn inputs(function: &Function) -> Vec<&'static Input> {
+    let fields = |input: &'static Input| match input.kind {
+        Type::Map(fields) => fields,
+        _ => std::slice::from_ref(input),
+    };
+    function.gets.iter().flat_map(fields).collect()
+}
+
+/// What questions are made up of: what is given, by names as `keys` and `bank.features`, and sizes in the place of the others.
+pub struct Scene {
+    /// When.
+    pub now: Now,
+    /// What is tried.
+    pub case: Case,
+    /// What the letters stand for, unless what is given says otherwise.
+    pub sizes: Sizes,
+    given: BTreeMap<String, Given>,
+}
+
+impl Scene {
+    /// With nothing given: 4 queries, 32 rows in 4 clusters, 8 dimensions, 1 positive and 8 negatives.
+    pub fn new(now: Now) -> Self {
+        Self {
+            now,
+            case: Case::Easy,
+            sizes: Sizes::default(),
+            given: BTreeMap::new(),
+        }
+    }
+
+    /// Gives something.
+    pub fn give(&mut self, name: impl Into<String>, given: Given) {
+        self.given.insert(name.into(), given);
+    }
+
+    /// Goes on with the labels and centroids that a policy began with, and the features that it was given.
+    pub fn begin(&mut self, question: &Question, answers: &Answers) {
+        let parts = answers
+            .tensors()
+            .map(|(name, part)| (name, part.shallow_clone()));
+        let features = [("features", question.tensor("features"))];
+        for (name, part) in parts.chain(features) {
+            self.give(format!("bank.{name}"), Given::Tensor(part));
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Option<Tensor> {
+        self.given.get(name).and_then(Given::tensor)
+    }
+
+    /// The question; libtorch's generator is seeded before.
+    ///
+    /// # Errors
+    /// A text that names what of the given does not fit.
+    pub fn question(
+        &self,
+        contract: &'static Contract,
+        function: &'static Function,
+    ) -> Result<Rc<Question>, String> {
+        tch::no_grad(|| {
+            let mut making = Making::new(self, function)?;
+            let rows = match making.bank.is_some() {
+                true => making.sizes.or('N', 0),
+                false => making.rows(function),
+            };
+            let place = (rows, Device::Cpu);
+            let mut asking = Question::begin(contract, function.name, place, self.now);
+            for input in function.gets {
+                asking = making.put(asking, input)?;
+            }
+            Ok(asking.end())
+        })
+    }
+}
+
+/// Which field said what a letter stands for.
+type Said = BTreeMap<char, &'static str>;
+
+/// A question that is being made.
+struct Making<'a> {
+    scene: &'a Scene,
+    sizes: Sizes,
+    bank: Option<Bank>,
+    index: Option<Tensor>,
+    queries: Option<Tensor>,
+}
+
+impl<'a> Making<'a> {
+    /// Takes the sizes of what is given, and makes the bank.
+    fn new(scene: &'a Scene, function: &Function) -> Result<Self, String> {
+        let mut making = Self {
+            scene,
+            sizes: Sizes::default(),
+            bank: None,
+            index: None,
+            queries: None,
+        };
+        let mut said = Said::new();
+        for input in function.gets {
+            match input.kind {
+                Type::Map(fields) => {
+                    for field in fields {
+                        let name = format!("{}.{}", input.name, field.name);
+                        making.take(field, &name, &mut said)?;
+                    }
+                }
+                _ => making.take(input, input.name, &mut said)?,
+            }
+        }
+        making.default_sizes();
+        if function.gets.iter().any(|input| input.name == "bank") {
+            making.bank = Some(making.made_bank()?);
+        }
+        Ok(making)
+    }
+
+    /// Checks a given tensor against its declaration, and what others have said of the sizes.
+    fn take(&mut self, input: &'static Input, name: &str, said: &mut Said) -> Result<(), String> {
+        let Some(tensor) = self.scene.tensor(name) else {
+            return Ok(());
+        };
+        let (field, shape) = (input.name, tensor.size());
+        let letters = input.shape.letters();
+        let refused = |why: &str| format!("'{field}' must be {}, got {shape:?}{why}", input.shape);
+        if shape.len() != letters.len() {
+            return Err(refused(""));
+        }
+        for (letter, size) in letters.into_iter().zip(&shape) {
+            if *size == 0 {
+                return Err(refused(&format!(": {letter} is at least 1")));
+            }
+            let known = self.sizes.or(letter, *size);
+            let by = said.entry(letter).or_insert(field);
+            if known != *size {
+                return Err(refused(&format!(": {letter} is {known} in '{by}'")));
+            }
+        }
+        if matches!(input.made, Made::Rows | Made::Near) {
+            unit(field, &tensor)?;
+        }
+        Ok(())
+    }
+
+    fn default_sizes(&mut self) {
+        let one = self.scene.case == Case::OneRow;
+        let several = if self.scene.case == Case::SeveralPositives {
+            3
+        } else {
+            1
+        };
+        let defaults = [
+            ('B', 4),
+            ('N', 32),
+            ('D', 8),
+            ('P', several),
+            ('K', 8),
+            ('H', 8),
+            ('W', 8),
+        ];
+        for (letter, size) in defaults {
+            let size = match letter {
+                'B' | 'N' if one => 1,
+                letter => self.scene.sizes.get(letter).unwrap_or(size),
+            };
+            self.sizes.or(letter, size);
+        }
+    }
+
+    /// Of how many rows a count is a fraction, where there is no bank.
+    fn rows(&mut self, function: &Function) -> i64 {
+        let of_bank = function.gets.iter().any(|input| input.shape.has('N'));
+        let schedule = function
+            .gets
+            .iter()
+            .any(|input| input.kind == Type::Numbers);
+        match of_bank || schedule {
+            true => self.sizes.or('N', 32),
+            false => 1,
+        }
+    }
+
+    /// The bank of which some parts may be given; labels of the batch must be clusters of it.
+    fn made_bank(&mut self) -> Result<Bank, String> {
+        let part = |field: &Input| self.scene.tensor(&format!("bank.{}", field.name));
+        let [features, labels, centroids] = [&BANK[0], &BANK[1], &BANK[2]].map(part);
+        let queried = self.scene.tensor("labels");
+        let (n, d) = (self.sizes.or('N', 32), self.sizes.or('D', 8));
+        let end = |labels: &Tensor| labels.max().int64_value(&[]) + 1;
+        let wanted = self.scene.sizes.get('C').unwrap_or(4);
+        let own = labels.as_ref().map_or(n.min(wanted), end);
+        let own = match self.scene.case {
+            Case::OwnClusters => n,
+            _ => own,
+        };
+        let least = queried.as_ref().map_or(1, end).max(own).max(1);
+        let c = self.sizes.or('C', least);
+
+        let (drawn, even) = self.clustered(n, d, c);
+        let features = features.filter(|_| self.scene.case != Case::EqualRows);
+        let features = features.unwrap_or(drawn);
+        let labels = match self.scene.case {
+            Case::OneCluster => Tensor::zeros([n], INT),
+            _ => labels.unwrap_or(even),
+        };
+        let mut bank = Bank::new(n, d, c, 1.0, Device::Cpu);
+        let centroids = match centroids {
+            Some(centroids) => centroids,
+            None if (0..c).contains(&labels.min().int64_value(&[])) => {
+                segment_mean(&features, &labels, c, None)
+            }
+            None => Tensor::zeros([c, d], FLOAT),
+        };
+        let filled = bank.fill(&features, &labels, &centroids);
+        filled.map_err(|error| format!("bank: {error}"))?;
+        if let Some(queried) = queried {
+            within("labels", &queried, c)?;
+        }
+        Ok(bank)
+    }
+
+    /// Unit rows `[N, D]` around C random directions, and the labels `[N]` of these, each as often as any other.
+    fn clustered(&self, n: i64, d: i64, c: i64) -> (Tensor, Tensor) {
+        let labels = Tensor::arange(n, INT).remainder(c);
+        let centres = Tensor::randn([c, d], FLOAT).index_select(0, &labels);
+        let rows = unit_rows(&(centres + 0.5 * Tensor::randn([n, d], FLOAT)));
+        match self.scene.case {
+            Case::EqualRows => (rows.narrow(0, 0, 1).repeat([n, 1]), labels),
+            _ => (rows, labels),
+        }
+    }
+
+    /// Gives an input to the question.
+    fn put(
+        &mut self,
+        asking: super::Asking,
+        input: &'static Input,
+    ) -> Result<super::Asking, String> {
+        let name = input.name;
+        if let (Type::Map(_), Some(bank)) = (input.kind, &self.bank) {
+            return Ok(asking.bank(bank));
+        }
+        let given = self.scene.given.get(name).cloned();
+        Ok(match (given, input.made) {
+            (Some(Given::Number(number)), _) => asking.number(name, number),
+            (Some(Given::Numbers(numbers)), _) => asking.numbers(name, numbers),
+            (None, Made::Number(number) | Made::Constant(number)) => asking.number(name, number),
+            (given, _) => {
+                let tensor = given.and_then(|given| given.tensor());
+                let tensor = self.tensor(input, tensor)?;
+                match input.lazy {
+                    true => asking.lazy(name, move || tensor.shallow_clone()),
+                    false => asking.tensor(name, &tensor),
+                }
+            }
+        })
+    }
+
+    /// The tensor that is given, or one as the declaration says.
+    fn tensor(&mut self, input: &Input, given: Option<Tensor>) -> Result<Tensor, String> {
+        let tensor = match (given, input.made) {
+            (Some(tensor), _) => tensor,
+            (None, Made::Rows) => {
+                let (n, d) = (self.sizes.or('N', 32), self.sizes.or('D', 8));
+                let wanted = self.scene.sizes.get('C').unwrap_or(4);
+                self.clustered(n, d, wanted.min(n)).0
+            }
+            (None, Made::Index) => self.default_index(),
+            (None, Made::Near) => self.near(),
+            (None, Made::LabelsOfIndex) => {
+                let index = self.index_or_default();
+                self.of_bank().labels().index_select(0, &index)
+            }
+            (None, Made::Similarity) => {
+                let queries = self.queries.as_ref().map(Tensor::shallow_clone);
+                let queries = queries.unwrap_or_else(|| self.near());
+                let similarity = Similarity::new(&queries, self.of_bank().features());
+                similarity.get().shallow_clone()
+            }
+            (None, Made::Alike | Made::Unlike | Made::Ones) => self.cosines(input),
+            (None, Made::Pixels) => self.pixels(input),
+            (None, made) => {
+                return Err(format!("'{}' cannot be made up: {made:?}", input.name));
+            }
+        };
+        match input.made {
+            Made::Index => {
+                within(input.name, &tensor, self.of_bank().rows())?;
+                self.index = Some(tensor.shallow_clone());
+            }
+            Made::Near => self.queries = Some(tensor.shallow_clone()),
+            _ => {}
+        }
+        Ok(tensor)
+    }
+
+    fn of_bank(&self) -> &Bank {
+        let bank = self.bank.as_ref();
+        bank.expect("what is near rows of a bank is asked with a bank")
+    }
+
+    /// The rows of the batch, the first ones.
+    fn default_index(&mut self) -> Tensor {
+        let b = self.sizes.or('B', 4);
+        Tensor::arange(b, INT).remainder(self.of_bank().rows())
+    }
+
+    fn index_or_default(&mut self) -> Tensor {
+        let given = self.scene.tensor("index");
+        let known = self.index.as_ref().map(Tensor::shallow_clone).or(given);
+        known.unwrap_or_else(|| self.default_index())
+    }
+
+    /// Unit rows near the bank's, as embeddings of the same images are.
+    fn near(&mut self) -> Tensor {
+        let index = self.index_or_default();
+        let rows = self.of_bank().features().index_select(0, &index);
+        match self.scene.case {
+            Case::EqualRows => rows,
+            _ => unit_rows(&(&rows + 0.1 * rows.randn_like())),
+        }
+    }
+
+    fn shape(&mut self, input: &Input) -> Vec<i64> {
+        let letters = input.shape.letters().into_iter();
+        letters.map(|letter| self.sizes.or(letter, 1)).collect()
+    }
+
+    /// Cosines as after some training: positives high, negatives around 0; and which positives exist.
+    fn cosines(&mut self, input: &Input) -> Tensor {
+        let shape = self.shape(input);
+        // Every third is missing, where some are, and all of the last query.
+        let some = |shape: &[i64]| {
+            let count: i64 = shape.iter().product();
+            let missing = Tensor::arange(count, INT).remainder(3).eq(1).reshape(shape);
+            let _ = missing.narrow(0, shape[0] - 1, 1).fill_(1);
+            missing
+        };
+        match (input.made, self.scene.case) {
+            (Made::Ones, Case::AllMissing) => Tensor::zeros(&shape, (Dtype::Bool, Device::Cpu)),
+            (Made::Ones, Case::SomeMissing) => some(&shape).logical_not(),
+            (Made::Ones, _) => Tensor::ones(&shape, (Dtype::Bool, Device::Cpu)),
+            (Made::Unlike, Case::AllMissing) => Tensor::full(&shape, MISSING, FLOAT),
+            (Made::Alike, Case::AllMissing) => Tensor::zeros(&shape, FLOAT),
+            (_, Case::EqualRows) => Tensor::ones(&shape, FLOAT),
+            (Made::Unlike, Case::SomeMissing) => {
+                (Tensor::rand(&shape, FLOAT) - 0.5).masked_fill(&some(&shape), MISSING)
+            }
+            (Made::Alike, Case::SomeMissing) => {
+                (Tensor::rand(&shape, FLOAT) * 0.5 + 0.4).masked_fill(&some(&shape), 0.0)
+            }
+            (Made::Alike, Case::NegativeCosines) => -(Tensor::rand(&shape, FLOAT) * 0.5 + 0.4),
+            (Made::Alike, _) => Tensor::rand(&shape, FLOAT) * 0.5 + 0.4,
+            _ => Tensor::rand(&shape, FLOAT) - 0.5,
+        }
+    }
+
+    fn pixels(&mut self, input: &Input) -> Tensor {
+        self.sizes.or('C', 1);
+        let shape = self.shape(input);
+        match self.scene.case {
+            Case::EqualRows => Tensor::full(&shape, 0.5, FLOAT),
+            _ => Tensor::rand(&shape, FLOAT),
+        }
+    }
+}
+
+fn within(field: &str, values: &Tensor, end: i64) -> Result<(), String> {
+    let ends = [values.min(), values.max()].map(|end| end.int64_value(&[]));
+    match ends.into_iter().find(|value| !(0..end).contains(value)) {
+        None => Ok(()),
+        Some(odd) => Err(format!("'{field}' holds {odd}, expected 0..{end}")),
+    }
+}
+
+/// The host gives unit rows.
+fn unit(field: &str, rows: &Tensor) -> Result<(), String> {
+    let norms = rows.norm_scalaropt_dim(2.0, [1i64], false);
+    let odd = (&norms - 1.0).abs().le(1e-3).logical_not();
+    if odd.any().int64_value(&[]) == 0 {
+        return Ok(());
+    }
+    let at = odd.to_kind(Dtype::Int64).argmax(0, false).int64_value(&[]);
+    let norm = norms.double_value(&[at]);
+    Err(format!(
+        "'{field}[{at}]' has norm {norm:.3}, expected 1: the host gives unit rows ('x.normalize()' makes some)"
+    ))
+}
