@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 use include_dir::{Dir, include_dir};
 
 use super::Invalid;
@@ -27,18 +27,58 @@ pub struct New {
 }
 
 /// What can be begun.
-#[derive(Debug, Subcommand)]
+#[derive(Debug)]
 pub enum What {
-    /// A script that chooses positives and negatives.
-    Sampler(script::NewScript),
-    /// A script that makes and keeps pseudo-labels.
-    Labels(script::NewScript),
-    /// A script that draws the decision boundary.
-    Boundary(script::NewScript),
-    /// A script that gives learning rate, temperatures, weights and other numbers for each step.
-    Schedule(script::NewScript),
+    /// A script for a slot.
+    Script(Slot, script::NewScript),
     /// A policy in a shared library.
     Plugin(NewPlugin),
+}
+
+/// The name of the command for plugins.
+const PLUGIN: &str = "plugin";
+
+impl Subcommand for What {
+    fn augment_subcommands(command: Command) -> Command {
+        let slots = Slot::all().map(|slot| {
+            let about = format!("A script for slot '{slot}': {}", slot.contract().title);
+            script::NewScript::augment_args(Command::new(slot.name())).about(about)
+        });
+        let plugin = NewPlugin::augment_args(Command::new(PLUGIN));
+        command
+            .subcommands(slots)
+            .subcommand(plugin)
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        name == PLUGIN || Slot::named(name).is_some()
+    }
+}
+
+impl FromArgMatches for What {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let (name, matches) = matches
+            .subcommand()
+            .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
+        match Slot::named(name) {
+            Some(slot) => Ok(What::Script(
+                slot,
+                script::NewScript::from_arg_matches(matches)?,
+            )),
+            None => NewPlugin::from_arg_matches(matches).map(What::Plugin),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// A policy in a shared library.
@@ -88,10 +128,7 @@ impl New {
     /// What exists, or cannot be made.
     pub fn execute(self) -> Result<()> {
         match self.what {
-            What::Sampler(script) => script.execute(Slot::Sampler),
-            What::Labels(script) => script.execute(Slot::Labels),
-            What::Boundary(script) => script.execute(Slot::Boundary),
-            What::Schedule(script) => script.execute(Slot::Schedule),
+            What::Script(slot, script) => script.execute(slot),
             What::Plugin(plugin) => plugin.execute(),
         }
     }
@@ -105,10 +142,9 @@ struct Template {
 }
 
 impl Template {
-    /// None for a slot that plugins do not fill.
+    /// None for a slot that no shipped plugin fills.
     fn of(slot: Slot) -> Option<Self> {
         Some(match slot {
-            Slot::Schedule => return None,
             Slot::Labels => Self {
                 name: "prototype_labels",
                 policy: "PrototypeLabels",
@@ -124,6 +160,7 @@ impl Template {
                 policy: "CosineMargin",
                 text: include_str!("../../plugins/cosine_margin/src/lib.rs"),
             },
+            _ => return None,
         })
     }
 }
@@ -153,7 +190,7 @@ impl NewPlugin {
 
     fn rust(&self, folder: &Path) -> Result<()> {
         let Template { name, policy, text } =
-            Template::of(self.slot).context("slot 'schedule' is a script's only")?;
+            Template::of(self.slot).context("there is no plugin for this slot to begin with")?;
         let text = text
             .replace(policy, &camel(&self.name))
             .replace(name, &self.name);

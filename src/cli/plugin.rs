@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::Invalid;
+use crate::ground::suggest;
 use crate::policy::plugin::{Description, Library, Plugin, Report, describe_here};
 use crate::policy::{Params, Policy, Unknown};
 use crate::slots::{Fault, Slot};
@@ -50,11 +51,12 @@ pub struct Probe {
 
 /// A slot that plugins fill.
 pub(super) fn slot(name: &str) -> Result<Slot, String> {
-    const EXPECTED: &str = "expected labels, sampler or boundary";
+    let known: Vec<_> = Slot::of_plugins().map(Slot::name).collect();
+    let expected = format!("expected {}", suggest::either(&known));
     match Slot::named(name) {
-        Some(Slot::Schedule) => Err(format!("this slot is a script's only: {EXPECTED}")),
-        Some(slot) => Ok(slot),
-        None => Err(EXPECTED.to_owned()),
+        Some(slot) if slot.contract().plugin.is_some() => Ok(slot),
+        Some(_) => Err(format!("this slot is a script's only: {expected}")),
+        None => Err(expected),
     }
 }
 

@@ -233,7 +233,7 @@ mod tests {
         if varied {
             run.varied = run.script.clone();
         }
-        json!(run.plan().unwrap().config.sampler.params)
+        json!(run.plan().unwrap().config.slot(Slot::Sampler).params)
     }
 
     /// The embedded example has 512 negatives for this sampler, and none for those that it is compared with.

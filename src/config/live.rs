@@ -156,8 +156,11 @@ mod tests {
         let back = with(&changed, &set("optim.lr", json!(config.optim.lr))).unwrap();
         assert_eq!(back, config);
         let changed = with(&config, &set("sampler.pool", json!(0.3))).unwrap();
-        assert_eq!(changed.sampler.params["pool"], json!(0.3));
-        assert_eq!(changed.sampler.script, config.sampler.script);
+        assert_eq!(changed.slot(Slot::Sampler).params["pool"], json!(0.3));
+        assert_eq!(
+            changed.slot(Slot::Sampler).script,
+            config.slot(Slot::Sampler).script
+        );
     }
 
     /// The key, its value, and what is said of it.

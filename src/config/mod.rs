@@ -1,5 +1,6 @@
 //! What to do: [`Config`] is what the YAML says, [`Plan`] what it means.
 
+mod aside;
 mod evaluation;
 mod judging;
 pub mod live;

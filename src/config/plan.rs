@@ -14,7 +14,7 @@ use crate::model::{EncoderKind, Precision, Spec, Stem};
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::Params;
 use crate::policy::script::Search;
-use crate::slots::Slot;
+use crate::slots::{Asked, Slot};
 use crate::views::{Blur, Jitter, Recipe};
 
 /// A slot's script and the parameters in the place of its defaults.
@@ -160,13 +160,7 @@ impl Plan {
             script,
             plugin,
             params,
-        } = match slot {
-            Slot::Schedule => &self.config.schedule,
-            Slot::Labels => &self.config.labels,
-            Slot::Sampler => &self.config.sampler,
-            Slot::Boundary => &self.config.boundary,
-        }
-        .clone();
+        } = self.config.slot(slot).clone();
         SlotPlan {
             script,
             plugin: Some(plugin).filter(|path| !path.as_os_str().is_empty()),
@@ -174,11 +168,11 @@ impl Plan {
         }
     }
 
-    /// Whether a run of this plan asks a slot: `schedule` where a script is named, the others where the inter-image branch is on.
+    /// Whether a run of this plan asks a slot.
     pub fn asks(&self, slot: Slot) -> bool {
-        match slot {
-            Slot::Schedule => !self.config.schedule.script.as_os_str().is_empty(),
-            Slot::Labels | Slot::Sampler | Slot::Boundary => self.inter(),
+        match slot.contract().asked {
+            Asked::InBranch(_) => self.inter(),
+            Asked::WhereNamed => !self.config.slot(slot).script.as_os_str().is_empty(),
         }
     }
 
@@ -260,7 +254,7 @@ fn check(config: &Config) -> Result<(), Error> {
     at_least("log.every", log.every as f64, 1.0)?;
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
     optim::check(config)?;
-    check_schedule(&config.schedule)?;
+    check_carriers(config)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),
@@ -268,16 +262,19 @@ fn check(config: &Config) -> Result<(), Error> {
     })
 }
 
-/// A schedule is a script.
-fn check_schedule(schedule: &SlotConfig) -> Result<(), Error> {
-    if schedule.plugin.as_os_str().is_empty() {
-        return Ok(());
+/// Some slots are scripts' only.
+fn check_carriers(config: &Config) -> Result<(), Error> {
+    for slot in Slot::all().filter(|slot| slot.contract().plugin.is_none()) {
+        let plugin = &config.slot(slot).plugin;
+        if !plugin.as_os_str().is_empty() {
+            let found = plugin.display();
+            return Err(Error::Value {
+                key: format!("{slot}.plugin"),
+                message: format!("expected none, found '{found}': this slot is a script's only"),
+            });
+        }
     }
-    let found = schedule.plugin.display();
-    Err(Error::Value {
-        key: "schedule.plugin".into(),
-        message: format!("expected none, found '{found}': this slot is a script's only"),
-    })
+    Ok(())
 }
 
 /// The ranges of the two branches' numbers.

@@ -251,24 +251,13 @@ impl State {
         }
         self.seats.push(Seat {
             slot,
-            key: key(slot),
+            key: slot.contract().letter,
             generation,
             event: None,
             trial: None,
             error: None,
         });
         self.seats.len() - 1
-    }
-}
-
-/// The key that names a slot.
-fn key(slot: Slot) -> char {
-    match slot {
-        Slot::Labels => 'l',
-        Slot::Sampler => 's',
-        Slot::Boundary => 'b',
-        // Its first letter is the sampler's.
-        Slot::Schedule => 'e',
     }
 }
 

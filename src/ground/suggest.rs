@@ -22,6 +22,16 @@ pub fn among<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> St
     }
 }
 
+/// Alternatives in words: `a, b or c`.
+pub fn either<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::nearest;

@@ -134,7 +134,10 @@ mod tests {
         let mut config = Config::default();
         assert!(told(&config).is_empty());
         config.optim.lr = 0.5;
-        config.sampler.params.insert("pool".into(), 0.2.into());
+        config
+            .slot_mut(Slot::Sampler)
+            .params
+            .insert("pool".into(), 0.2.into());
         let told = told(&config);
         let keys: Vec<_> = told.keys().map(String::as_str).collect();
         assert_eq!(keys, ["optim.lr", "sampler.pool"]);

@@ -20,6 +20,8 @@ pub struct Contract {
     pub about: &'static str,
     /// In which runs it is asked.
     pub asked: Asked,
+    /// What holds where its policy has failed and there is none before it.
+    pub without: &'static str,
     /// Where in a run it is asked.
     pub place: Place,
     /// The number of its stream of random numbers ([`Purpose::Policy`](crate::ground::seed::Purpose::Policy)), which never changes.

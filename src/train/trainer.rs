@@ -14,7 +14,7 @@ use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::Policy;
 use crate::slots::labels;
-use crate::slots::schedule::{self, Last, Schedulable};
+use crate::slots::schedule::{self, Last};
 use crate::slots::{Fault, Slot};
 use crate::swap::{Gate, Rehearsal};
 
@@ -258,10 +258,7 @@ impl Trainer {
             return act(&mut self.gate, &mut |_, _| Ok(()));
         }
         let now = self.now();
-        let schedulable = match self.gate.seated(Slot::Schedule) {
-            true => self.schedulable(now),
-            false => Schedulable::new(),
-        };
+        let schedulable = self.schedulable(now);
         let numbers = schedule::Context {
             lr: self.plan.config.optim.lr,
             schedulable: &schedulable,

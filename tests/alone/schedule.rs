@@ -50,19 +50,21 @@ fn a_run_without_a_schedule_takes_one_later() {
         PolicyFile::Script(file).read(Slot::Schedule).unwrap()
     };
     let wrong = read(r#"#{ "optim.lr": -ctx.last["loss.total"] }"#);
-    let fault = later.seat_schedule(wrong, By::Control).unwrap_err();
+    let fault = later.fill(Slot::Schedule, wrong, By::Control).unwrap_err();
     assert_eq!(fault.kind, Kind::Output);
     assert!(!later.gate.seated(Slot::Schedule));
 
     let good = read(r#"#{ "optim.lr": 0.0 }"#);
-    later.seat_schedule(good.clone(), By::Control).unwrap();
+    later
+        .fill(Slot::Schedule, good.clone(), By::Control)
+        .unwrap();
     let (_, generation) = later.gate.generations().remove(0);
     assert_eq!((generation.number, generation.name.as_str()), (1, "mine"));
     let [one, other] = [&mut plain, &mut later].map(|trainer| losses(trainer, 3));
     assert_eq!(one[0], other[0], "the weights are still the same");
     assert_ne!(one[1..], other[1..]);
 
-    let fault = later.seat_schedule(good, By::Control).unwrap_err();
+    let fault = later.fill(Slot::Schedule, good, By::Control).unwrap_err();
     assert_eq!(fault.message, "the slot has a policy: expected none");
     let ledger = fs::read_to_string(folders[1].path().join("swaps.jsonl")).unwrap();
     let line = ledger.lines().last().unwrap();

@@ -1,10 +1,6 @@
 //! What the sections of the two branches may say: `method`, `bank`, `inter`, `loss`, and one for each slot.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
-
-use crate::policy::Params;
 
 /// The intra-image branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,39 +96,4 @@ impl Default for Loss {
             inter: 0.25,
         }
     }
-}
-
-/// A slot: its policy, and parameters in the place of the policy's defaults.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SlotConfig {
-    /// The script, looked for in the working directory, in its `scripts/`, beside the configuration, in the binary.
-    pub script: PathBuf,
-    /// A shared library in the script's place, looked for in the working directory, then beside the configuration. The script is
-    /// watched too, and takes the slot when it is saved.
-    #[serde(skip_serializing_if = "is_empty")]
-    pub plugin: PathBuf,
-    /// Parameters, as the policy names them.
-    #[serde(flatten)]
-    pub params: Params,
-}
-
-impl SlotConfig {
-    pub(super) fn of(script: &str) -> Self {
-        Self {
-            script: script.into(),
-            plugin: PathBuf::new(),
-            params: Params::new(),
-        }
-    }
-
-    /// Whether nothing is said of the slot.
-    pub(super) fn is_unset(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-#[expect(clippy::ptr_arg, reason = "serde calls it with what the field is")]
-fn is_empty(path: &PathBuf) -> bool {
-    path.as_os_str().is_empty()
 }

@@ -3,21 +3,25 @@
 mod branches;
 mod images;
 mod network;
+mod slots;
 mod training;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_yaml::Value;
 
+use super::aside::Apart;
 use crate::slots::Slot;
 
 pub use super::evaluation::{Eval, Finetune};
-pub use branches::{Bank, Inter, Loss, Method, SlotConfig};
+pub use branches::{Bank, Inter, Loss, Method};
 pub use images::{Blur, Data, Jitter, Views};
 pub use network::Model;
+pub use slots::{SlotConfig, Slots};
 pub use training::{Checkpoint, Log, Optim, Train};
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Config {
     /// Name of the run; a part of its folder's name.
     pub name: String,
@@ -39,15 +43,9 @@ pub struct Config {
     pub inter: Inter,
     /// Weights of the two branches' losses.
     pub loss: Loss,
-    /// Slot `schedule`; without a script the numbers of the configuration hold.
-    #[serde(skip_serializing_if = "SlotConfig::is_unset")]
-    pub schedule: SlotConfig,
-    /// Slot `labels`.
-    pub labels: SlotConfig,
-    /// Slot `sampler`.
-    pub sampler: SlotConfig,
-    /// Slot `boundary`.
-    pub boundary: SlotConfig,
+    /// What is said of each slot, under the slot's name.
+    #[serde(skip)]
+    pub slots: Slots,
     /// The optimiser and its learning rate.
     pub optim: Optim,
     /// How long to train.
@@ -60,32 +58,71 @@ pub struct Config {
     pub checkpoint: Checkpoint,
 }
 
-/// The scripts of the slots, unless a configuration names others.
-const LABELS: &str = "labels/online.rhai";
-const SAMPLER: &str = "samplers/semi_hard.rhai";
-const BOUNDARY: &str = "boundaries/cosine_margin.rhai";
+/// The key behind which the slots are written.
+const BEFORE_SLOTS: &str = "loss";
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// The keys that are no slot's.
+        struct Others(Config);
+
+        impl<'de> Deserialize<'de> for Others {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Config::deserialize(deserializer).map(Others)
+            }
+        }
+
+        let mut slots = Slots::default();
+        let Others(config) = deserializer.deserialize_map(Apart::from(&mut slots))?;
+        Ok(Config { slots, ..config })
+    }
+}
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// The keys that are no slot's.
+        struct Others<'a>(&'a Config);
+
+        impl Serialize for Others<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Config::serialize(self.0, serializer)
+            }
+        }
+
+        use serde::ser::Error as _;
+        let tree = serde_yaml::to_value(Others(self)).map_err(S::Error::custom)?;
+        let Value::Mapping(keys) = tree else {
+            return Err(S::Error::custom("a configuration has keys"));
+        };
+        let mut all = serde_yaml::Mapping::new();
+        for (key, value) in keys {
+            let here = key.as_str() == Some(BEFORE_SLOTS);
+            all.insert(key, value);
+            if here {
+                all.extend(self.slots.written().map_err(S::Error::custom)?);
+            }
+        }
+        all.serialize(serializer)
+    }
+}
 
 impl Config {
     /// What is said about a slot.
+    pub fn slot(&self, slot: Slot) -> &SlotConfig {
+        self.slots.get(slot)
+    }
+
+    /// What is said about a slot, to be changed.
     pub fn slot_mut(&mut self, slot: Slot) -> &mut SlotConfig {
-        match slot {
-            Slot::Schedule => &mut self.schedule,
-            Slot::Labels => &mut self.labels,
-            Slot::Sampler => &mut self.sampler,
-            Slot::Boundary => &mut self.boundary,
-        }
+        self.slots.get_mut(slot)
     }
 
     /// Gives a slot of which only parameters are named its script.
     pub(super) fn settle(mut self) -> Self {
-        let slots = [
-            (&mut self.labels, LABELS),
-            (&mut self.sampler, SAMPLER),
-            (&mut self.boundary, BOUNDARY),
-        ];
-        for (slot, script) in slots {
-            if slot.script.as_os_str().is_empty() {
-                slot.script = script.into();
+        for slot in Slot::of_branch() {
+            let said = self.slots.get_mut(slot);
+            if said.script.as_os_str().is_empty() {
+                said.script = slot.contract().default_script().unwrap_or_default().into();
             }
         }
         self
@@ -105,10 +142,7 @@ impl Default for Config {
             bank: Bank::default(),
             inter: Inter::default(),
             loss: Loss::default(),
-            schedule: SlotConfig::default(),
-            labels: SlotConfig::of(LABELS),
-            sampler: SlotConfig::of(SAMPLER),
-            boundary: SlotConfig::of(BOUNDARY),
+            slots: Slots::default(),
             optim: Optim::default(),
             train: Train::default(),
             eval: Eval::default(),

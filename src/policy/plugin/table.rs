@@ -11,6 +11,7 @@ use sandbox_plugin_abi::{
 };
 use serde_json::Value;
 
+use crate::ground::suggest;
 use crate::policy::Params;
 use crate::slots::{Need, Slot};
 
@@ -176,17 +177,8 @@ fn slot(number: u32) -> Result<Slot, String> {
         let known =
             Slot::of_plugins().filter_map(|slot| Some(format!("{} ({slot})", numbered(&slot)?)));
         let known: Vec<_> = known.collect();
-        format!("its slot is {number}: expected {}", or(&known))
+        format!("its slot is {number}: expected {}", suggest::either(&known))
     })
-}
-
-/// Alternatives in words: `a, b or c`.
-fn or(names: &[String]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
 }
 
 /// Defaults and docs by name.

@@ -118,7 +118,7 @@ fn numbers_of(input: &Input, numbers: &dyn Named) -> Result<Dynamic, Box<EvalAlt
     let read = vocabulary::working(|| numbers.read())?;
     let fields = read
         .iter()
-        .map(|(name, number)| (name.as_str().into(), Dynamic::from(*number)));
+        .map(|(name, number)| (name.as_str().into(), (*number).into()));
     let record = Record::with_absent(input.name, fields.collect(), numbers.names());
     Ok(record.into())
 }

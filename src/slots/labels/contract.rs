@@ -15,6 +15,7 @@ pub const CONTRACT: Contract = Contract {
     title: "how pseudo-labels are made and kept",
     about: "What `decide` answers is written with the batch's features after the step; the sampler of the same step still sees the old labels.",
     asked: Asked::InBranch("labels/online.rhai"),
+    without: "the inter-image branch rests",
     place: Place::Step,
     stream: 5,
     plugin: Some(1),

@@ -7,8 +7,7 @@ use anyhow::{Context as _, Result};
 use crate::config::{Plan, SlotPlan};
 use crate::policy::plugin::Staging;
 use crate::policy::{Content, Policy, PolicyFile, Unknown};
-use crate::slots::schedule;
-use crate::slots::{Fault, Kind, Slot};
+use crate::slots::{Asked, Fault, Kind, Slot};
 use crate::swap::{Line, Origin};
 use crate::train::rehearsal;
 use crate::train::trainer::Trainer;
@@ -38,13 +37,12 @@ impl Trainer {
         Ok(())
     }
 
-    /// Seats the first generation of slot `schedule` in a run that has none, between two steps: with the plan's parameters, and
-    /// rehearsed on the numbers of the step that comes, unless a ledger says that it was seated before.
+    /// Fills a slot that has no policy yet, between two steps: with the plan's parameters, and rehearsed as for the step that comes,
+    /// unless a ledger says that it was filled before.
     ///
     /// # Errors
     /// Why it cannot be used: nothing has changed then. So too where the slot has a policy: that one is swapped.
-    pub fn seat_schedule(&mut self, content: Content, origin: Origin) -> Result<(), Fault> {
-        let (slot, now) = (Slot::Schedule, self.now());
+    pub fn fill(&mut self, slot: Slot, content: Content, origin: Origin) -> Result<(), Fault> {
         let params = self.plan.slot(slot).params;
         let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
         if self.gate.seated(slot) {
@@ -52,22 +50,14 @@ impl Trainer {
             return refused(Kind::Contract, message);
         }
         let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
-        if !self.redoing {
-            let schedulable = self.schedulable(now);
-            let ctx = schedule::Context {
-                lr: self.plan.config.optim.lr,
-                schedulable: &schedulable,
-                last: &self.last,
-                rows: self.train.images().len() as i64,
-                now,
-            };
+        self.rehearsing(|_, rehearse| {
             policy.without_trace(|policy| {
-                schedule::run(policy, &ctx)?;
+                rehearse(slot, policy)?;
                 policy.save_state().map(drop)
-            })?;
-            policy.take_cost();
-        }
-        match self.gate.seat_asked(policy, params, (now, origin)) {
+            })
+        })?;
+        policy.take_cost();
+        match self.gate.seat_asked(policy, params, (self.now(), origin)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let message =
@@ -121,12 +111,14 @@ pub(in crate::train) fn seen_last(lines: &[Line], slot: Slot, content: &Content)
 /// # Errors
 /// The fault of a policy that cannot be used.
 pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
-    let schedule = plan.slot(Slot::Schedule);
-    if let (false, Some(name)) = (plan.asks(Slot::Schedule), schedule.params.keys().next()) {
-        let message = format!(
-            "schedule.script: expected a script that has the parameter '{name}', found none"
-        );
-        return Err(Fault::new(Slot::Schedule, Kind::Contract, message));
+    for slot in Slot::all().filter(|slot| !plan.asks(*slot)) {
+        let named = slot.contract().asked == Asked::WhereNamed;
+        if let (true, Some(name)) = (named, plan.slot(slot).params.keys().next()) {
+            let message = format!(
+                "{slot}.script: expected a script that has the parameter '{name}', found none"
+            );
+            return Err(Fault::new(slot, Kind::Contract, message));
+        }
     }
     let slots = Slot::all().filter(|slot| plan.asks(*slot));
     let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();

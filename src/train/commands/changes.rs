@@ -3,7 +3,6 @@
 use similar::TextDiff;
 
 use crate::dashboard::Turn;
-use crate::slots::Slot;
 use crate::swap::{Change, Event};
 
 /// One sentence, and below it the diagnostic where something was wrong.
@@ -26,12 +25,10 @@ pub fn sentence(change: &Change) -> String {
         Event::RolledBack => {
             format!("{slot}: rolled back at step {step}, {generation} decides the step again")
         }
-        Event::Rested if *slot == Slot::Schedule => format!(
-            "{slot}: {generation} failed at step {step} and there is none before it: the configured numbers hold until it is mended"
-        ),
         Event::Rested => {
+            let without = slot.contract().without;
             format!(
-                "{slot}: {generation} failed at step {step} and there is none before it: the inter-image branch rests until it is mended"
+                "{slot}: {generation} failed at step {step} and there is none before it: {without} until it is mended"
             )
         }
     };

@@ -13,7 +13,7 @@ use crate::config::live;
 use crate::control::socket::Socket;
 use crate::control::{Ask, Command, Inbox};
 use crate::policy::{Content, Params, PolicyFile};
-use crate::slots::{Fault, Slot};
+use crate::slots::{Asked, Fault, Slot};
 use crate::swap::Origin;
 use crate::train::records::Records;
 use crate::train::trainer::Trainer;
@@ -270,7 +270,9 @@ pub(in crate::train) fn swap(
             let proposed = gate.propose(slot, content, origin, now, rehearse);
             proposed.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))
         })?,
-        (false, Slot::Schedule) => trainer.seat_schedule(content, origin)?,
+        (false, slot) if slot.contract().asked == Asked::WhereNamed => {
+            trainer.fill(slot, content, origin)?;
+        }
         (false, _) => {
             return Err(anyhow!(
                 "slot '{slot}' has no policy in this run: the inter-image branch is off"

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::config::{Loaded, Plan, live};
 use crate::policy::Params;
-use crate::slots::Slot;
+use crate::slots::{Asked, Slot};
 use crate::swap::{Event, Line, Origin, SET, Tuned};
 use crate::train::begin::build;
 use crate::train::trainer::Trainer;
@@ -98,9 +98,10 @@ impl Trainer {
         if line.event == Event::RolledBack.name() {
             return Ok(self.gate.roll_back(about.slot, line.origin, now)?);
         }
-        if about.slot == Slot::Schedule && !self.gate.seated(Slot::Schedule) {
+        let slot = about.slot;
+        if slot.contract().asked == Asked::WhereNamed && !self.gate.seated(slot) {
             let content = self.gate.stored(about)?;
-            return Ok(self.seat_schedule(content, line.origin)?);
+            return Ok(self.fill(slot, content, line.origin)?);
         }
         self.rehearsing(|gate, rehearse| gate.redo(about, line.origin, now, rehearse))?;
         Ok(())

@@ -19,18 +19,16 @@ impl Records {
                 serde_json::json!(config.method.temperature),
             ),
             ("loss.inter", serde_json::json!(config.loss.inter)),
-            ("labels.script", serde_json::json!(config.labels.script)),
-            ("sampler.script", serde_json::json!(config.sampler.script)),
-            ("boundary.script", serde_json::json!(config.boundary.script)),
             ("optim.lr", serde_json::json!(config.optim.lr)),
             ("train.batch", serde_json::json!(config.train.batch)),
             ("train.epochs", serde_json::json!(config.train.epochs)),
         ] {
             hparams.insert(name.to_owned(), value);
         }
-        if trainer.plan.asks(Slot::Schedule) {
-            let script = serde_json::json!(config.schedule.script);
-            hparams.insert("schedule.script".to_owned(), script);
+        let named = |slot: &Slot| slot.in_branch() || trainer.plan.asks(*slot);
+        for slot in Slot::all().filter(named) {
+            let script = serde_json::json!(config.slot(slot).script);
+            hparams.insert(format!("{slot}.script"), script);
         }
         self.recorder.hparams(&hparams, &[]);
         self.recorder.layout();

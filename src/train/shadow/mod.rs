@@ -17,6 +17,7 @@ mod tests;
 use std::path::PathBuf;
 
 use crate::ground::Now;
+use crate::ground::suggest;
 use crate::policy::{Params, Policy, PolicyFile, Unknown};
 use crate::slots::{Fault, Kind, Slot};
 use crate::swap::Gate;
@@ -221,8 +222,12 @@ impl Trainer {
     /// # Errors
     /// The fault of a policy that cannot be used, or where the inter-image branch is off; nothing has changed then.
     pub fn add_shadow(&mut self, slot: Slot, file: PathBuf) -> Result<String, Fault> {
-        if slot == Slot::Schedule {
-            let message = "numbers have no effect beside a run, so there is nothing to compare: expected labels, sampler or boundary";
+        if !slot.in_branch() {
+            let known: Vec<_> = Slot::of_branch().map(Slot::name).collect();
+            let message = format!(
+                "what it decides has no effect beside a run, so there is nothing to compare: expected {}",
+                suggest::either(&known)
+            );
             return Err(Fault::new(slot, Kind::Contract, message));
         }
         if !self.plan.inter() {
@@ -269,7 +274,7 @@ fn rehearsed(policy: &mut Policy, rehearse: &mut Rehearsal<'_>) -> Result<(), Fa
 }
 
 fn unknown(name: &str, names: &[&str]) -> String {
-    let meant = crate::ground::suggest::nearest(name, names.iter().copied());
+    let meant = suggest::nearest(name, names.iter().copied());
     let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
     let there = match names.is_empty() {
         true => "there is none".to_owned(),
