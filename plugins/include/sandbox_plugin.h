@@ -64,21 +64,6 @@ typedef struct DLTensor {
 #define SBX_PANIC 3
 
 /*
- Slot `labels`: how pseudo-labels are made and kept.
- */
-#define SBX_SLOT_LABELS 1
-
-/*
- Slot `sampler`: which rows of the bank are a query's positives and negatives.
- */
-#define SBX_SLOT_SAMPLER 2
-
-/*
- Slot `boundary`: where the decision boundary between them lies.
- */
-#define SBX_SLOT_BOUNDARY 3
-
-/*
  The plugin reads and writes memory of the CPU; the host copies where the model lives elsewhere.
  */
 #define SBX_DEVICES_CPU 1
@@ -127,6 +112,21 @@ typedef struct DLTensor {
  `DLDataType::code` of booleans, a byte each.
  */
 #define SBX_DL_BOOL 6
+
+/*
+ Slot `labels`: how pseudo-labels are made and kept.
+ */
+#define SBX_SLOT_LABELS 1
+
+/*
+ Slot `sampler`: which rows of the bank are a query's positives and its negatives.
+ */
+#define SBX_SLOT_SAMPLER 2
+
+/*
+ Slot `boundary`: how far positives must lie from negatives, as logits or as a loss.
+ */
+#define SBX_SLOT_BOUNDARY 3
 
 /*
  `SbxValue::kind` of a whole number.

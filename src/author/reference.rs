@@ -97,11 +97,19 @@ fn section(contract: &'static Contract) -> String {
         let _ = write!(
             text,
             "\n`{name}(ctx)`, {need}: {doc}. Answers {}.\n\n",
-            answers(function)
+            code(&answers(function))
         );
         text.push_str(&table(function.gets, "ctx."));
     }
     text
+}
+
+/// A map among words as code.
+fn code(text: &str) -> String {
+    match text.split_once('}') {
+        Some((map, rest)) if map.starts_with("#{") => format!("`{map}}}`{rest}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// What plugins of each slot read and answer, as `plugins/README.md` holds it between its marks.

@@ -1,7 +1,5 @@
 //! What was answered, and whether it is what the contract declares.
 
-use std::collections::BTreeMap;
-
 use tch::{Kind as Dtype, Tensor};
 
 use super::contract::{Answer, Range, Type};
@@ -10,7 +8,8 @@ use super::{Numbers, Question, Sizes};
 /// What a policy answered: tensors by the names of the declaration, or numbers by names that the run knows. Both may be empty.
 #[derive(Debug, Default)]
 pub struct Answers {
-    tensors: BTreeMap<&'static str, Tensor>,
+    /// In the order in which they were put.
+    tensors: Vec<(&'static str, Tensor)>,
     /// Numbers by their names.
     pub numbers: Numbers,
 }
@@ -23,17 +22,21 @@ impl Answers {
 
     /// Puts a tensor under a name of the declaration.
     pub fn put(&mut self, name: &'static str, tensor: Tensor) {
-        self.tensors.insert(name, tensor);
+        self.take(name);
+        self.tensors.push((name, tensor));
     }
 
     /// The tensor of a name, if it was answered.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.get(name)
+        let mut all = self.tensors.iter();
+        all.find(|(known, _)| *known == name)
+            .map(|(_, tensor)| tensor)
     }
 
     /// Takes the tensor of a name, if it was answered.
     pub fn take(&mut self, name: &str) -> Option<Tensor> {
-        self.tensors.remove(name)
+        let place = self.tensors.iter().position(|(known, _)| *known == name)?;
+        Some(self.tensors.remove(place).1)
     }
 
     /// Takes a tensor that the declaration requires.
@@ -53,7 +56,10 @@ impl Answers {
     pub fn all(self) -> Vec<Tensor> {
         let numbers: Vec<_> = self.numbers.values().map(|number| number.value()).collect();
         let numbers = (!numbers.is_empty()).then(|| Tensor::from_slice(&numbers));
-        self.tensors.into_values().chain(numbers).collect()
+        {
+            let tensors = self.tensors.into_iter().map(|(_, tensor)| tensor);
+            tensors.chain(numbers).collect()
+        }
     }
 
     /// Checks shape, type and range of everything that was answered. One wait for the device, where there is a range.

@@ -7,6 +7,7 @@
 
 mod boundaries;
 mod cli;
+mod contracts;
 mod control;
 mod costs;
 mod dashboard;

@@ -209,7 +209,7 @@ fn a_shadow_that_fails_rests_and_the_run_does_not_notice() {
         (
             "sampler",
             "let r = ctx.index.unsqueeze(1); return #{ positives: r + 600, negatives: r };",
-            "the bank has rows",
+            "expected 0..=511 (-1 means none): rows of the bank",
         ),
         ("sampler", "let a = ctx.nothing;", "has no field 'nothing'"),
         ("sampler", "loop { }", "is there an endless loop?"),
@@ -223,8 +223,16 @@ fn a_shadow_that_fails_rests_and_the_run_does_not_notice() {
             "return ctx.positives.detach().mean();",
             "was something detached?",
         ),
-        ("labels", "return ctx.index + 600;", "must lie in 0..=7"),
-        ("labels", "return ctx.keys;", "'labels' must be [16]"),
+        (
+            "labels",
+            "return ctx.index + 600;",
+            "expected 0..=7: new labels of the batch",
+        ),
+        (
+            "labels",
+            "return ctx.keys;",
+            "'labels' must be [B] = [16] int64, found [16, 16] float32",
+        ),
     ] {
         dir.write("scripts/late.rhai", &late(slot, wrong));
         let run = dir.train(&["--steps", "40", "--shadow", "late.rhai"]);

@@ -136,17 +136,17 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "wrong shape",
         "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.index, negatives: ctx.index } }",
-        "'positives' must be [16, at least 1], found [16]",
+        "'positives' must be [B, P] = [16, at least 1] int64, found [16] int64",
     ),
     (
         "wrong type",
         "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.similarity, negatives: ctx.similarity } }",
-        "rows of the bank as Int64, found Float",
+        "must be int64, found float32",
     ),
     (
         "index out of range",
         "//! slot: sampler\nfn decide(ctx) { let r = ctx.index.unsqueeze(1); #{ positives: r, negatives: r + 512 } }",
-        "the bank has rows 0..=511",
+        "expected 0..=511 (-1 means none)",
     ),
     (
         "matmul of wrong shapes",
@@ -230,7 +230,10 @@ fn a_fault_on_trial_is_rolled_back_and_no_step_is_lost() {
     };
     let mut run = dir.start(&[]);
     for (wrong, said) in [
-        ("return ctx.negatives / 0.0;", "must be [16,"),
+        (
+            "return ctx.negatives / 0.0;",
+            "'logits' must be [B, P + K] = [16, 17] float32, found [16, 16]",
+        ),
         (
             "return cat([ctx.positives, ctx.negatives], 1) * (0.0 / 0.0);",
             "NaN",

@@ -32,12 +32,14 @@ mod dlpack;
 mod host;
 mod layout;
 mod plugin;
+mod slots;
 mod value;
 
 pub use dlpack::*;
 pub use host::*;
 pub use layout::*;
 pub use plugin::*;
+pub use slots::*;
 pub use value::*;
 
 /// Raised when a field changes its meaning or its place: plugins have to be built anew.
@@ -56,13 +58,6 @@ pub const SBX_ERROR: i32 = 1;
 pub const SBX_UNSUPPORTED: i32 = 2;
 /// The plugin panicked, and the panic was caught at its border; the text is that of the panic.
 pub const SBX_PANIC: i32 = 3;
-
-/// Slot `labels`: how pseudo-labels are made and kept.
-pub const SBX_SLOT_LABELS: u32 = 1;
-/// Slot `sampler`: which rows of the bank are a query's positives and negatives.
-pub const SBX_SLOT_SAMPLER: u32 = 2;
-/// Slot `boundary`: where the decision boundary between them lies.
-pub const SBX_SLOT_BOUNDARY: u32 = 3;
 
 /// The plugin reads and writes memory of the CPU; the host copies where the model lives elsewhere.
 pub const SBX_DEVICES_CPU: u32 = 1;

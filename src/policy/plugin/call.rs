@@ -115,14 +115,17 @@ impl<'a> Call<'a> {
     /// A text that names a required answer that was not given.
     pub(super) fn into_answers(self) -> Result<Answers, String> {
         let given = self.answers.into_inner();
-        let mut declared = self.request.answers();
-        let missing = declared.find(|of| of.required && !given.contains_key(of.name));
-        if let Some(missing) = missing {
-            return Err(format!("it has not answered '{}'", missing.name));
-        }
         let mut answers = Answers::default();
-        for (name, lent) in given {
-            answers.put(name, lent.tensor().to_device(self.request.device));
+        for answer in self.request.answers() {
+            match given.get(answer.name) {
+                Some(lent) => {
+                    answers.put(answer.name, lent.tensor().to_device(self.request.device));
+                }
+                None if answer.required => {
+                    return Err(format!("it has not answered '{}'", answer.name));
+                }
+                None => {}
+            }
         }
         Ok(answers)
     }

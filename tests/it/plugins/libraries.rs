@@ -140,7 +140,7 @@ const FAULTS: &[(u8, &str)] = &[
     (17, "status 42, and no reason given"),
     (
         18,
-        "there is no input 'indices': 'decide' may read bank.centroids, bank.features, bank.labels, index",
+        "there is no input 'indices': 'decide' may read queries, index, labels, bank.features, bank.labels, bank.centroids, similarity",
     ),
     (
         19,

@@ -67,24 +67,24 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("out_of_memory", "killed by signal 6 (SIGABRT"),
     (
         "index_out_of_range",
-        "negatives[0, 0] = 256, the bank has rows 0..=255",
+        "'negatives[0, 0]' is 256, expected 0..=255",
     ),
-    ("negative_index", "negatives[0, 0] = -2"),
+    ("negative_index", "'negatives[0, 0]' is -2"),
     (
         "wrong_shape",
-        "'negatives' must be [8, 1 to 256], found [8]",
+        "'negatives' must be [B, K] = [8, 1 to 256], found [8]",
     ),
     (
         "wrong_rows",
-        "'negatives' must be [8, 1 to 256], found [9, 1]",
+        "'negatives' must be [B, K] = [8, 1 to 256], found [9, 1]",
     ),
     (
         "huge_allocation",
-        "'negatives' must be [8, 1 to 256], found [8, 1099511627776]",
+        "'negatives' must be [B, K] = [8, 1 to 256], found [8, 1099511627776]",
     ),
     (
         "too_many",
-        "'negatives' must be [8, 1 to 256], found [8, 257]",
+        "'negatives' must be [B, K] = [8, 1 to 256], found [8, 257]",
     ),
     ("no_answer", "it has not answered 'positives'"),
     ("no_negatives", "it has not answered 'negatives'"),
@@ -124,11 +124,11 @@ const ON_TRIAL: &[(&str, &str)] = &[
     ("error_decide", "not with these queries"),
     (
         "index_out_of_range",
-        "negatives[0, 0] = 512, the bank has rows 0..=511",
+        "'negatives[0, 0]' is 512, expected 0..=511",
     ),
     (
         "wrong_shape",
-        "'negatives' must be [16, 1 to 512], found [16]",
+        "'negatives' must be [B, K] = [16, 1 to 512], found [16]",
     ),
     ("no_answer", "it has not answered 'positives'"),
     ("slow", "'decide' took 3"),

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use crate::support::{Dir, repo};
 
 /// Compiles a C file to `lib<name>.so` in a folder's `target/`, in place, as C's linkers do.
-fn compile(dir: &Dir, source: &Path, name: &str, defines: &[&str]) -> PathBuf {
+pub(crate) fn compile(dir: &Dir, source: &Path, name: &str, defines: &[&str]) -> PathBuf {
     let library = dir.file(&format!("target/lib{name}.so"));
     std::fs::create_dir_all(library.parent().unwrap()).unwrap();
     let output = Command::new("cc")

@@ -62,7 +62,7 @@ fn recording_changes_no_loss_and_other_policies_are_asked_the_same() {
     dir.write("narrow.rhai", "//! slot: sampler\nfn defaults() { #{ pool: 3, negatives: 2 } }\nfn decide(ctx) {\n    if ctx.params.pool != 64 { throw `${ctx.params.pool}` }\n    #{ positives: ctx.index.unsqueeze(1), negatives: full([16, ctx.params.negatives], 600) }\n}\n");
     let (code, out, err) = said(&dir.output(&["test", "--on", folder, "narrow.rhai"]));
     assert!(
-        code == 1 && out.contains("negatives[0, 0] = 600, the bank has rows 0..=511"),
+        code == 1 && out.contains("'negatives[0, 0]' is 600, expected 0..=511"),
         "{out}{err}"
     );
     assert!(out.contains("--> narrow.rhai:3:4"), "{out}");

@@ -35,7 +35,7 @@ fn the_reference_is_printed_for_people_and_programs() {
     let dir = Dir::empty();
     let (code, out, _) = said(&dir.output(&["api", "--format", "markdown"]));
     assert!(
-        code == 0 && out.contains("| `similarity` | `[B, N]` | float32 |"),
+        code == 0 && out.contains("| `ctx.similarity` | `[B, N]` | float32 |"),
         "{out}"
     );
     let (code, out, _) = said(&dir.output(&["api", "--format", "json", "-o", "made"]));
