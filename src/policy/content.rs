@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Params;
+use super::blob::Blob;
 use super::plugin::{Library, Staging};
 use super::script::Source;
 use crate::slots::{Fault, Kind, Slot};
@@ -15,25 +16,6 @@ pub enum Content {
     Script(Source),
     /// The bytes of a plugin, which has survived its trial in a process of its own.
     Plugin(Library),
-}
-
-/// A file of a content, as it is stored.
-pub struct Blob<'a> {
-    /// The name under which replay knows it.
-    pub name: String,
-    /// blake3 of its bytes, in hexadecimal.
-    pub hash: String,
-    /// How its file ends.
-    pub ending: &'static str,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-}
-
-impl Blob<'_> {
-    /// The name of the file that stores it.
-    pub fn file(&self) -> String {
-        format!("{}.{}", self.hash, self.ending)
-    }
 }
 
 impl Content {

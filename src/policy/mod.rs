@@ -1,6 +1,7 @@
 //! What fills a slot: its words, and nothing that knows a tensor's shape.
 
 pub mod asked;
+mod blob;
 mod carrier;
 mod content;
 mod cost;

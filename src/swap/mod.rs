@@ -2,15 +2,15 @@
 
 pub mod change;
 pub mod gate;
-mod keep;
 pub mod ledger;
-mod notes;
+mod rehearsal;
 pub mod rerun;
 mod seat;
 pub mod watch;
 
 pub use change::{Change, Event};
-pub use gate::{Gate, Rehearsal, Tuned, Verdict};
+pub use gate::{Gate, Tuned, Verdict};
 pub use ledger::{About, Ledger, Line, Origin};
+pub use rehearsal::Rehearsal;
 pub use rerun::{Rerun, SET};
 pub use watch::Watch;

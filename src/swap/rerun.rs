@@ -8,11 +8,8 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::change::Event;
-use super::gate::{Gate, Rehearsal};
-use super::ledger::{About, Line, Origin};
-use crate::ground::Now;
-use crate::policy::Content;
-use crate::slots::{Budget, Fault, Kind, Slot};
+use super::ledger::{Line, Origin};
+use crate::slots::{Fault, Kind, Slot};
 
 /// Lines of a ledger that are still to come.
 #[derive(Debug, Default)]
@@ -118,52 +115,6 @@ impl Rerun {
         self.pending = rest;
         let missed = past.into_iter().filter(|_| !self.changed);
         missed.map(|pending| pending.line).collect()
-    }
-}
-
-impl Gate {
-    /// Does again what the ledger holds: see [`Rerun`]. Until that is over budgets of time do not hold, because they were
-    /// decided already, and saved files wait.
-    pub fn follow_ledger(&mut self, rerun: Rerun) {
-        self.rerun = rerun;
-        self.reruns = true;
-        Budget::lift(true);
-    }
-
-    /// Whether something of a ledger is still to be done again.
-    pub fn reruns(&self) -> bool {
-        self.reruns
-    }
-
-    /// The next change that the ledger says somebody asked for before this step.
-    pub fn due(&mut self, now: Now) -> Option<Line> {
-        self.rerun.due(now.step)
-    }
-
-    /// Makes a stored policy of a ledger live again.
-    ///
-    /// # Errors
-    /// Why it cannot be used here.
-    pub fn redo(
-        &mut self,
-        about: &About,
-        origin: Origin,
-        now: Now,
-        rehearse: &mut Rehearsal<'_>,
-    ) -> Result<(), Fault> {
-        let (slot, content) = (about.slot, self.stored(about)?);
-        let seat = self.seats.get(&slot);
-        let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
-        let content = content.tried(slot, &overrides, &self.staging())?;
-        self.propose(slot, content, origin, now, rehearse)
-    }
-
-    /// The stored policy that a line of the ledger names which is done again.
-    ///
-    /// # Errors
-    /// A file that is not there any more.
-    pub fn stored(&self, about: &About) -> Result<Content, Fault> {
-        about.content(self.rerun.policies())
     }
 }
 

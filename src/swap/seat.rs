@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::gate::Rehearsal;
+use super::rehearsal::Rehearsal;
 use crate::policy::plugin::Staging;
 use crate::policy::{Content, Generation, Handover, Params, Policy, Saved, Unknown};
 use crate::slots::{Fault, Kind, Slot};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::elf;
 use super::probe::{self, Description, Prober};
 use crate::policy::Params;
-use crate::policy::content::Blob;
+use crate::policy::blob::Blob;
 use crate::slots::{Fault, Kind, Slot};
 use crate::storage::write_atomically;
 

@@ -3,8 +3,9 @@
 use rhai::{AST, ASTNode, Dynamic, Expr, Position, Stmt};
 use serde_json::Value;
 
+use super::diagnostic::{self, Functions};
 use super::engine::Engine;
-use super::{Script, Source, diagnostic};
+use super::{Script, Source};
 use crate::ground::suggest;
 use crate::policy::Params;
 use crate::slots::{Fault, Kind, Slot};

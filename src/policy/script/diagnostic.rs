@@ -1,15 +1,26 @@
 //! Faults as a person reads them: the line, the place underlined, the call chain, what was expected and what exists.
 
+use std::rc::Rc;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
 use rhai::{AST, EvalAltResult, ParseError, Position};
 
 use super::Script;
-use super::engine::{Engine, MAX_OPERATIONS};
+use super::failed::Failed;
+use super::limits::MAX_OPERATIONS;
 use super::source::{Source, Text};
-use super::testing::Failed;
 use crate::ground::suggest;
 use crate::slots::fault::Place;
 use crate::slots::{Budget, Fault, Kind, Slot};
+
+/// What a script can call, its own functions apart.
+pub(super) trait Functions {
+    /// The names of all.
+    fn names(&self) -> Rc<Vec<String>>;
+
+    /// How those of that name are called, a line each.
+    fn overloads(&self, name: &str) -> Vec<String>;
+}
 
 /// A fault at a place of a text.
 pub(super) fn at(
@@ -121,7 +132,7 @@ pub(super) fn parse(slot: Slot, text: &Text, error: &ParseError) -> Fault {
 pub(super) fn runtime(
     slot: Slot,
     source: &Source,
-    engine: &Engine,
+    functions: &dyn Functions,
     ast: &AST,
     error: &EvalAltResult,
     budget: Budget,
@@ -147,7 +158,7 @@ pub(super) fn runtime(
         Some(failed) => (Kind::Call, failed.message.clone()),
         None => describe(inner, budget),
     };
-    notes.extend(hint(inner, engine, ast));
+    notes.extend(hint(inner, functions, ast));
     notes.extend(
         failed
             .iter()
@@ -191,17 +202,17 @@ pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) 
 }
 
 /// What exists under the name that was called, or which name is near it.
-fn hint(error: &EvalAltResult, engine: &Engine, ast: &AST) -> Vec<String> {
+fn hint(error: &EvalAltResult, functions: &dyn Functions, ast: &AST) -> Vec<String> {
     let EvalAltResult::ErrorFunctionNotFound(signature, ..) = error else {
         return Vec::new();
     };
     let name = signature.split([' ', '(']).next().unwrap_or_default();
-    let overloads = engine.overloads(name);
+    let overloads = functions.overloads(name);
     if !overloads.is_empty() {
         return vec![format!("'{name}' exists as\n{}", overloads.join("\n"))];
     }
     let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
-    let names = engine.names();
+    let names = functions.names();
     let all = names.iter().chain(&own).map(String::as_str);
     suggest::nearest(name, all)
         .map(|near| format!("did you mean '{near}'?"))

@@ -6,12 +6,10 @@ use std::rc::Rc;
 use rhai::debugger::DebuggerCommand;
 use rhai::{AST, Dynamic, Position};
 
-use super::{Source, context, diagnostic, modules, record, vocabulary};
+use super::diagnostic::{self, Functions};
+use super::{Source, context, limits, modules, record, vocabulary};
 use crate::ground::clock::Stopwatch;
 use crate::slots::{Budget, Fault, Slot};
-
-/// Operations a call may take; an empty loop of as many takes about half a second.
-pub(super) const MAX_OPERATIONS: u64 = 5_000_000;
 
 /// How often, in operations, the clock is read.
 const CLOCK_EVERY: u64 = 1024;
@@ -49,7 +47,7 @@ impl Engine {
         context::register(&mut rhai);
         record::register(&mut rhai);
         more(&mut rhai);
-        limit(&mut rhai);
+        limits::set(&mut rhai);
         let meter: Rc<Meter> = Rc::default();
         let armed = Rc::clone(&meter);
         // Counted here, because the number that Rhai gives begins anew in some of the calls that a call makes.
@@ -123,9 +121,10 @@ impl Engine {
     pub(super) fn rhai(&self) -> &rhai::Engine {
         &self.rhai
     }
+}
 
-    /// The names of all functions that a script can call, its own apart.
-    pub(super) fn names(&self) -> Rc<Vec<String>> {
+impl Functions for Engine {
+    fn names(&self) -> Rc<Vec<String>> {
         let mut names = self.names.borrow_mut();
         Rc::clone(names.get_or_insert_with(|| {
             let mut all: Vec<String> =
@@ -138,8 +137,7 @@ impl Engine {
         }))
     }
 
-    /// How the functions of that name are called, a line each.
-    pub(super) fn overloads(&self, name: &str) -> Vec<String> {
+    fn overloads(&self, name: &str) -> Vec<String> {
         let mut all = self.rhai.collect_fn_metadata(
             None,
             |f| {
@@ -152,19 +150,4 @@ impl Engine {
         all.dedup();
         all
     }
-}
-
-/// Sets all limits that Rhai has; none is unlimited by accident.
-fn limit(engine: &mut rhai::Engine) {
-    engine.set_max_operations(MAX_OPERATIONS);
-    engine.set_max_call_levels(32);
-    engine.set_max_expr_depths(64, 32);
-    engine.set_max_variables(1024);
-    engine.set_max_functions(256);
-    engine.set_max_modules(16);
-    engine.set_max_string_size(1 << 20);
-    engine.set_max_array_size(65_536);
-    engine.set_max_map_size(4096);
-    engine.set_strict_variables(true);
-    engine.disable_symbol("eval");
 }

@@ -1,6 +1,6 @@
 //! What a slot takes as an answer.
 
-use super::host::Tensor;
+use super::tensor::Tensor;
 use crate::{Error, Result};
 
 /// A size of an answer: this one, or 1 up to this one.

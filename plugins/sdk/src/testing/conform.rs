@@ -11,8 +11,9 @@ use sandbox_plugin_abi::{
     SBX_UNSUPPORTED, SbxAsk, SbxPlugin, SbxValue,
 };
 
-use super::host::{Host, Tensor};
+use super::host::Host;
 use super::scene::{SCENES, Scene};
+use super::tensor::Tensor;
 use crate::{Error, Result};
 
 type Answers = BTreeMap<&'static str, Tensor>;

@@ -4,7 +4,9 @@ mod answers;
 mod conform;
 mod host;
 mod scene;
+mod tensor;
 
 pub use answers::Answer;
 pub use conform::conform;
-pub use host::{Host, Tensor};
+pub use host::Host;
+pub use tensor::Tensor;

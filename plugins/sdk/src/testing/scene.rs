@@ -3,7 +3,8 @@
 use sandbox_plugin_abi::{SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS};
 
 use super::answers::{Answer, Size};
-use super::host::{Host, Tensor};
+use super::host::Host;
+use super::tensor::Tensor;
 
 /// A bank and a batch of it.
 #[derive(Clone, Copy, Debug)]

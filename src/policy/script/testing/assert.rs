@@ -3,8 +3,8 @@
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, NativeCallContext};
 
 use super::super::diagnostic;
+use super::super::failed::Failed;
 use super::super::vocabulary::{Difference, differ, kind_of, shown};
-use super::failed::Failed;
 use crate::slots::Budget;
 
 type Verdict = Result<(), Box<EvalAltResult>>;

@@ -3,7 +3,6 @@
 
 mod assert;
 mod example;
-mod failed;
 mod stage;
 mod words;
 
@@ -17,7 +16,6 @@ use super::{Origin, Source, Text, check, diagnostic, vocabulary};
 use crate::slots::{Budget, Fault, Kind, Slot};
 
 pub use example::{Example, examples};
-pub use failed::Failed;
 pub use stage::{MakeUp, Stage};
 pub use words::WORDS;
 

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
+use super::super::failed::Failed;
 use super::super::vocabulary::kind_of;
 use super::super::{Context, Script, Source};
 use super::assert::word;
-use super::failed::Failed;
 use crate::ground::seed::{Purpose, seed_torch};
 use crate::ground::suggest;
 use crate::policy::{Params, Unknown, params};

@@ -5,7 +5,7 @@ use tch::{Kind, TchError, Tensor};
 
 use super::answer::{Fault, said};
 use super::number::Operand;
-use super::verb::Signature;
+use super::signature::Signature;
 use super::{Handle, Rng};
 
 /// The arguments of one call, read by position.

@@ -36,6 +36,7 @@ mod random;
 mod reduce;
 mod select;
 mod shape;
+mod signature;
 #[cfg(test)]
 mod trial;
 mod verb;

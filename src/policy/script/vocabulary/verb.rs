@@ -9,6 +9,7 @@ use rhai::{
 
 use super::answer::Answer;
 use super::arguments::Arguments;
+use super::signature::{Param, Signature};
 use super::word::Word;
 use super::{CALLS, Handle, Rng, working};
 
@@ -32,19 +33,6 @@ pub(super) const fn verb(
         doc,
         run,
     }
-}
-
-/// A parameter as declared.
-pub(super) struct Param {
-    pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    optional: bool,
-}
-
-/// A name of a verb with its parameters.
-pub(super) struct Signature {
-    pub(super) name: &'static str,
-    pub(super) params: Rc<[Param]>,
 }
 
 impl Verb {

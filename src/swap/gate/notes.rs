@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::change::{Change, Event};
-use super::gate::Gate;
-use super::ledger::{About, Line, Origin};
+use super::Gate;
 use crate::ground::Now;
 use crate::policy::{Content, Params};
 use crate::slots::{Fault, Slot};
+use crate::swap::change::{Change, Event};
+use crate::swap::ledger::{About, Line, Origin};
 
 impl Gate {
     /// Records what happened to a slot without a new generation; a ledger that cannot be written is a warning here, because
@@ -107,7 +107,7 @@ impl Gate {
     }
 
     /// A line that a resumed run writes a second time stands in its ledger already.
-    pub(super) fn append(&mut self, line: Line) -> io::Result<()> {
+    fn append(&mut self, line: Line) -> io::Result<()> {
         if self.rerun.tick_off(&line) {
             return Ok(());
         }

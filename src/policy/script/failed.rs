@@ -6,13 +6,13 @@ use crate::slots::Fault;
 
 /// What was not as a test says; it travels as the value of a script's error.
 #[derive(Clone, Debug)]
-pub struct Failed {
+pub(super) struct Failed {
     /// What, in one line.
-    pub message: String,
+    pub(super) message: String,
     /// More about it, such as both values.
-    pub notes: Vec<String>,
+    pub(super) notes: Vec<String>,
     /// The diagnostic of a policy that was asked and failed.
-    pub report: Option<String>,
+    pub(super) report: Option<String>,
 }
 
 impl Failed {
@@ -39,7 +39,7 @@ impl Failed {
     }
 
     /// What an error carries, if it is of this kind.
-    pub fn of(error: &EvalAltResult) -> Option<Self> {
+    pub(super) fn of(error: &EvalAltResult) -> Option<Self> {
         match error {
             EvalAltResult::ErrorRuntime(value, _) => value.clone().try_cast::<Self>(),
             _ => None,

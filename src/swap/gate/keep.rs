@@ -3,14 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use super::change::{Change, Event};
-use super::gate::Gate;
-use super::ledger::Origin;
+use super::Gate;
 use super::notes::Subject;
-use super::seat::Seat;
 use crate::ground::Now;
 use crate::policy::Saved;
 use crate::slots::{Fault, Slot};
+use crate::swap::change::{Change, Event};
+use crate::swap::ledger::Origin;
+use crate::swap::seat::Seat;
 
 impl Gate {
     /// All seats as a checkpoint holds them.

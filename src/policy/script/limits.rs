@@ -1,0 +1,19 @@
+//! The limits that Rhai puts on every script.
+
+/// Operations a call may take; an empty loop of as many takes about half a second.
+pub(super) const MAX_OPERATIONS: u64 = 5_000_000;
+
+/// Sets all limits that Rhai has; none is unlimited by accident.
+pub(super) fn set(engine: &mut rhai::Engine) {
+    engine.set_max_operations(MAX_OPERATIONS);
+    engine.set_max_call_levels(32);
+    engine.set_max_expr_depths(64, 32);
+    engine.set_max_variables(1024);
+    engine.set_max_functions(256);
+    engine.set_max_modules(16);
+    engine.set_max_string_size(1 << 20);
+    engine.set_max_array_size(65_536);
+    engine.set_max_map_size(4096);
+    engine.set_strict_variables(true);
+    engine.disable_symbol("eval");
+}

@@ -1,0 +1,66 @@
+//! Filling a slot: its first generation, and the files that may bring the next ones.
+
+use std::io;
+
+use super::notes::Subject;
+use super::{Gate, generation};
+use crate::ground::Now;
+use crate::policy::{Params, Policy, PolicyFile};
+use crate::slots::Slot;
+use crate::swap::change::{Change, Event};
+use crate::swap::ledger::Origin;
+use crate::swap::seat::{Installed, Seat};
+
+impl Gate {
+    /// Seats the first generation of a slot.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn seat(
+        &mut self,
+        policy: impl Into<Policy>,
+        overrides: Params,
+        now: Now,
+    ) -> io::Result<()> {
+        self.seat_asked(policy.into(), overrides, (now, Origin::Run))
+    }
+
+    /// The same in a run that has begun without it, because somebody asks for it.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn seat_asked(
+        &mut self,
+        policy: Policy,
+        overrides: Params,
+        when: (Now, Origin),
+    ) -> io::Result<()> {
+        let (slot, content) = (policy.slot(), policy.content());
+        let change = Change {
+            slot,
+            event: Event::Started,
+            generation: generation(&content, 1),
+            before: None,
+            text: policy.text(),
+            state: None,
+            fault: None,
+            step: when.0.step,
+        };
+        let files = self.ledger.store(&content)?;
+        let subject = Subject::of(&content, policy.params(), files);
+        self.write(&change, subject, when)?;
+        let generation = change.generation.clone();
+        let seat = Seat::first(Installed { policy, generation }, overrides);
+        self.seats.insert(slot, seat);
+        self.changes.push(change);
+        Ok(())
+    }
+
+    /// Watches a file for a seated slot, whose content `hash` need not be reported. A slot may have several: the one that is saved
+    /// last decides.
+    pub fn follow(&self, slot: Slot, file: PolicyFile, hash: &str) {
+        if let (Some(watch), Some(seat)) = (&self.watch, self.seats.get(&slot)) {
+            watch.follow(slot, file, hash, &seat.overrides);
+        }
+    }
+}
