@@ -19,8 +19,8 @@ use crate::train::rehearsal;
 
 /// Compile scripts, check their contract, rehearse them on synthetic data and time them; likewise plugins (FILE.so).
 ///
-/// The rehearsal asks a script everything that a run would ask it, on 8 random unit rows and a bank of at least 256. Exit
-/// code 2 when a script has a fault.
+/// The rehearsal asks a script everything that a run would ask it, on 8 random unit rows and a bank of at least 256; then about
+/// degenerate batches: one cluster, equal rows, nothing that could be chosen. Exit code 2 when a script has a fault.
 #[derive(Debug, Args)]
 pub struct Check {
     /// The scripts and plugins, looked for as `run` does.
@@ -119,6 +119,9 @@ fn check(search: &Search, file: &Path, recording: Option<&Recording>) -> Result<
     let mut policy = Policy::build(slot, content, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
     rehearsal::synthetic(&mut policy)?;
+    if let Policy::Script(_) = policy {
+        rehearsal::degenerate(&mut policy)?;
+    }
     let cost = rehearsal::decide(&mut policy)?;
     Ok(Passed {
         slot: slot.name(),
@@ -154,6 +157,7 @@ fn plugin(search: &Search, file: &Path) -> Result<(Slot, Content), Outcome> {
     let library = Library::read(Slot::Sampler, &path)?;
     let slot = library.describe(&staging)?.slot;
     let library = library.tried(slot, &Params::new(), &staging)?;
+    library.tried_on_degenerate(slot, &staging)?;
     Ok((slot, Content::Plugin(library)))
 }
 

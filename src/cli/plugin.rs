@@ -44,6 +44,9 @@ pub struct Probe {
     /// Its parameters in the place of its defaults, as one JSON object; those that it does not have are left out.
     #[arg(long, value_name = "JSON", value_parser = params, default_value = "{}")]
     pub params: Params,
+    /// Ask it about degenerate batches too: one cluster, equal rows, everything missing.
+    #[arg(long, requires = "slot")]
+    pub degenerate: bool,
     /// Write what was found as JSON.
     #[arg(long)]
     pub json: bool,
@@ -79,7 +82,7 @@ impl Plugins {
 impl Probe {
     fn execute(self) -> Result<()> {
         let found = match self.slot {
-            Some(slot) => live(slot, &self.file, &self.params).map_err(Box::new),
+            Some(slot) => live(slot, &self.file, &self.params, self.degenerate).map_err(Box::new),
             None => describe_here(&self.file).map_err(Box::new),
         };
         let mut out = std::io::stdout();
@@ -97,7 +100,7 @@ impl Probe {
 }
 
 /// Takes a library through a whole life, twice: what it sets up once for the process is not counted as left behind.
-fn live(slot: Slot, path: &Path, params: &Params) -> Result<Description, Fault> {
+fn live(slot: Slot, path: &Path, params: &Params, degenerate: bool) -> Result<Description, Fault> {
     let library = Library::in_trial(slot, path)?;
     let life = || {
         let plugin = Plugin::load(slot, &library, params, Unknown::Ignored)?;
@@ -105,6 +108,9 @@ fn live(slot: Slot, path: &Path, params: &Params) -> Result<Description, Fault> 
         let mut policy = Policy::from(plugin);
         rehearsal::synthetic(&mut policy)?;
         rehearsal::state(&mut policy)?;
+        if degenerate {
+            rehearsal::degenerate(&mut policy)?;
+        }
         Ok(description)
     };
     life()?;

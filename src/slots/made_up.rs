@@ -26,8 +26,8 @@ pub enum Case {
     OwnClusters,
     /// All rows, and so all cosines, are equal.
     EqualRows,
-    /// The bank and the batch have one row.
-    OneRow,
+    /// The batch has one image.
+    OneImage,
     /// No positive and no negative exists.
     AllMissing,
     /// Some positives and negatives do not exist.
@@ -44,7 +44,7 @@ impl Case {
         Case::OneCluster,
         Case::OwnClusters,
         Case::EqualRows,
-        Case::OneRow,
+        Case::OneImage,
         Case::AllMissing,
         Case::SomeMissing,
         Case::NegativeCosines,
@@ -58,7 +58,7 @@ impl Case {
             Case::OneCluster => "one cluster holds all rows",
             Case::OwnClusters => "each row is a cluster of its own",
             Case::EqualRows => "all rows are equal",
-            Case::OneRow => "a bank and a batch of one row",
+            Case::OneImage => "the batch has one image",
             Case::AllMissing => "no positive and no negative exists",
             Case::SomeMissing => "some positives and negatives do not exist",
             Case::NegativeCosines => "the cosines of the positives are negative",
@@ -82,7 +82,7 @@ impl Case {
             Case::OneCluster => has(&[Made::Labels]),
             Case::OwnClusters => has(&[Made::Labels]) && !begun,
             Case::EqualRows => has(&[Made::Rows, Made::Alike, Made::Pixels]),
-            Case::OneRow => has(&[Made::Rows, Made::Pixels]) && !begun,
+            Case::OneImage => has(&[Made::Near, Made::Alike, Made::Pixels]),
             Case::AllMissing | Case::SomeMissing => has(&[Made::Ones]),
             Case::NegativeCosines | Case::SeveralPositives => has(&[Made::Alike]),
         }
@@ -234,7 +234,7 @@ impl<'a> Making<'a> {
     }
 
     fn default_sizes(&mut self) {
-        let one = self.scene.case == Case::OneRow;
+        let one = self.scene.case == Case::OneImage;
         let several = if self.scene.case == Case::SeveralPositives {
             3
         } else {
@@ -251,7 +251,7 @@ impl<'a> Making<'a> {
         ];
         for (letter, size) in defaults {
             let size = match letter {
-                'B' | 'N' if one => 1,
+                'B' if one => 1,
                 letter => self.scene.sizes.get(letter).unwrap_or(size),
             };
             self.sizes.or(letter, size);

@@ -96,10 +96,21 @@ impl Library {
     /// A [`Fault`] that says what became of the trial.
     pub fn tried(mut self, slot: Slot, params: &Params, staging: &Staging) -> Result<Self, Fault> {
         let staged = self.stage(slot, staging)?;
-        probe::rehearse(&staging.prober, slot, &staged, params)
+        probe::rehearse(&staging.prober, slot, &staged, params, false)
             .map_err(|(kind, message)| about(slot, kind, &self.path, &message))?;
         self.staged = Some(staged);
         Ok(self)
+    }
+
+    /// Copies it and takes the copy through a life on degenerate batches too, in a process of its own, with its default parameters.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what became of the trial.
+    pub fn tried_on_degenerate(&self, slot: Slot, staging: &Staging) -> Result<(), Fault> {
+        let staged = self.stage(slot, staging)?;
+        probe::rehearse(&staging.prober, slot, &staged, &Params::new(), true)
+            .map(drop)
+            .map_err(|(kind, message)| about(slot, kind, &self.path, &message))
     }
 
     /// Copies it and asks the copy, in a process of its own, what it says of itself.

@@ -84,15 +84,18 @@ pub struct Description {
 /// Why a trial failed.
 type Failure = (Kind, String);
 
-/// Takes the library at `path` through a whole life as a policy for `slot`.
+/// Takes the library at `path` through a whole life as a policy for `slot`, on degenerate batches too if that is asked for.
 pub(super) fn rehearse(
     prober: &Prober,
     slot: Slot,
     path: &Path,
     params: &Params,
+    degenerate: bool,
 ) -> Result<Description, Failure> {
     let params = serde_json::Value::Object(params.clone()).to_string();
-    ask(prober, path, &["--slot", slot.name(), "--params", &params])
+    let mut args = vec!["--slot", slot.name(), "--params", &params];
+    args.extend(degenerate.then_some("--degenerate"));
+    ask(prober, path, &args)
 }
 
 /// Loads the library at `path` and asks what it says of itself, no more.
