@@ -10,7 +10,7 @@ use crate::ground::seed::{Purpose, seed_torch};
 use crate::ground::suggest;
 use crate::policy::script::testing::MakeUp;
 use crate::policy::script::vocabulary;
-use crate::slots::contract::{COMMON, Function, Input, Made, Type};
+use crate::slots::contract::{COMMON, Input, Made, Type};
 use crate::slots::made_up::Scene;
 use crate::slots::{Given, Question, Slot};
 
@@ -166,12 +166,4 @@ impl Fields<'_> {
         let wrong = || format!("'{field}' must be a number, got {value}");
         number.map(Some).ok_or_else(wrong)
     }
-}
-
-/// Whether a function is given numbers by names that only a run knows.
-pub(super) fn has_numbers(function: &Function) -> bool {
-    function
-        .gets
-        .iter()
-        .any(|input| input.kind == Type::Numbers)
 }

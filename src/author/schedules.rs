@@ -5,10 +5,9 @@ use std::rc::Rc;
 use rhai::{Dynamic, Map};
 use tch::Tensor;
 
-use super::made_up::has_numbers;
 use crate::ground::suggest;
 use crate::policy::script;
-use crate::slots::contract::Function;
+use crate::slots::contract::{Function, Type};
 use crate::slots::made_up::Scene;
 use crate::slots::schedule::{BEFORE, Last};
 use crate::slots::{Given, Numbers};
@@ -28,6 +27,14 @@ pub(super) fn complete(scene: &mut Scene, given: &Map, function: &Function) -> R
     scene.give("base", Given::Numbers(Rc::new(schedulable)));
     scene.give("last", Given::Numbers(Rc::new(last(given)?)));
     Ok(())
+}
+
+/// Whether a function is given numbers by names that only a run knows.
+fn has_numbers(function: &Function) -> bool {
+    function
+        .gets
+        .iter()
+        .any(|input| input.kind == Type::Numbers)
 }
 
 /// Numbers of a step before; a test that gives `last` has those alone.

@@ -19,12 +19,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
 use super::memory::{peak_mib, reset_peak};
 use super::oracle;
+use super::sizes::Sizes;
 use super::times::Times;
 use crate::bank::Bank;
 use crate::ground::Now;
@@ -36,23 +37,6 @@ use crate::slots::labels;
 use crate::slots::sampler::Similarity;
 use crate::swap::Gate;
 use crate::train::inter::{self, Batch};
-
-/// How large the problem is.
-#[derive(Clone, Copy, Debug)]
-pub struct Sizes {
-    /// N, rows of the bank.
-    pub bank: i64,
-    /// D.
-    pub dim: i64,
-    /// B.
-    pub batch: i64,
-    /// K.
-    pub negatives: i64,
-    /// Rows that semi-hard and semi-easy negatives are drawn from.
-    pub pool: i64,
-    /// C, clusters.
-    pub classes: i64,
-}
 
 /// What was measured of one sampler.
 #[derive(Debug)]
@@ -103,38 +87,13 @@ pub fn inter(
     with_oracle: bool,
     device: Device,
 ) -> Result<Measured> {
-    check(sizes)?;
+    sizes.check()?;
     let folder = std::env::temp_dir().join(format!("sandbox-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let measured = measure(sampler, sizes, (repeat, with_oracle), device, &folder);
     // What it holds is a ledger that nobody reads.
     let _ = std::fs::remove_dir_all(&folder);
     measured
-}
-
-pub(super) fn check(sizes: Sizes) -> Result<()> {
-    let Sizes {
-        bank,
-        dim,
-        batch,
-        negatives,
-        pool,
-        classes,
-    } = sizes;
-    let all = [bank, dim, batch, negatives, pool, classes];
-    ensure!(
-        all.into_iter().all(|size| size > 0),
-        "expected sizes of 1 or more, found {sizes:?}"
-    );
-    ensure!(
-        batch <= bank,
-        "expected a batch of at most {bank} rows, the bank's, found {batch}"
-    );
-    ensure!(
-        classes <= bank,
-        "expected at most {bank} classes, one a row, found {classes}"
-    );
-    Ok(())
 }
 
 fn measure(

@@ -4,6 +4,8 @@ pub mod inter;
 mod memory;
 mod oracle;
 pub mod policy;
+mod sizes;
 pub mod times;
 
-pub use inter::{Sizes, inter};
+pub use inter::inter;
+pub use sizes::Sizes;

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::inter::Sizes;
+use super::sizes::Sizes;
 use crate::bank::Bank;
 
 const TEMPERATURE: f64 = 0.2;

@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tch::Device;
 
-use super::inter::{self, Sizes};
+use super::inter;
+use super::sizes::Sizes;
 use super::times::Times;
 use crate::policy::{Cost, Params, Policy};
 use crate::train::frozen::Frozen;
@@ -63,7 +64,7 @@ pub fn policies(
     repeat: usize,
     device: Device,
 ) -> Result<Compared> {
-    inter::check(sizes)?;
+    sizes.check()?;
     let slot = policies[0].slot();
     ensure!(
         policies[1].slot() == slot,

@@ -1,5 +1,7 @@
 //! `sandbox check`: compile, contract, rehearsal and timing, without training.
 
+mod outcome;
+mod sarif;
 mod watch;
 
 use std::io::Write;
@@ -7,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
-use super::{Invalid, sarif};
+use super::Invalid;
 use crate::author::recorded::Recording;
 use crate::policy::plugin::{Description, Library, Staging};
 use crate::policy::script::{Search, declared_slot};
-use crate::policy::{Content, Cost, Params, Policy, PolicyFile, Unknown};
+use crate::policy::{Content, Params, Policy, PolicyFile, Unknown};
 use crate::slots::{Fault, Slot};
 use crate::train::rehearsal;
+use outcome::{Outcome, Passed};
 
 /// Compile scripts, check their contract, rehearse them on synthetic data and time them; likewise plugins (FILE.so).
 ///
@@ -48,18 +50,6 @@ pub enum Format {
     Sarif,
 }
 
-/// What a good script showed.
-pub(super) struct Passed {
-    slot: &'static str,
-    /// What a plugin is.
-    what: String,
-    hash: String,
-    params: Params,
-    cost: Cost,
-    /// Of each recorded batch, the steps before it and what a step costs on it.
-    recorded: Vec<(u64, Cost)>,
-}
-
 impl Check {
     /// Checks each file; with `--watch` again at each save, and never ends.
     ///
@@ -90,8 +80,8 @@ impl Check {
             let outcome = check(&search, file, recording);
             faults += usize::from(outcome.is_err());
             let text = match self.format {
-                Format::Human => human(file, &outcome),
-                Format::Json => json(file, &outcome).to_string(),
+                Format::Human => outcome::human(file, &outcome),
+                Format::Json => outcome::json(file, &outcome).to_string(),
                 Format::Sarif => {
                     results.extend(outcome.err().map(|outcome| (file.as_path(), outcome)));
                     continue;
@@ -176,90 +166,4 @@ fn said(description: &Description) -> String {
         version => format!("state version {version}"),
     };
     format!(" plugin {name} {version} (contract {abi}, {devices}, {state})")
-}
-
-/// Why a file did not pass.
-pub(super) enum Outcome {
-    Unusable(String),
-    Fault(Box<Fault>),
-}
-
-impl From<Outcome> for anyhow::Error {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Unusable(message) => Invalid(message).into(),
-            Outcome::Fault(fault) => (*fault).into(),
-        }
-    }
-}
-
-impl From<Fault> for Outcome {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(Box::new(fault))
-    }
-}
-
-fn human(file: &Path, outcome: &Result<Passed, Outcome>) -> String {
-    match outcome {
-        Ok(passed) => passed.human(file),
-        Err(Outcome::Unusable(message)) => format!("error: {message}"),
-        Err(Outcome::Fault(fault)) => fault.report.clone(),
-    }
-}
-
-impl Passed {
-    fn human(&self, file: &Path) -> String {
-        let Self {
-            slot,
-            what,
-            params,
-            cost,
-            ..
-        } = self;
-        let mut text = format!(
-            "{}: ok, {slot}{what}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
-            file.display(),
-            if params.is_empty() {
-                "no parameters,".to_owned()
-            } else {
-                format!("{},", Value::Object(params.clone()))
-            },
-            cost.own_ms,
-            cost.calls,
-            cost.ms,
-        );
-        for (step, cost) in &self.recorded {
-            text += &format!(
-                "\n  as asked at step {step}: ok, twice the same, {:.3} ms of its own ({:.3} ms in all)",
-                cost.own_ms, cost.ms
-            );
-        }
-        text
-    }
-}
-
-fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
-    match outcome {
-        Ok(passed) => {
-            let recorded: Vec<_> = passed
-                .recorded
-                .iter()
-                .map(|(step, cost)| json!({"step": step, "ms": cost.ms, "own_ms": cost.own_ms}))
-                .collect();
-            json!({
-                "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
-                "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
-                "operations": passed.cost.operations, "recorded": recorded,
-            })
-        }
-        Err(Outcome::Unusable(message)) => {
-            json!({"file": file, "ok": false, "kind": "missing", "message": message})
-        }
-        Err(Outcome::Fault(fault)) => json!({
-            "file": fault.place.as_ref().map_or(file.display().to_string(), |place| place.file.clone()),
-            "ok": false, "slot": fault.slot, "kind": fault.kind.name(), "message": fault.message,
-            "line": fault.place.as_ref().map(|place| place.line),
-            "column": fault.place.as_ref().map(|place| place.column),
-        }),
-    }
 }

@@ -15,8 +15,9 @@ use crate::registry::compare::{Metric, Parting, metrics, parting, tags};
 use crate::registry::{self, Entry, differ};
 use crate::storage::write_atomically;
 use crate::sweep::chart::{Chart, Point, Series};
+use crate::sweep::drawing;
 use crate::sweep::plot::axis;
-use crate::sweep::summary::Spread;
+use crate::sweep::spread::Spread;
 
 /// Runs side by side: what they were told otherwise, which code differs, where they part, their numbers at equal steps.
 ///
@@ -278,8 +279,8 @@ fn draw(folder: &Path, entries: &[Entry], metrics: &[Metric]) -> Result<Vec<Path
         }
         let file = folder.join(metric.tag.replace('/', "-"));
         let (svg, png) = (file.with_extension("svg"), file.with_extension("png"));
-        write_atomically(&svg, chart.svg()?.as_bytes())?;
-        write_atomically(&png, &chart.png()?)?;
+        write_atomically(&svg, drawing::svg(&chart)?.as_bytes())?;
+        write_atomically(&png, &drawing::png(&chart)?)?;
         files.extend([svg, png]);
     }
     Ok(files)

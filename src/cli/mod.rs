@@ -23,7 +23,6 @@ mod replay;
 mod report;
 mod resume;
 mod run;
-mod sarif;
 mod show;
 mod table;
 mod test;

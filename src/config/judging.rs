@@ -2,7 +2,7 @@
 
 use super::evaluation::{self, Eval, Finetune};
 use super::load::Error;
-use super::plan::{above_0, at_least, choose, need};
+use super::values::{above_0, at_least, choose, need};
 use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
 
 /// The evaluations, in the order in which they are made and shown.

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod schema;
 mod source;
 mod split;
+mod values;
 
 pub use judging::{Evaluation, Judging};
 pub use load::{Error, Loaded, Request};

@@ -7,8 +7,8 @@ use super::load::{Error, Loaded};
 use super::optim;
 use super::schema::{Config, SlotConfig};
 use super::source::source;
+use super::values::{above_0, at_least, choose, fraction, need};
 use crate::data::Source;
-use crate::ground::suggest;
 use crate::method::Margin;
 use crate::model::{EncoderKind, Precision, Spec, Stem};
 use crate::optim::{LearningRate, Optimizer};
@@ -182,23 +182,6 @@ impl Plan {
     }
 }
 
-/// The value of a name, or an error that lists the names that exist.
-pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
-    if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
-        return Ok(value.clone());
-    }
-    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-    let meant = suggest::nearest(name, names.iter().copied());
-    let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-    Err(Error::Value {
-        key: key.into(),
-        message: format!(
-            "expected one of {}, found '{name}'{meant}",
-            names.join(", ")
-        ),
-    })
-}
-
 fn recipe(config: &Config) -> Recipe {
     let views = &config.views;
     Recipe {
@@ -308,28 +291,4 @@ fn check_branches(config: &Config) -> Result<(), Error> {
     fraction("bank.momentum", bank.momentum)?;
     at_least("loss.intra", loss.intra, 0.0)?;
     at_least("loss.inter", loss.inter, 0.0)
-}
-
-pub(super) fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
-    need(key, found >= least, &format!("at least {least}"), found)
-}
-
-pub(super) fn above_0(key: &str, found: f64) -> Result<(), Error> {
-    need(key, found > 0.0, "above 0", found)
-}
-
-fn fraction(key: &str, found: f64) -> Result<(), Error> {
-    need(key, (0.0..=1.0).contains(&found), "0 to 1", found)
-}
-
-/// An error that says what was expected of a key, unless that holds.
-pub(super) fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
-    if holds {
-        return Ok(());
-    }
-    let message = format!("expected {expected}, found {found}");
-    Err(Error::Value {
-        key: key.into(),
-        message,
-    })
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::load::Error;
-use super::plan::choose;
 use super::schema::Config;
+use super::values::choose;
 use crate::data::{Decode, Source, Stl10Split};
 
 /// The source that `data` names.

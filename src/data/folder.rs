@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::listing::{self, Decode, Listing};
+use super::listing::Listing;
+use super::splits::{self, Decode};
 use super::{Error, Splits, files};
 
 /// Reads all splits: the folders to train on, to take neighbours from where that is another, and to evaluate on.
@@ -15,7 +16,7 @@ pub(super) fn open(
 ) -> Result<Splits, Error> {
     let read = |split: &str| read(&dir.join(split));
     let memory = memory.filter(|memory| *memory != train).map(read);
-    listing::open(dir, read(train)?, memory.transpose()?, read(eval)?, decode)
+    splits::open(dir, read(train)?, memory.transpose()?, read(eval)?, decode)
 }
 
 /// Walks the folder of a split. Where it has folders they are its classes; where it has none, its images have no labels.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::listing::{self, Decode, Listing};
+use super::listing::Listing;
+use super::splits::{self, Decode};
 use super::{Error, Splits, files};
 
 /// Labels stay below this: a number that is none, such as an identifier, would otherwise ask for millions of classes.
@@ -46,7 +47,7 @@ pub(super) fn open(
             list.classes.clone_from(&names);
         }
     }
-    listing::open(dir, train_list, memory_list, eval_list, decode)
+    splits::open(dir, train_list, memory_list, eval_list, decode)
 }
 
 /// The names of the classes, one a line.

@@ -15,6 +15,7 @@ mod listing;
 mod live;
 mod loader;
 mod pixels;
+mod splits;
 mod stl10;
 
 use std::io;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 
 pub use feed::{Feed, Feeds};
 pub use images::Images;
-pub use listing::Decode;
 pub use loader::{Batch, Loader, epoch_order};
+pub use splits::Decode;
 pub use stl10::Stl10Split;
 
 /// Where the images of a run come from.

@@ -10,7 +10,7 @@ use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionEndInfo, Sessi
 use tensorboard_proto::summary::Summary;
 
 use super::Status;
-use super::tensorboard::plugin_value;
+use super::summary_value::plugin_value;
 use crate::ground::clock;
 
 /// The columns of the table: the names and types of the hyperparameters, and the tags of the metrics.

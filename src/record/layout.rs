@@ -8,7 +8,7 @@ use tensorboard_proto::summary::Summary_Value;
 use tensorboard_proto::tensor::TensorProto;
 use tensorboard_proto::types::DataType;
 
-use super::tensorboard::plugin_value;
+use super::summary_value::plugin_value;
 
 /// Curves of one chart.
 enum Curves {

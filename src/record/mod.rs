@@ -19,6 +19,7 @@ mod lock;
 mod metrics;
 mod run_json;
 mod sink;
+mod summary_value;
 mod tensorboard;
 
 use std::collections::BTreeMap;

@@ -12,9 +12,7 @@ use std::time::Duration;
 use protobuf::{Message, RepeatedField};
 use serde_json::Value;
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
-use tensorboard_proto::summary::{
-    Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
-};
+use tensorboard_proto::summary::{Summary, Summary_Image, Summary_Value};
 use tensorboard_proto::tensor::TensorProto;
 use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
@@ -23,6 +21,7 @@ use tensorboard_rs::summary;
 
 use super::histogram::Histogram;
 use super::sink::Sink;
+use super::summary_value::plugin_value;
 use super::{Result, Status, hparams, io_error, layout, run_json};
 use crate::ground::clock::{Stopwatch, wall_time};
 
@@ -181,19 +180,6 @@ impl Events {
             records.write(&bytes)
         });
     }
-}
-
-/// A value of a summary that one of TensorBoard's plugins reads, by its metadata.
-pub(super) fn plugin_value(tag: &str, plugin: &str, content: Vec<u8>) -> Summary_Value {
-    let mut data = SummaryMetadata_PluginData::new();
-    data.set_plugin_name(plugin.to_owned());
-    data.set_content(content);
-    let mut metadata = SummaryMetadata::new();
-    metadata.set_plugin_data(data);
-    let mut value = Summary_Value::new();
-    value.set_tag(tag.to_owned());
-    value.set_metadata(metadata);
-    value
 }
 
 /// Makes the first of `name.0`, `name.1`, ... that there is not yet.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use super::job::{Entry, Job};
+use super::places::config_of;
 use super::request::Request;
-use super::{Error, jobs};
 use crate::config::{self, Config, Plan};
 use crate::ground::{clock, device};
 use crate::policy::Content;
@@ -176,7 +177,7 @@ pub fn check_frozen(sweep: &Sweep, left: &[usize]) -> Result<()> {
     }
     for &index in left {
         let request = config::Request {
-            config: Some(jobs::config_of(&sweep.job(index)).to_string_lossy().into()),
+            config: Some(config_of(&sweep.job(index)).to_string_lossy().into()),
             set: Vec::new(),
         };
         let checked = config::load::load(&request)
@@ -274,7 +275,7 @@ fn write(sweep: &Sweep, ready: Vec<Ready>) -> Result<()> {
         let folder = sweep.job(index);
         fs::create_dir_all(&folder)?;
         let yaml = serde_yaml::to_string(&config)?;
-        write_atomically(&jobs::config_of(&folder), yaml.as_bytes())?;
+        write_atomically(&config_of(&folder), yaml.as_bytes())?;
     }
     let yaml = serde_yaml::to_string(&sweep.record)?;
     write_atomically(&sweep.folder.join(FILE), yaml.as_bytes())?;

@@ -11,26 +11,16 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use super::freeze::Sweep;
+use super::places::{CUT, FAILED, OUTPUT, config_of};
 use super::report::Report;
 use super::{report, say, summary};
 use crate::ground::clock::Stopwatch;
 use crate::storage::write_atomically;
 
-/// Where what an earlier attempt left is put, in a job's folder.
-pub(super) const CUT: &str = "cut";
-/// How a job failed, in its folder.
-pub(super) const FAILED: &str = "failed.txt";
-/// What a job says, in its folder.
-const OUTPUT: &str = "output.txt";
 /// Lines of a failed job's output that are recorded with its failure.
 const LAST_LINES: usize = 20;
 /// Bytes at the end of an output in which those are looked for.
 const TAIL: u64 = 16 * 1024;
-
-/// Where the frozen configuration of the job in this folder lies.
-pub fn config_of(folder: &Path) -> PathBuf {
-    folder.join("config.yaml")
-}
 
 /// Ends this process when its standard input closes, as it does when the process that holds the other end is no more.
 ///

@@ -5,16 +5,20 @@
 //! ([`report`]), so a sweep that was cut goes on where it stood, and its table and plots can be made again at any time.
 
 pub mod chart;
+pub mod drawing;
 pub mod freeze;
 pub mod job;
 pub mod jobs;
-pub(crate) mod pen;
+mod pen;
+mod places;
 pub mod plot;
 pub mod report;
 pub mod request;
+pub mod spread;
 pub mod summary;
 #[cfg(test)]
 mod trial;
+pub mod variant;
 
 pub use freeze::{Ask, Sweep};
 pub use request::Request;

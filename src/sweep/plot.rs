@@ -5,11 +5,12 @@ use std::fs;
 
 use anyhow::Result;
 
-use super::Error;
 use super::chart::{Chart, Point, Series};
 use super::freeze::Sweep;
 use super::report::{Curve, Report, curves};
-use super::summary::{Spread, Variant, variants};
+use super::spread::Spread;
+use super::variant::{Variant, variants};
+use super::{Error, drawing};
 use crate::ground::suggest;
 use crate::storage::write_atomically;
 
@@ -58,8 +59,11 @@ pub fn write(sweep: &Sweep, reports: &[Report], asked: &[String]) -> Result<Vec<
             continue;
         }
         let file = tag.replace('/', "-");
-        write_atomically(&folder.join(format!("{file}.svg")), chart.svg()?.as_bytes())?;
-        write_atomically(&folder.join(format!("{file}.png")), &chart.png()?)?;
+        write_atomically(
+            &folder.join(format!("{file}.svg")),
+            drawing::svg(&chart)?.as_bytes(),
+        )?;
+        write_atomically(&folder.join(format!("{file}.png")), &drawing::png(&chart)?)?;
         files.push(file);
     }
     Ok(files)

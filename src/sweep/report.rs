@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::job::Entry;
-use super::jobs::{CUT, FAILED};
+use super::places::{CUT, FAILED};
 use crate::record::{RunFolder, RunStatus, Status, value};
 
 /// How a job stands.

@@ -9,80 +9,10 @@ use serde_json::{Map, Value, json};
 use super::freeze::Sweep;
 use super::plot;
 use super::report::{Report, State};
+use super::spread::Spread;
+use super::variant::{Variant, variants};
 use crate::record::number;
 use crate::storage::write_atomically;
-
-/// Numbers of several seeds, in two.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// Their mean.
-    pub mean: f64,
-    /// Their standard deviation with n - 1 in the denominator; none of one number.
-    pub std: Option<f64>,
-    /// How many there are.
-    pub n: usize,
-}
-
-impl Spread {
-    /// Of these numbers; none of no numbers.
-    pub fn of(values: &[f64]) -> Option<Self> {
-        let n = values.len();
-        if n == 0 {
-            return None;
-        }
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Some(Self {
-            mean,
-            std: (n > 1).then(|| (squares / (n - 1) as f64).sqrt()),
-            n,
-        })
-    }
-
-    /// As `79.85 ± 0.31 (3)`, the mean alone of one number.
-    fn text(&self, bold: bool) -> String {
-        let digits = if self.mean.abs() < 10.0 { 4 } else { 2 };
-        let mean = format!("{:.digits$}", self.mean);
-        let mean = if bold { format!("**{mean}**") } else { mean };
-        match self.std {
-            Some(std) => format!("{mean} ± {std:.digits$} ({})", self.n),
-            None => format!("{mean} ({})", self.n),
-        }
-    }
-}
-
-/// Jobs that differ in their seeds alone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Variant<'a> {
-    /// What tells it from the others.
-    pub name: &'a str,
-    /// Its jobs.
-    pub jobs: Vec<&'a Report>,
-}
-
-impl Variant<'_> {
-    /// A number of its jobs that are done and have it.
-    pub fn spread(&self, metric: &str) -> Option<Spread> {
-        let values = self.jobs.iter().filter_map(|job| job.metrics.get(metric));
-        Spread::of(&values.copied().collect::<Vec<_>>())
-    }
-}
-
-/// The variants in the order in which they were asked for.
-pub fn variants(reports: &[Report]) -> Vec<Variant<'_>> {
-    let mut variants: Vec<Variant<'_>> = Vec::new();
-    for report in reports {
-        let name = report.entry.variant.as_str();
-        match variants.iter_mut().find(|variant| variant.name == name) {
-            Some(variant) => variant.jobs.push(report),
-            None => variants.push(Variant {
-                name,
-                jobs: vec![report],
-            }),
-        }
-    }
-    variants
-}
 
 /// Reads what all jobs left.
 pub fn read(sweep: &Sweep) -> Vec<Report> {
@@ -266,21 +196,6 @@ mod tests {
 
     use super::*;
     use crate::sweep::trial::{job, sweep};
-
-    #[test]
-    fn statistics_are_those_of_the_hand() {
-        // Mean 5; squares 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over 7.
-        let spread = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
-        assert_eq!((spread.mean, spread.n), (5.0, 8));
-        assert!((spread.std.unwrap() - 2.138_089_935_299_395).abs() < 1e-12);
-        let two = Spread::of(&[1.0, 3.0]).unwrap();
-        assert_eq!(two.std, Some(2f64.sqrt()));
-        let one = Spread::of(&[3.5]).unwrap();
-        assert_eq!((one.mean, one.std, one.n), (3.5, None, 1));
-        assert_eq!(Spread::of(&[]), None);
-        // A number that is none stays visible.
-        assert!(Spread::of(&[1.0, f64::NAN]).unwrap().mean.is_nan());
-    }
 
     /// Two samplers by three seeds: random 70, 72, 74; hard 80, 81 and a failure.
     fn by_hand(folder: &Path) -> Sweep {

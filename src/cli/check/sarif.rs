@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::check::Outcome;
+use super::outcome::Outcome;
 use crate::slots::Kind;
 
 const SCHEMA: &str =
