@@ -236,7 +236,7 @@ fn gate(sampler: &str, sizes: Sizes, folder: &Path) -> Result<Gate> {
         let source = Source::read(slot, &origin)?;
         // Not every sampler has a pool.
         let script = Script::build(slot, source, &params, Unknown::Ignored)?;
-        gate.seat(script, params, now(0))
+        gate.fill(script, params, now(0))
             .context("cannot write the ledger")?;
     }
     Ok(gate)

@@ -48,7 +48,7 @@ fn control(state: &mut State, code: KeyCode) -> Option<Act> {
 }
 
 fn watch(state: &mut State, code: KeyCode) -> Option<Act> {
-    let slots = state.seats.len().max(1);
+    let slots = state.slots.len().max(1);
     match code {
         KeyCode::Char('p') => {
             state.asked_to_pause = !state.asked_to_pause;
@@ -59,7 +59,7 @@ fn watch(state: &mut State, code: KeyCode) -> Option<Act> {
         }
         KeyCode::Char('c') => return Some(Act::Send(Command::Checkpoint)),
         KeyCode::Char('q') => return stop(state),
-        KeyCode::Char('r') if state.seats.is_empty() => {
+        KeyCode::Char('r') if state.slots.is_empty() => {
             "there is no slot to roll back: this run asks no policies"
                 .clone_into(&mut state.notice);
         }
@@ -82,15 +82,15 @@ fn watch(state: &mut State, code: KeyCode) -> Option<Act> {
 fn roll_back(state: &mut State, code: KeyCode) -> Option<Act> {
     state.mode = Mode::Watch;
     let named = match code {
-        KeyCode::Char(letter) => state.seats.iter().find(|seat| seat.key == letter),
+        KeyCode::Char(letter) => state.slots.iter().find(|view| view.key == letter),
         KeyCode::Enter => state.chosen(),
         _ => None,
     };
-    let Some(seat) = named else {
+    let Some(view) = named else {
         "no slot is rolled back".clone_into(&mut state.notice);
         return None;
     };
-    Some(Act::Send(Command::RollBack { slot: seat.slot }))
+    Some(Act::Send(Command::RollBack { slot: view.slot }))
 }
 
 fn stop(state: &mut State) -> Option<Act> {

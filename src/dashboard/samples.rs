@@ -29,12 +29,12 @@ pub(super) fn turn(slot: Slot, event: Event, number: u32, report: Option<&str>) 
 /// A run in the midst of things: three slots, curves, numbers, messages.
 pub(super) fn state() -> State {
     let mut state = State::default();
-    let seats =
+    let slots =
         Slot::of_branch().map(|slot| (slot, turn(slot, Event::Started, 1, None).generation));
     state.hear(Message::Begins {
         run: "2026-11-24-052215-embedded".into(),
         device: "cpu".into(),
-        seats: seats.collect(),
+        slots: slots.collect(),
     });
     for slot in Slot::of_branch() {
         state.hear(Message::Change(turn(slot, Event::Started, 1, None)));

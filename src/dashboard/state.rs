@@ -28,7 +28,7 @@ pub enum Message {
         /// Where the model lives.
         device: String,
         /// The live generations.
-        seats: Vec<(Slot, Generation)>,
+        slots: Vec<(Slot, Generation)>,
     },
     /// The curves of what was done before it went on, by their tags and steps.
     Past(BTreeMap<String, BTreeMap<u64, f64>>),
@@ -83,7 +83,7 @@ pub struct Turn {
 
 /// A slot as it is shown.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub(super) struct SlotView {
     /// The slot.
     pub(super) slot: Slot,
     /// The key that names it.
@@ -122,8 +122,8 @@ pub(super) struct State {
     /// The last value of each number, by its tag.
     pub(super) numbers: BTreeMap<String, f64>,
     /// The slots.
-    pub(super) seats: Vec<Seat>,
-    /// The slot whose error is shown, by its place in `seats`.
+    pub(super) slots: Vec<SlotView>,
+    /// The slot whose error is shown, by its place in `slots`.
     pub(super) chosen: usize,
     /// What was said, line by line.
     pub(super) lines: VecDeque<String>,
@@ -155,10 +155,10 @@ impl State {
     /// Takes in what the run tells.
     pub(super) fn hear(&mut self, message: Message) {
         match message {
-            Message::Begins { run, device, seats } => {
+            Message::Begins { run, device, slots } => {
                 (self.run, self.device) = (run, device);
-                for (slot, generation) in seats {
-                    self.seat(slot, generation);
+                for (slot, generation) in slots {
+                    self.view(slot, generation);
                 }
             }
             Message::Past(curves) => {
@@ -173,13 +173,13 @@ impl State {
             Message::Said(text) => self.say(&text),
             Message::Change(turn) => self.change(turn),
             Message::Mended(slot) => {
-                if let Some(seat) = self.seats.iter_mut().find(|seat| seat.slot == slot) {
-                    (seat.error, seat.event) = (None, None);
+                if let Some(view) = self.slots.iter_mut().find(|view| view.slot == slot) {
+                    (view.error, view.event) = (None, None);
                 }
             }
             Message::Trial(slot, trial) => {
-                if let Some(seat) = self.seats.iter_mut().find(|seat| seat.slot == slot) {
-                    seat.trial = trial;
+                if let Some(view) = self.slots.iter_mut().find(|view| view.slot == slot) {
+                    view.trial = trial;
                 }
             }
             Message::Paused(paused) => {
@@ -205,8 +205,8 @@ impl State {
     }
 
     /// The slot whose error is shown.
-    pub(super) fn chosen(&self) -> Option<&Seat> {
-        self.seats.get(self.chosen)
+    pub(super) fn chosen(&self) -> Option<&SlotView> {
+        self.slots.get(self.chosen)
     }
 
     /// Seconds that are left at the pace of the last reports.
@@ -230,26 +230,26 @@ impl State {
     }
 
     fn change(&mut self, turn: Turn) {
-        let at = self.seat(turn.slot, turn.generation);
-        let seat = &mut self.seats[at];
-        seat.event = Some((turn.event, turn.step));
+        let at = self.view(turn.slot, turn.generation);
+        let view = &mut self.slots[at];
+        view.event = Some((turn.event, turn.step));
         match (turn.report, turn.event) {
             (Some(report), _) => {
-                seat.error = Some(clean(&report));
+                view.error = Some(clean(&report));
                 self.chosen = at;
             }
-            (None, Event::Live) => seat.error = None,
+            (None, Event::Live) => view.error = None,
             (None, _) => {}
         }
     }
 
     /// Gives a slot its live generation, and returns its place.
-    fn seat(&mut self, slot: Slot, generation: Generation) -> usize {
-        if let Some(at) = self.seats.iter().position(|seat| seat.slot == slot) {
-            self.seats[at].generation = generation;
+    fn view(&mut self, slot: Slot, generation: Generation) -> usize {
+        if let Some(at) = self.slots.iter().position(|view| view.slot == slot) {
+            self.slots[at].generation = generation;
             return at;
         }
-        self.seats.push(Seat {
+        self.slots.push(SlotView {
             slot,
             key: slot.contract().letter,
             generation,
@@ -257,7 +257,7 @@ impl State {
             trial: None,
             error: None,
         });
-        self.seats.len() - 1
+        self.slots.len() - 1
     }
 }
 

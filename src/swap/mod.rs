@@ -3,9 +3,9 @@
 pub mod change;
 pub mod gate;
 pub mod ledger;
+mod lineage;
 mod rehearsal;
 pub mod rerun;
-mod seat;
 pub mod watch;
 
 pub use change::{Change, Event};

@@ -99,7 +99,7 @@ impl Terminal {
 
     /// Says which run it is that begins its first step now: its folder's name, its device, the live generations. This is when a
     /// dashboard comes up, so that what cannot be used was told before.
-    pub fn begins(&mut self, run: &str, device: &str, seats: Vec<(Slot, Generation)>) {
+    pub fn begins(&mut self, run: &str, device: &str, slots: Vec<(Slot, Generation)>) {
         let Some(remote) = self.wanted.take() else {
             return;
         };
@@ -109,7 +109,7 @@ impl Terminal {
                 self.tell(Message::Begins {
                     run: run.to_owned(),
                     device: device.to_owned(),
-                    seats,
+                    slots,
                 });
             }
             Err(error) => {

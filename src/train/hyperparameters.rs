@@ -10,8 +10,6 @@ use crate::optim::LearningRate;
 use crate::policy::{Params, Policy};
 use crate::slots::schedule::{self, Schedulable, of_slot};
 use crate::slots::{Number, Numbers, Slot};
-use crate::train::inter::ask;
-use crate::train::trainer::Trainer;
 
 /// The numbers that hold in one step.
 #[derive(Clone, Debug)]
@@ -77,7 +75,7 @@ impl Hyperparameters {
     }
 
     /// Takes what a schedule gave.
-    fn take(&mut self, numbers: Numbers) {
+    pub(super) fn take(&mut self, numbers: Numbers) {
         for (name, number) in self.named() {
             *number = numbers.get(name).map_or(*number, |number| number.value());
         }
@@ -85,7 +83,7 @@ impl Hyperparameters {
     }
 
     /// The parameters that the schedule gives a slot.
-    fn params(&self, slot: Slot) -> Params {
+    pub(super) fn params(&self, slot: Slot) -> Params {
         let given = self.given.iter().filter_map(|(name, number)| {
             let (of, parameter) = of_slot(name)?;
             (of == slot).then(|| (parameter.to_owned(), number.json()))
@@ -94,7 +92,7 @@ impl Hyperparameters {
     }
 
     /// What the method reads.
-    fn tuning(&self, margin: Margin) -> Tuning {
+    pub(super) fn tuning(&self, margin: Margin) -> Tuning {
         Tuning {
             temperature: self.method_temperature,
             momentum: self.method_momentum,
@@ -162,51 +160,6 @@ fn parameters(schedulable: &mut Schedulable, policy: &Policy) {
         match Number::of(value) {
             Some(number) => schedulable.put(name, number),
             None => schedulable.close(name, format!("it is no number but {value}")),
-        }
-    }
-}
-
-impl Trainer {
-    /// What a schedule may give in the step that comes.
-    pub(super) fn schedulable(&self, now: Now) -> Schedulable {
-        let hyper = Hyperparameters::of(&self.plan, &self.rate, now);
-        let policies = self.gate.generations();
-        let policies = policies.iter().map(|(slot, _)| self.gate.policy(*slot));
-        schedulable(&self.plan, hyper, policies)
-    }
-
-    /// The numbers of the step that begins, told to those who keep them: the configuration's, and in their place what the schedule
-    /// gives.
-    pub(super) fn turn(&mut self, now: Now) -> Hyperparameters {
-        let mut hyper = Hyperparameters::of(&self.plan, &self.rate, now);
-        if self.gate.seated(Slot::Schedule) {
-            let schedulable = self.schedulable(now);
-            let ctx = schedule::Context {
-                lr: self.plan.config.optim.lr,
-                schedulable: &schedulable,
-                last: &self.last,
-                rows: self.train.images().len() as i64,
-                now,
-            };
-            let numbers = ask(&mut self.gate, Slot::Schedule, now, |policy| {
-                schedule::run(policy, &ctx)
-            });
-            hyper.take(numbers.unwrap_or_default());
-            for slot in Slot::of_branch() {
-                self.gate.override_params(slot, hyper.params(slot));
-            }
-        }
-        self.method.tune(&hyper.tuning(self.plan.margin));
-        if let Some(bank) = &mut self.bank {
-            bank.momentum = hyper.bank_momentum;
-        }
-        hyper
-    }
-
-    /// The step is over: what the schedule gave the other slots ends with it.
-    pub(super) fn turn_back(&mut self) {
-        for slot in Slot::of_branch() {
-            self.gate.override_params(slot, Params::new());
         }
     }
 }

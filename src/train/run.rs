@@ -1,72 +1,22 @@
 //! A whole run, from an empty folder to its summary. It reads downwards.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
-use tch::Device;
 
 use crate::config::{Evaluation, Plan};
 use crate::ground::clock::Stopwatch;
 use crate::judge;
 use crate::policy::Params;
 use crate::record::Status;
-use crate::slots::Slot;
 use crate::swap::Line;
-use crate::terminal::{Look, Writer};
-use crate::train::begin::against::Difference;
+use crate::terminal::Writer;
 use crate::train::begin::past::Past;
 use crate::train::begin::{self, Again, Begun, Changes};
 use crate::train::commands::{CommandServer, Next};
+use crate::train::options::{Comparison, Options, Summary};
 use crate::train::records::Records;
 use crate::train::step::step;
 use crate::train::trainer::Trainer;
 use crate::train::watchdog::Watchdog;
-
-/// What a run is told beside its plan.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The folder that holds the runs.
-    pub out: PathBuf,
-    /// Where the model lives.
-    pub device: Device,
-    /// Whether saved scripts are taken.
-    pub watch: bool,
-    /// How it is shown.
-    pub look: Look,
-    /// How many batches are recorded.
-    pub record: usize,
-    /// Policies that are tried beside the live ones of these slots.
-    pub shadows: Vec<(Slot, PathBuf)>,
-}
-
-/// What a run leaves.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// The run's folder.
-    pub folder: PathBuf,
-    /// Whether it did all its steps, or was asked to stop before.
-    pub status: Status,
-    /// Steps done.
-    pub steps: u64,
-    /// kNN accuracy in percent: on raw pixels, with the encoder before training, with the trained one; NaN where `eval.online`
-    /// has no kNN.
-    pub knn: [f64; 3],
-    /// Seconds of training and evaluation.
-    pub seconds: f64,
-    /// What came of holding it against another run.
-    pub against: Option<Comparison>,
-}
-
-/// What came of holding a run against another one.
-#[derive(Clone, Debug)]
-pub struct Comparison {
-    /// The last step that both have.
-    pub compared: u64,
-    /// How far losses may lie apart; 0: every bit counts.
-    pub tolerance: f64,
-    /// Where they part, if they do.
-    pub difference: Option<Difference>,
-}
 
 /// Trains.
 ///
@@ -201,7 +151,7 @@ fn train(
             records.batches.after(&folder, trainer, &report, bank);
         }
         ensure!(
-            trainer.astray < PATIENCE,
+            trainer.nonfinite < PATIENCE,
             "the gradient has not been finite for {PATIENCE} steps, up to step {}: the run has diverged, and was ended\n\
              help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip",
             report.now.step

@@ -90,7 +90,7 @@ fn update(
     hyper: &Hyperparameters,
     now: Now,
 ) -> Option<Tensor> {
-    trainer.astray = 0;
+    trainer.nonfinite = 0;
     trainer.optimizer.step(&trainer.parameters, hyper.lr);
     trainer.method.follow(&trainer.query);
     remember(trainer, parts, now)
@@ -98,7 +98,7 @@ fn update(
 
 /// Changes nothing and says so.
 fn skip(trainer: &mut Trainer, now: Now) -> Option<Tensor> {
-    trainer.astray += 1;
+    trainer.nonfinite += 1;
     tracing::warn!(
         "step {}: the gradient is not finite; the step is skipped, weights and bank stay",
         now.step

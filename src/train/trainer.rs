@@ -64,7 +64,7 @@ pub struct Trainer {
     /// Steps of the whole run.
     pub steps: u64,
     /// Steps in a row, up to the last one, whose gradient was not finite.
-    pub astray: u64,
+    pub nonfinite: u64,
     /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
     pub(in crate::train) redoing: bool,
 }
@@ -81,13 +81,13 @@ impl Trainer {
         folder: &Path,
         watch: bool,
     ) -> Result<Self> {
-        let mut trainer = Self::unseated(plan, splits, device, folder, watch)?;
-        trainer.seat_policies()?;
+        let mut trainer = Self::without_policies(plan, splits, device, folder, watch)?;
+        trainer.fill_slots()?;
         Ok(trainer)
     }
 
     /// Builds everything but the policies.
-    pub(in crate::train) fn unseated(
+    pub(in crate::train) fn without_policies(
         plan: Plan,
         splits: Splits,
         device: Device,
@@ -126,7 +126,7 @@ impl Trainer {
             frozen: None,
             last: Last::default(),
             step: 0,
-            astray: 0,
+            nonfinite: 0,
             redoing: false,
             query,
             init,
@@ -167,10 +167,10 @@ impl Trainer {
             return Ok(false);
         }
         let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan);
-        let astray = without_direction(&features);
-        if astray > 0 {
+        let undirected = without_direction(&features);
+        if undirected > 0 {
             tracing::warn!(
-                "step {}: the encoder gave {astray} of {} embeddings without a direction (zero or not finite); the \
+                "step {}: the encoder gave {undirected} of {} embeddings without a direction (zero or not finite); the \
                  inter-image branch waits for the next epoch",
                 now.step,
                 features.size()[0]

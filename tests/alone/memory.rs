@@ -96,7 +96,7 @@ fn gate(folder: &std::path::Path, sampler: &str) -> Gate {
     ] {
         let source = Source::read(slot, &Origin::Shipped(path)).unwrap();
         let script = Script::build(slot, source, &params, Unknown::Refused).unwrap();
-        gate.seat(script, params, now()).unwrap();
+        gate.fill(script, params, now()).unwrap();
     }
     gate
 }

@@ -52,7 +52,7 @@ fn a_run_without_a_schedule_takes_one_later() {
     let wrong = read(r#"#{ "optim.lr": -ctx.last["loss.total"] }"#);
     let fault = later.fill(Slot::Schedule, wrong, By::Control).unwrap_err();
     assert_eq!(fault.kind, Kind::Output);
-    assert!(!later.gate.seated(Slot::Schedule));
+    assert!(!later.gate.filled(Slot::Schedule));
 
     let good = read(r#"#{ "optim.lr": 0.0 }"#);
     later

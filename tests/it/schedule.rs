@@ -111,8 +111,8 @@ fn parameters_of_other_slots_hold_for_the_step_and_change_no_generation() {
     let scripted = dir.train(&[&common[..], &["--script", "other.rhai"]].concat());
     assert_eq!(scripted.losses(), configured.losses());
     assert_ne!(scripted.losses(), dir.train(&common).losses());
-    let seated = &scripted.ledger("sampler", "started")[0];
-    assert_eq!(seated["params"]["pool"], 64);
+    let started = &scripted.ledger("sampler", "started")[0];
+    assert_eq!(started["params"]["pool"], 64);
     let pool = tag(&scripted.lines("metrics.jsonl"), "schedule/sampler.pool");
     assert!(!pool.is_empty() && pool.iter().all(|(_, pool)| *pool == 32.0));
 }
@@ -367,7 +367,7 @@ fn a_schedule_knows_the_numbers_of_the_step_before() {
     }
 }
 
-/// The command seats the first generation; a replay does that again, and so does a run that was cut before and goes on.
+/// The command fills the slot with the first generation; a replay does that again, and so does a run that was cut before and goes on.
 #[test]
 fn a_run_without_a_schedule_takes_one_and_is_done_again_with_it() {
     let dir = Dir::new();
@@ -399,9 +399,9 @@ fn a_run_without_a_schedule_takes_one_and_is_done_again_with_it() {
     let (again, said) = dir.again(&["replay", &folder, "--verify"]);
     assert!(said.contains("same  bit for bit"), "{said}");
     again.assert_same_bits(&run);
-    let seated = |run: &Finished| run.ledger("schedule", "started")[0]["step"].clone();
-    assert_eq!(seated(&again), seated(&run));
-    // From a checkpoint that lies behind, the seat comes out of that.
+    let started = |run: &Finished| run.ledger("schedule", "started")[0]["step"].clone();
+    assert_eq!(started(&again), started(&run));
+    // From a checkpoint that lies behind, the policy comes out of that.
     let newest = fs::read_dir(run.folder.join("checkpoints")).unwrap();
     let newest = newest.map(|entry| entry.unwrap().path()).max().unwrap();
     fs::remove_dir_all(newest).unwrap();

@@ -88,27 +88,73 @@ fn words_stay_in_their_rooms() {
     }
 }
 
+/// The rooms in the order of the table in `src/README.md`.
+fn rooms() -> Vec<String> {
+    let text = fs::read_to_string(repo().join("src/README.md")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    lines
+        .filter_map(|line| Some(line.split_once("/`")?.0.to_owned()))
+        .collect()
+}
+
+/// What a text names of the crate: the words after `crate::`, lists in braces apart, comments left out.
+fn named(code: &str) -> Vec<&str> {
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let after = lines.flat_map(|line| line.split("crate::").skip(1));
+    let words = after.flat_map(|rest| match rest.strip_prefix('{') {
+        Some(list) => list.split([',', '}']).collect(),
+        None => vec![rest],
+    });
+    words
+        .filter_map(|rest| {
+            rest.trim()
+                .split(|c: char| !c.is_ascii_lowercase() && c != '_')
+                .next()
+        })
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// `cargo` allows circles of modules; people pay for them.
 #[test]
-fn the_data_path_knows_no_swap_and_the_swap_no_tensor() {
-    let data_path = [
-        "data/",
-        "views/",
-        "model/",
-        "method/",
-        "bank/",
-        "optim/",
-        "eval/",
-        "labels/",
-        "sampler/",
-        "boundary/",
-        "schedule/",
-    ];
+fn a_room_imports_only_rooms_above_it_in_the_map() {
+    let rooms = rooms();
+    let place = |room: &str| rooms.iter().position(|known| known == room);
+    let folders: Vec<_> = fs::read_dir(repo().join("src"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    for folder in &folders {
+        assert!(
+            place(folder).is_some(),
+            "src/README.md does not have '{folder}'"
+        );
+    }
+    assert_eq!(rooms.len(), folders.len(), "each room once: {rooms:?}");
+    let mut imports = 0;
     for (path, code) in code() {
-        if data_path.iter().any(|room| path.starts_with(room)) {
-            for word in ["crate::swap", "crate::record", "crate::cli"] {
-                assert!(!code.contains(word), "{path} knows '{word}'");
-            }
+        let Some((room, _)) = path.split_once('/') else {
+            continue;
+        };
+        for name in named(&code) {
+            let Some(other) = place(name) else { continue };
+            imports += 1;
+            assert!(
+                Some(other) <= place(room),
+                "src/{path} imports '{name}', which stands below '{room}' in the map of src/README.md"
+            );
         }
+    }
+    assert!(imports > 500, "{imports} imports were looked at");
+}
+
+#[test]
+fn the_swap_knows_no_tensor() {
+    for (path, code) in code() {
         if path.starts_with("swap/") {
             assert!(!code.contains("use tch"), "{path} knows tensors");
         }

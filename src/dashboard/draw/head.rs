@@ -106,13 +106,13 @@ fn progress(frame: &mut Frame<'_>, area: Rect, state: &State) {
 pub(super) fn foot(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let line = match state.mode {
         Mode::RollBack => {
-            let slots = state.seats.iter();
+            let slots = state.slots.iter();
             let slots: Vec<_> = slots
-                .map(|seat| format!("{} {}", seat.key, seat.slot))
+                .map(|view| format!("{} {}", view.key, view.slot))
                 .collect();
             let chosen = state
                 .chosen()
-                .map_or(String::new(), |seat| seat.slot.to_string());
+                .map_or(String::new(), |view| view.slot.to_string());
             let text = format!("roll back: {}, enter {chosen}, esc none", slots.join(", "));
             Line::styled(text, Style::new().fg(Color::Yellow))
         }

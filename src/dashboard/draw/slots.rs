@@ -8,13 +8,13 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use super::{QUIET, pane, short};
 use crate::dashboard::fit;
-use crate::dashboard::state::{Seat, State};
+use crate::dashboard::state::{SlotView, State};
 use crate::swap::Event;
 
 /// Rows that the pane needs on that width, and at most takes.
 pub(super) fn height(state: &State, columns: u16, most: u16) -> u16 {
     let error = error(state, columns.saturating_sub(2)).len() as u16;
-    let slots = state.seats.len().max(1) as u16;
+    let slots = state.slots.len().max(1) as u16;
     let roomy = 2 + 2 * slots + error;
     match roomy <= most {
         true => roomy,
@@ -25,7 +25,7 @@ pub(super) fn height(state: &State, columns: u16, most: u16) -> u16 {
 /// Draws them.
 pub(super) fn slots(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let inside = pane(frame, area, " slots ");
-    if state.seats.is_empty() {
+    if state.slots.is_empty() {
         let off = Paragraph::new("this run asks no policies")
             .style(QUIET)
             .centered();
@@ -33,13 +33,13 @@ pub(super) fn slots(frame: &mut Frame<'_>, area: Rect, state: &State) {
         return;
     }
     let error = error(state, inside.width);
-    let slots = state.seats.len();
+    let slots = state.slots.len();
     let roomy = usize::from(inside.height) >= 2 * slots + error.len();
     let mut lines = Vec::new();
-    for (at, seat) in state.seats.iter().enumerate() {
-        lines.push(name(state, seat, at == state.chosen, inside.width));
+    for (at, view) in state.slots.iter().enumerate() {
+        lines.push(name(state, view, at == state.chosen, inside.width));
         if roomy {
-            lines.push(cost(state, seat, inside.width));
+            lines.push(cost(state, view, inside.width));
         }
     }
     lines.extend(error);
@@ -47,12 +47,12 @@ pub(super) fn slots(frame: &mut Frame<'_>, area: Rect, state: &State) {
 }
 
 /// The slot, its policy and generation, and to the right what became of it.
-fn name(state: &State, seat: &Seat, chosen: bool, columns: u16) -> Line<'static> {
+fn name(state: &State, view: &SlotView, chosen: bool, columns: u16) -> Line<'static> {
     let mark = if chosen { "▸ " } else { "  " };
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let slot = format!("{:<9}", seat.slot.name());
-    let policy = seat.generation.to_string();
-    let (verdict, colour) = verdict(state, seat);
+    let slot = format!("{:<9}", view.slot.name());
+    let policy = view.generation.to_string();
+    let (verdict, colour) = verdict(state, view);
     let room = usize::from(columns).saturating_sub(fit::width(mark) + slot.len());
     let policy = fit::cut(
         &policy,
@@ -69,9 +69,9 @@ fn name(state: &State, seat: &Seat, chosen: bool, columns: u16) -> Line<'static>
 }
 
 /// What became of a slot, in few words.
-fn verdict(state: &State, seat: &Seat) -> (String, Color) {
-    let trial = seat.trial.map(|(step, of)| format!("trial {step}/{of}"));
-    let (words, colour) = match seat.event {
+fn verdict(state: &State, view: &SlotView) -> (String, Color) {
+    let trial = view.trial.map(|(step, of)| format!("trial {step}/{of}"));
+    let (words, colour) = match view.event {
         None => ("live".to_owned(), Color::Green),
         Some((Event::Started, _)) => ("started".to_owned(), Color::Green),
         Some((Event::Live, step)) => match &trial {
@@ -96,14 +96,14 @@ fn verdict(state: &State, seat: &Seat) -> (String, Color) {
 }
 
 /// The content's hash, what a step's questions to it cost, and how much of that was spent in its own code.
-fn cost(state: &State, seat: &Seat, columns: u16) -> Line<'static> {
+fn cost(state: &State, view: &SlotView, columns: u16) -> Line<'static> {
     let number = |of: &str| {
         state
             .numbers
-            .get(&format!("perf/policy_{of}/{}", seat.slot))
+            .get(&format!("perf/policy_{of}/{}", view.slot))
             .copied()
     };
-    let hash = seat.generation.hash.get(..8).unwrap_or_default().to_owned();
+    let hash = view.generation.hash.get(..8).unwrap_or_default().to_owned();
     // Below the policy, where there is room for that.
     let indent = if columns < 54 { 4 } else { 11 };
     let mut text = format!("{}{hash}", " ".repeat(indent));
@@ -115,7 +115,7 @@ fn cost(state: &State, seat: &Seat, columns: u16) -> Line<'static> {
 
 /// The error of the chosen slot, line by line on that width.
 fn error(state: &State, columns: u16) -> Vec<Line<'static>> {
-    let error = state.chosen().and_then(|seat| seat.error.as_deref());
+    let error = state.chosen().and_then(|view| view.error.as_deref());
     let lines = error.map_or(Vec::new(), |error| fit::report(error, usize::from(columns)));
     let styled = lines.into_iter().map(|line| {
         let style = match &line {

@@ -17,21 +17,21 @@ fn an_error_is_shown_until_another_generation_is_live() {
     let refused = turn(Slot::Sampler, Event::Refused, 1, Some("error: \x1b[31mno"));
     state.hear(Message::Change(refused));
     assert_eq!(state.chosen, 1);
-    assert_eq!(state.seats[1].error.as_deref(), Some("error: no"));
+    assert_eq!(state.slots[1].error.as_deref(), Some("error: no"));
     state.hear(Message::Change(turn(
         Slot::Sampler,
         Event::Confirmed,
         1,
         None,
     )));
-    assert!(state.seats[1].error.is_some());
+    assert!(state.slots[1].error.is_some());
     state.hear(Message::Change(turn(Slot::Sampler, Event::Live, 2, None)));
-    assert!(state.seats[1].error.is_none());
-    assert_eq!(state.seats[1].generation.number, 2);
+    assert!(state.slots[1].error.is_none());
+    assert_eq!(state.slots[1].generation.number, 2);
     state.hear(Message::Trial(Slot::Sampler, Some((3, 10))));
-    assert_eq!(state.seats[1].trial, Some((3, 10)));
+    assert_eq!(state.slots[1].trial, Some((3, 10)));
     assert_eq!(
-        state.seats.iter().map(|seat| seat.key).collect::<String>(),
+        state.slots.iter().map(|view| view.key).collect::<String>(),
         "ls"
     );
 }
@@ -42,7 +42,7 @@ fn a_resumed_run_has_its_slots_at_once() {
     state.hear(Message::Begins {
         run: "a-run".into(),
         device: "cpu".into(),
-        seats: vec![(Slot::Boundary, generation("plain", 4))],
+        slots: vec![(Slot::Boundary, generation("plain", 4))],
     });
     assert_eq!(state.chosen().unwrap().generation.number, 4);
     assert!(state.chosen().unwrap().event.is_none());
@@ -67,8 +67,8 @@ fn an_error_goes_when_the_file_is_put_right() {
     }));
     assert!(state.chosen().unwrap().error.is_some());
     state.hear(Message::Mended(Slot::Boundary));
-    let seat = state.chosen().unwrap();
-    assert!(seat.error.is_none() && seat.event.is_none());
+    let view = state.chosen().unwrap();
+    assert!(view.error.is_none() && view.event.is_none());
 }
 
 #[test]

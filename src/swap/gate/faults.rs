@@ -21,29 +21,29 @@ impl Gate {
     /// # Errors
     /// A fault that the ledger foretold: the clock made it when this was done first.
     pub fn answered(&mut self, slot: Slot, now: Now) -> Result<(), Fault> {
-        let Some(seat) = self.seats.get_mut(&slot) else {
+        let Some(lineage) = self.lineages.get_mut(&slot) else {
             return Ok(());
         };
-        let hash = &seat.live.generation.hash;
-        if let Some(fault) = self.rerun.foretold(slot, hash, now.step, seat.asked) {
+        let hash = &lineage.live.generation.hash;
+        if let Some(fault) = self.rerun.foretold(slot, hash, now.step, lineage.asked) {
             return Err(fault);
         }
-        seat.asked += 1;
+        lineage.asked += 1;
         Ok(())
     }
 
     /// Hears of a fault in a step: rolls back where there is a generation to roll back to.
     pub fn fault(&mut self, fault: Fault, now: Now) -> Verdict {
         let (slot, when) = (fault.slot, (now, Origin::Run));
-        let Some(seat) = self.seats.get_mut(&slot) else {
+        let Some(lineage) = self.lineages.get_mut(&slot) else {
             return Verdict::Rest;
         };
-        let failed = seat.live.generation.hash.clone();
-        if seat.step_back() {
+        let failed = lineage.live.generation.hash.clone();
+        if lineage.step_back() {
             self.note(slot, Event::RolledBack, Some(fault), &failed, when);
             return Verdict::Again;
         }
-        let known = std::mem::replace(&mut seat.resting, true);
+        let known = std::mem::replace(&mut lineage.resting, true);
         // What a clock decided must be found in the ledger each time, or the run could not be done again.
         if !known || fault.kind == Kind::Budget {
             self.note(slot, Event::Rested, Some(fault), &failed, when);
@@ -57,11 +57,11 @@ impl Gate {
     /// That there is none before it, or that the ledger cannot be written.
     pub fn roll_back(&mut self, slot: Slot, origin: Origin, now: Now) -> Result<(), Fault> {
         let nothing = |message: String| Fault::new(slot, Kind::State, message);
-        let Some(seat) = self.seats.get_mut(&slot) else {
+        let Some(lineage) = self.lineages.get_mut(&slot) else {
             return Err(nothing(format!("slot '{slot}' has no policy")));
         };
-        let left = seat.live.generation.clone();
-        if !seat.step_back() {
+        let left = lineage.live.generation.clone();
+        if !lineage.step_back() {
             return Err(nothing(format!(
                 "'{left}' is the only generation that is kept: there is none to go back to"
             )));

@@ -9,27 +9,27 @@ use crate::policy::{Params, Policy, PolicyFile};
 use crate::slots::Slot;
 use crate::swap::change::{Change, Event};
 use crate::swap::ledger::Origin;
-use crate::swap::seat::{Installed, Seat};
+use crate::swap::lineage::{Installed, Lineage};
 
 impl Gate {
-    /// Seats the first generation of a slot.
+    /// Fills a slot with its first generation.
     ///
     /// # Errors
     /// Those of the ledger.
-    pub fn seat(
+    pub fn fill(
         &mut self,
         policy: impl Into<Policy>,
         overrides: Params,
         now: Now,
     ) -> io::Result<()> {
-        self.seat_asked(policy.into(), overrides, (now, Origin::Run))
+        self.fill_asked(policy.into(), overrides, (now, Origin::Run))
     }
 
     /// The same in a run that has begun without it, because somebody asks for it.
     ///
     /// # Errors
     /// Those of the ledger.
-    pub fn seat_asked(
+    pub fn fill_asked(
         &mut self,
         policy: Policy,
         overrides: Params,
@@ -50,17 +50,17 @@ impl Gate {
         let subject = Subject::of(&content, policy.params(), files);
         self.write(&change, subject, when)?;
         let generation = change.generation.clone();
-        let seat = Seat::first(Installed { policy, generation }, overrides);
-        self.seats.insert(slot, seat);
+        let lineage = Lineage::first(Installed { policy, generation }, overrides);
+        self.lineages.insert(slot, lineage);
         self.changes.push(change);
         Ok(())
     }
 
-    /// Watches a file for a seated slot, whose content `hash` need not be reported. A slot may have several: the one that is saved
+    /// Watches a file for a filled slot, whose content `hash` need not be reported. A slot may have several: the one that is saved
     /// last decides.
     pub fn follow(&self, slot: Slot, file: PolicyFile, hash: &str) {
-        if let (Some(watch), Some(seat)) = (&self.watch, self.seats.get(&slot)) {
-            watch.follow(slot, file, hash, &seat.overrides);
+        if let (Some(watch), Some(lineage)) = (&self.watch, self.lineages.get(&slot)) {
+            watch.follow(slot, file, hash, &lineage.overrides);
         }
     }
 }

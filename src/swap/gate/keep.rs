@@ -1,4 +1,4 @@
-//! The seats of a run in its checkpoint, and the seats with which another run begins.
+//! The lineages of a run in its checkpoint, and the lineages with which another run begins.
 
 use std::io;
 use std::path::Path;
@@ -10,41 +10,41 @@ use crate::policy::Saved;
 use crate::slots::{Fault, Slot};
 use crate::swap::change::{Change, Event};
 use crate::swap::ledger::Origin;
-use crate::swap::seat::Seat;
+use crate::swap::lineage::Lineage;
 
 impl Gate {
-    /// All seats as a checkpoint holds them.
+    /// All lineages as a checkpoint holds them.
     ///
     /// # Errors
     /// State of a policy that cannot be saved.
     pub fn save(&mut self) -> Result<Vec<(Slot, Saved)>, Fault> {
-        let seats = self.seats.iter_mut();
-        seats
-            .map(|(slot, seat)| Ok((*slot, seat.save()?)))
+        let lineages = self.lineages.iter_mut();
+        lineages
+            .map(|(slot, lineage)| Ok((*slot, lineage.save()?)))
             .collect()
     }
 
-    /// Seats what [`Gate::save`] saved of a slot; the files of its policies lie in `policies`, that of this run or of another.
+    /// Fills a slot with what [`Gate::save`] saved of it; the files of its policies lie in `policies`, that of this run or of another.
     ///
     /// # Errors
     /// A policy that cannot be built any more, or a state that does not fit it.
     pub fn restore(&mut self, slot: Slot, saved: &Saved, policies: &Path) -> Result<(), Fault> {
-        let seat = Seat::restore(slot, saved, policies, &self.staging())?;
-        self.seats.insert(slot, seat);
+        let lineage = Lineage::restore(slot, saved, policies, &self.staging())?;
+        self.lineages.insert(slot, lineage);
         Ok(())
     }
 
-    /// Writes the live generations of a run that begins with the seats of another one into its own ledger, and stores them.
+    /// Writes the live generations of a run that begins with the lineages of another one into its own ledger, and stores them.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn begin_with_seats(&mut self, now: Now) -> io::Result<()> {
-        for slot in self.seats.keys().copied().collect::<Vec<_>>() {
-            let seat = &self.seats[&slot];
-            for installed in &seat.before {
+        for slot in self.lineages.keys().copied().collect::<Vec<_>>() {
+            let lineage = &self.lineages[&slot];
+            for installed in &lineage.before {
                 self.ledger.store(&installed.policy.content())?;
             }
-            let (policy, generation) = (&seat.live.policy, seat.live.generation.clone());
+            let (policy, generation) = (&lineage.live.policy, lineage.live.generation.clone());
             let content = policy.content();
             let change = Change {
                 slot,

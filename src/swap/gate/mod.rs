@@ -13,8 +13,8 @@ use std::path::Path;
 
 use super::change::{Change, Event};
 use super::ledger::{Ledger, Origin};
+use super::lineage::Lineage;
 use super::rerun::Rerun;
-use super::seat::Seat;
 use super::watch::Watch;
 use crate::ground::Now;
 use crate::policy::plugin::Staging;
@@ -27,7 +27,7 @@ pub use propose::Tuned;
 
 /// The live policies of a run.
 pub struct Gate {
-    seats: BTreeMap<Slot, Seat>,
+    lineages: BTreeMap<Slot, Lineage>,
     ledger: Ledger,
     watch: Option<Watch>,
     rerun: Rerun,
@@ -49,7 +49,7 @@ impl Gate {
         let staging = Staging::new(ledger.policies().to_owned());
         let watch = watch.then(|| Watch::start(staging));
         Ok(Self {
-            seats: BTreeMap::new(),
+            lineages: BTreeMap::new(),
             ledger,
             watch,
             rerun: Rerun::default(),
@@ -66,37 +66,39 @@ impl Gate {
     }
 
     /// Whether a slot has a policy; `schedule` need not have one, and the others have none where the inter-image branch is off.
-    pub fn seated(&self, slot: Slot) -> bool {
-        self.seats.contains_key(&slot)
+    pub fn filled(&self, slot: Slot) -> bool {
+        self.lineages.contains_key(&slot)
     }
 
     /// Puts numbers in the place of a slot's parameters until the next call; empty ones end it. Whichever generation decides has
     /// them, so that one that is rolled back is not followed by other numbers.
     pub fn override_params(&mut self, slot: Slot, given: Params) {
-        let Some(seat) = self.seats.get_mut(&slot) else {
+        let Some(lineage) = self.lineages.get_mut(&slot) else {
             return;
         };
-        if seat.given == given {
+        if lineage.given == given {
             return;
         }
-        let all = seat.before.iter_mut().chain([&mut seat.live]);
+        let all = lineage.before.iter_mut().chain([&mut lineage.live]);
         all.for_each(|installed| installed.policy.override_params(&given));
-        seat.given = given;
+        lineage.given = given;
     }
 
     /// What [`Gate::override_params`] has put there.
     pub fn overridden(&self, slot: Slot) -> Params {
-        let seat = self.seats.get(&slot);
-        seat.map(|seat| seat.given.clone()).unwrap_or_default()
+        let lineage = self.lineages.get(&slot);
+        lineage
+            .map(|lineage| lineage.given.clone())
+            .unwrap_or_default()
     }
 
     /// The live policy of a slot.
     ///
     /// # Panics
-    /// When the slot was never seated: a run seats all slots before its first step.
+    /// When the slot was never filled: a run fills all slots before its first step.
     pub fn live(&mut self, slot: Slot) -> &mut Policy {
-        let seat = self.seats.get_mut(&slot);
-        &mut seat.expect(SEATED).live.policy
+        let lineage = self.lineages.get_mut(&slot);
+        &mut lineage.expect(FILLED).live.policy
     }
 
     /// The live policy of a slot, to be looked at.
@@ -104,29 +106,29 @@ impl Gate {
     /// # Panics
     /// As [`Gate::live`].
     pub fn policy(&self, slot: Slot) -> &Policy {
-        &self.seats.get(&slot).expect(SEATED).live.policy
+        &self.lineages.get(&slot).expect(FILLED).live.policy
     }
 
     /// The live generations.
     pub fn generations(&self) -> Vec<(Slot, Generation)> {
-        self.seats
+        self.lineages
             .iter()
-            .map(|(slot, seat)| (*slot, seat.live.generation.clone()))
+            .map(|(slot, lineage)| (*slot, lineage.live.generation.clone()))
             .collect()
     }
 
     /// Which step of its trial each live generation is in, and of how many; none when it is on no trial.
     pub fn trials(&self) -> impl Iterator<Item = (Slot, Option<(u32, u32)>)> {
-        self.seats
+        self.lineages
             .iter()
-            .map(|(slot, seat)| (*slot, seat.on_trial()))
+            .map(|(slot, lineage)| (*slot, lineage.on_trial()))
     }
 
     /// What the live policies cost since this was last asked.
     pub fn take_costs(&mut self) -> Vec<(Slot, Cost)> {
-        self.seats
+        self.lineages
             .iter_mut()
-            .map(|(slot, seat)| (*slot, seat.live.policy.take_cost()))
+            .map(|(slot, lineage)| (*slot, lineage.live.policy.take_cost()))
             .collect()
     }
 
@@ -143,9 +145,9 @@ impl Gate {
     /// Begins a step: counts the last one in each trial, and forgets what the ledger foretold for it and did not come.
     pub fn begin_step(&mut self, now: Now) {
         let mut passed = Vec::new();
-        for (slot, seat) in &mut self.seats {
-            if seat.count_trial() {
-                passed.push((*slot, seat.live.generation.hash.clone()));
+        for (slot, lineage) in &mut self.lineages {
+            if lineage.count_trial() {
+                passed.push((*slot, lineage.live.generation.hash.clone()));
             }
         }
         for (slot, hash) in passed {
@@ -164,7 +166,7 @@ impl Gate {
     }
 }
 
-const SEATED: &str = "a run seats all slots before its first step";
+const FILLED: &str = "a run lineages all slots before its first step";
 
 fn generation(content: &Content, number: u32) -> Generation {
     Generation {

@@ -21,16 +21,16 @@ impl Gate {
         hash: &str,
         when: (Now, Origin),
     ) {
-        let Some(seat) = self.seats.get(&slot) else {
+        let Some(lineage) = self.lineages.get(&slot) else {
             return;
         };
-        let content = seat.live.policy.content();
+        let content = lineage.live.policy.content();
         let change = Change {
             slot,
             event,
-            generation: seat.live.generation.clone(),
+            generation: lineage.live.generation.clone(),
             before: None,
-            text: seat.live.policy.text(),
+            text: lineage.live.policy.text(),
             state: None,
             fault,
             step: when.0.step,
@@ -93,8 +93,8 @@ impl Gate {
             asked: change
                 .fault
                 .as_ref()
-                .and(self.seats.get(&change.slot))
-                .map(|seat| seat.asked),
+                .and(self.lineages.get(&change.slot))
+                .map(|lineage| lineage.asked),
         };
         self.append(Line {
             step: now.step,

@@ -7,8 +7,8 @@ use crate::policy::{Content, Handover, Params, Policy};
 use crate::slots::{Fault, Kind, Slot};
 use crate::swap::change::{Change, Event};
 use crate::swap::ledger::Origin;
+use crate::swap::lineage::Installed;
 use crate::swap::rehearsal::Rehearsal;
-use crate::swap::seat::Installed;
 use crate::swap::watch::{Seen, Watch};
 
 /// A generation with other parameters that waits to be taken.
@@ -64,15 +64,15 @@ impl Gate {
         now: Now,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
-        let Some(seat) = self.seats.get_mut(&slot) else {
+        let Some(lineage) = self.lineages.get_mut(&slot) else {
             return Ok(());
         };
-        if content.hash() == seat.live.generation.hash {
+        if content.hash() == lineage.live.generation.hash {
             let was_refused = self.refused.remove(&slot);
             self.mended.extend(was_refused.then_some(slot));
             return Ok(());
         }
-        let built = seat.build(content.clone(), rehearse);
+        let built = lineage.build(content.clone(), rehearse);
         let built = built.map_err(|fault| self.remember(fault, &content))?;
         self.go_live(built, &content, (now, origin))?;
         self.refused.remove(&slot);
@@ -90,13 +90,13 @@ impl Gate {
         overrides: Params,
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<Option<Tuned>, Fault> {
-        let Some(seat) = self.seats.get_mut(&slot) else {
+        let Some(lineage) = self.lineages.get_mut(&slot) else {
             return Ok(None);
         };
-        let content = seat.live.policy.content();
-        let before = std::mem::replace(&mut seat.overrides, overrides);
-        let built = seat.build(content, rehearse);
-        let overrides = std::mem::replace(&mut seat.overrides, before);
+        let content = lineage.live.policy.content();
+        let before = std::mem::replace(&mut lineage.overrides, overrides);
+        let built = lineage.build(content, rehearse);
+        let overrides = std::mem::replace(&mut lineage.overrides, before);
         Ok(Some(Tuned {
             built: built?,
             overrides,
@@ -111,8 +111,8 @@ impl Gate {
         let Tuned { built, overrides } = tuned;
         let (slot, content) = (built.0.slot(), built.0.content());
         self.go_live(built, &content, (now, Origin::Change))?;
-        if let Some(seat) = self.seats.get_mut(&slot) {
-            seat.overrides = overrides;
+        if let Some(lineage) = self.lineages.get_mut(&slot) {
+            lineage.overrides = overrides;
         }
         Ok(())
     }
@@ -133,12 +133,12 @@ impl Gate {
         when: (Now, Origin),
     ) -> Result<(), Fault> {
         let slot = policy.slot();
-        let seat = &self.seats[&slot];
+        let lineage = &self.lineages[&slot];
         let change = Change {
             slot,
             event: Event::Live,
-            generation: generation(content, seat.numbers + 1),
-            before: Some(seat.live.policy.text()),
+            generation: generation(content, lineage.numbers + 1),
+            before: Some(lineage.live.policy.text()),
             text: policy.text(),
             state: match handover {
                 Handover::Nothing | Handover::Taken => None,
@@ -155,8 +155,8 @@ impl Gate {
             Fault::new(slot, Kind::State, message)
         })?;
         let generation = change.generation.clone();
-        let seat = self.seats.get_mut(&slot).expect("looked up above");
-        seat.install(Installed { policy, generation });
+        let lineage = self.lineages.get_mut(&slot).expect("looked up above");
+        lineage.install(Installed { policy, generation });
         self.changes.push(change);
         Ok(())
     }

@@ -39,8 +39,10 @@ impl Gate {
         rehearse: &mut Rehearsal<'_>,
     ) -> Result<(), Fault> {
         let (slot, content) = (about.slot, self.stored(about)?);
-        let seat = self.seats.get(&slot);
-        let overrides = seat.map(|seat| seat.overrides.clone()).unwrap_or_default();
+        let lineage = self.lineages.get(&slot);
+        let overrides = lineage
+            .map(|lineage| lineage.overrides.clone())
+            .unwrap_or_default();
         let content = content.tried(slot, &overrides, &self.staging())?;
         self.propose(slot, content, origin, now, rehearse)
     }

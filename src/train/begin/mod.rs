@@ -26,8 +26,8 @@ use crate::train::begin::against::Against;
 use crate::train::begin::past::Past;
 use crate::train::begin::policies::seen_last;
 use crate::train::commands::CommandServer;
+use crate::train::options::Options;
 use crate::train::records::Records;
-use crate::train::run::Options;
 use crate::train::trainer::Trainer;
 
 /// A run before its next step.
@@ -60,7 +60,8 @@ pub(in crate::train) fn resumed(past: Past, set: &Params, options: &Options) -> 
     let (step, plan) = (past.step(), past.plan()?);
     let splits = data::open(&plan.source)?;
     let folder = past.folder.path();
-    let mut trainer = Trainer::unseated(plan, splits, options.device, folder, options.watch)?;
+    let mut trainer =
+        Trainer::without_policies(plan, splits, options.device, folder, options.watch)?;
     let steps = [step, past.reached()?];
     let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies());
     trainer.gate.follow_ledger(rest);
@@ -119,7 +120,7 @@ pub(in crate::train) fn forked(
         write_plan(recorder, &plan.config)?;
         let splits = data::open(&plan.source)?;
         let mut trainer =
-            Trainer::unseated(plan, splits, options.device, folder.path(), options.watch)?;
+            Trainer::without_policies(plan, splits, options.device, folder.path(), options.watch)?;
         parent.put_back(&mut trainer)?;
         parent.introduce(&mut trainer)?;
         if !changes.set.is_empty() {
@@ -170,7 +171,8 @@ pub(in crate::train) fn replayed(
     let mut begun = entrance.make(&name, step, options, |folder, recorder| {
         write_plan(recorder, &plan.config)?;
         let splits = data::open(&plan.source)?;
-        let mut trainer = Trainer::unseated(plan, splits, options.device, folder.path(), false)?;
+        let mut trainer =
+            Trainer::without_policies(plan, splits, options.device, folder.path(), false)?;
         original.put_back(&mut trainer)?;
         original.introduce(&mut trainer)?;
         let rerun = Rerun::of(lines, steps, policies).changed(again.changed);

@@ -132,11 +132,11 @@ impl Past {
     pub(in crate::train) fn put_back(&self, trainer: &mut Trainer) -> Result<()> {
         match &self.checkpoint {
             Some(checkpoint) => trainer.restore(checkpoint),
-            None => trainer.seat_started(&self.ledger, &self.folder.policies()),
+            None => trainer.fill_started(&self.ledger, &self.folder.policies()),
         }
     }
 
-    /// Writes the policies with which another run goes on into its own ledger; those of a start have been written by being seated.
+    /// Writes the policies with which another run goes on into its own ledger; those of a start have been written when they filled their slots.
     pub(in crate::train) fn introduce(&self, trainer: &mut Trainer) -> Result<()> {
         if self.checkpoint.is_some() {
             let now = trainer.now();

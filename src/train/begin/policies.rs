@@ -13,10 +13,10 @@ use crate::train::rehearsal;
 use crate::train::trainer::Trainer;
 
 impl Trainer {
-    /// Seats the first generation of each slot, as the plan names it, and watches the slot's files.
-    pub(in crate::train) fn seat_policies(&mut self) -> Result<()> {
+    /// Fills each slot with its first generation, as the plan names it, and watches the slot's files.
+    pub(in crate::train) fn fill_slots(&mut self) -> Result<()> {
         for policy in policies(&self.plan, &self.gate.staging())? {
-            self.seat(policy)?;
+            self.fill_with(policy)?;
         }
         let live: Vec<_> = self.gate.generations();
         self.follow_files(|slot, content| {
@@ -26,13 +26,13 @@ impl Trainer {
         Ok(())
     }
 
-    /// Seats the generations with which the run of a ledger started; their files are stored in `folder`.
-    pub(in crate::train) fn seat_started(&mut self, lines: &[Line], folder: &Path) -> Result<()> {
+    /// Fills the slots with the generations with which the run of a ledger started; their files are stored in `folder`.
+    pub(in crate::train) fn fill_started(&mut self, lines: &[Line], folder: &Path) -> Result<()> {
         let lines = lines.iter().filter(|line| line.is_first());
         for about in lines.filter_map(|line| line.about.as_ref()) {
             let content = about.content(folder)?;
             let policy = made(&self.plan, about.slot, content, &self.gate.staging())?;
-            self.seat(policy)?;
+            self.fill_with(policy)?;
         }
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Trainer {
     pub fn fill(&mut self, slot: Slot, content: Content, origin: Origin) -> Result<(), Fault> {
         let params = self.plan.slot(slot).params;
         let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
-        if self.gate.seated(slot) {
+        if self.gate.filled(slot) {
             let message = "the slot has a policy: expected none".to_owned();
             return refused(Kind::Contract, message);
         }
@@ -57,20 +57,20 @@ impl Trainer {
             })
         })?;
         policy.take_cost();
-        match self.gate.seat_asked(policy, params, (self.now(), origin)) {
+        match self.gate.fill_asked(policy, params, (self.now(), origin)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let message =
-                    format!("the ledger cannot be written, so nothing is seated: {error}");
+                    format!("the ledger cannot be written, so the slot stays empty: {error}");
                 refused(Kind::State, message)
             }
         }
     }
 
-    fn seat(&mut self, policy: Policy) -> Result<()> {
+    fn fill_with(&mut self, policy: Policy) -> Result<()> {
         let (params, now) = (self.plan.slot(policy.slot()).params, self.now());
-        let seat = self.gate.seat(policy, params, now);
-        seat.context("cannot write the ledger")
+        let filled = self.gate.fill(policy, params, now);
+        filled.context("cannot write the ledger")
     }
 
     /// Watches the files that the plan names for each slot that has a policy. `known` is the hash of the content that need not be
@@ -147,7 +147,7 @@ fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<
     Ok(policy)
 }
 
-/// The files that may fill a slot, the one that is seated first: a plugin, where one is named, then the script.
+/// The files that may fill a slot, the one that fills it first: a plugin, where one is named, then the script.
 fn files(plan: &Plan, slot: Slot) -> Result<Vec<PolicyFile>, Fault> {
     let SlotPlan { script, plugin, .. } = plan.slot(slot);
     if script.as_os_str().is_empty() {

@@ -12,6 +12,11 @@ use crate::record::checkpoint::Checkpoint;
 use crate::slots::Slot;
 use crate::train::trainer::Trainer;
 
+/// The key of what fills the slots, as checkpoints have called it from the beginning.
+const SLOTS: &str = "seats";
+/// Likewise of the steps in a row whose gradient was not finite.
+const NONFINITE: &str = "astray";
+
 /// Files of a checkpoint with their tensors.
 type Files = Vec<(&'static str, Vec<(String, Tensor)>)>;
 
@@ -29,18 +34,18 @@ impl Trainer {
             bank.extend(prefixed("bank", rows.state()));
         }
         let mut policies = Vec::new();
-        let mut seats = BTreeMap::new();
+        let mut slots = BTreeMap::new();
         for (slot, Saved { tree, tensors }) in self.gate.save()? {
             policies.extend(prefixed(slot.name(), tensors));
-            seats.insert(slot.name(), tree);
+            slots.insert(slot.name(), tree);
         }
         policies.extend(prefixed("last", self.last.state()));
         let optim = self.optimizer.state();
         let extra = json!({
             "seed": self.plan.config.seed,
             "config": self.plan.config,
-            "seats": seats,
-            "astray": self.astray,
+            SLOTS: slots,
+            NONFINITE: self.nonfinite,
         });
         Ok((
             vec![
@@ -79,16 +84,16 @@ impl Trainer {
         };
         self.last = part("policies", "last")?.into_iter().collect();
         let policies = checkpoint.policies();
-        let seats = &checkpoint.extra["seats"];
-        let seated = |slot: &Slot| seats.get(slot.name()).is_some();
-        for slot in Slot::all().filter(seated) {
-            let tree = seats[slot.name()].clone();
+        let slots = &checkpoint.extra[SLOTS];
+        let filled = |slot: &Slot| slots.get(slot.name()).is_some();
+        for slot in Slot::all().filter(filled) {
+            let tree = slots[slot.name()].clone();
             let tensors = part("policies", slot.name())?;
             let saved = Saved { tree, tensors };
             self.gate.restore(slot, &saved, &policies)?;
         }
         self.step = checkpoint.step;
-        self.astray = checkpoint.extra["astray"].as_u64().unwrap_or(0);
+        self.nonfinite = checkpoint.extra[NONFINITE].as_u64().unwrap_or(0);
         Ok(())
     }
 

@@ -265,7 +265,7 @@ pub(in crate::train) fn swap(
     let now = trainer.now();
     let (file, content) = read(trainer, slot, file)?;
     let hash = content.hash();
-    match (trainer.gate.seated(slot), slot) {
+    match (trainer.gate.filled(slot), slot) {
         (true, _) => trainer.rehearsing(|gate, rehearse| {
             let proposed = gate.propose(slot, content, origin, now, rehearse);
             proposed.inspect_err(|fault| gate.refuse(fault.clone(), &hash, (now, origin)))

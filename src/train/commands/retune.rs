@@ -99,7 +99,7 @@ impl Trainer {
             return Ok(self.gate.roll_back(about.slot, line.origin, now)?);
         }
         let slot = about.slot;
-        if slot.contract().asked == Asked::WhereNamed && !self.gate.seated(slot) {
+        if slot.contract().asked == Asked::WhereNamed && !self.gate.filled(slot) {
             let content = self.gate.stored(about)?;
             return Ok(self.fill(slot, content, line.origin)?);
         }

@@ -25,10 +25,10 @@ use crate::train::begin::against::Against;
 use crate::train::begin::digest::Chain;
 use crate::train::begin::past::Past;
 use crate::train::commands::changes;
+use crate::train::options::Options;
 use crate::train::records::costs::{Costs, Thrift};
 use crate::train::records::diagnosis::Diagnosis;
 use crate::train::records::recorded::BatchRecorder;
-use crate::train::run::Options;
 use crate::train::shadow::Sighting;
 use crate::train::step::Report;
 use crate::train::trainer::Trainer;
@@ -190,9 +190,9 @@ impl Records {
     pub(in crate::train) fn begins(&mut self, trainer: &Trainer) {
         let run = self.recorder.folder().id();
         let folder = self.recorder.folder().path().to_owned();
-        let seats = trainer.gate.generations();
+        let slots = trainer.gate.generations();
         let terminal = &mut self.terminal;
-        terminal.begins(&run, &self.status.device, seats);
+        terminal.begins(&run, &self.status.device, slots);
         terminal.past(|tags| {
             let mut curves = registry::curves::all(&folder, |tag| tags.contains(&tag));
             curves

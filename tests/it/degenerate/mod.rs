@@ -46,7 +46,7 @@ fn gate(folder: &std::path::Path, scripts: [&str; 3], params: &[(&str, Value)]) 
             .cloned()
             .collect();
         let script = golden::script(slot, &path, &params);
-        gate.seat(script, Params::new(), golden::now(0)).unwrap();
+        gate.fill(script, Params::new(), golden::now(0)).unwrap();
     }
     gate
 }

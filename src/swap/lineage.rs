@@ -25,7 +25,7 @@ pub(super) struct Installed {
 }
 
 /// A slot's chair.
-pub(super) struct Seat {
+pub(super) struct Lineage {
     pub(super) live: Installed,
     /// The generations to roll back to, the last one on top, each with its state as it was when it left.
     pub(super) before: Vec<Installed>,
@@ -42,7 +42,7 @@ pub(super) struct Seat {
     pub(super) resting: bool,
 }
 
-/// What a checkpoint holds of a seat beside tensors.
+/// What a checkpoint holds of a lineage beside tensors.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     numbers: u32,
@@ -64,7 +64,7 @@ struct KeptPolicy {
     state: Value,
 }
 
-impl Seat {
+impl Lineage {
     pub(super) fn first(live: Installed, overrides: Params) -> Self {
         Self {
             live,
@@ -78,7 +78,7 @@ impl Seat {
         }
     }
 
-    /// Builds a content with this seat's parameters, hands it the live policy's state and rehearses it without a trace.
+    /// Builds a content with this lineage's parameters, hands it the live policy's state and rehearses it without a trace.
     pub(super) fn build(
         &mut self,
         content: Content,
@@ -137,7 +137,7 @@ impl Seat {
         passed
     }
 
-    /// Everything of the seat for a checkpoint.
+    /// Everything of the lineage for a checkpoint.
     pub(super) fn save(&mut self) -> Result<Saved, Fault> {
         let mut saved = Saved::default();
         let mut keep = |installed: &mut Installed, prefix: &str| {
@@ -169,7 +169,7 @@ impl Seat {
         Ok(saved)
     }
 
-    /// The seat that [`Seat::save`] saved. Its policies are read from `policies`; libraries are tried again, as `staging` says.
+    /// The lineage that [`Lineage::save`] saved. Its policies are read from `policies`; libraries are tried again, as `staging` says.
     pub(super) fn restore(
         slot: Slot,
         saved: &Saved,
@@ -180,7 +180,7 @@ impl Seat {
             let message = format!("what the checkpoint says of slot '{slot}': {error}");
             Fault::new(slot, Kind::State, message)
         })?;
-        let seat = |kept: KeptPolicy, prefix: &str| {
+        let lineage = |kept: KeptPolicy, prefix: &str| {
             let KeptPolicy {
                 generation,
                 carrier,
@@ -195,10 +195,10 @@ impl Seat {
             Ok::<_, Fault>(Installed { policy, generation })
         };
         let before = kept.before.into_iter().enumerate();
-        let before = before.map(|(at, policy)| seat(policy, &format!("before.{at}")));
+        let before = before.map(|(at, policy)| lineage(policy, &format!("before.{at}")));
         Ok(Self {
             before: before.collect::<Result<_, _>>()?,
-            live: seat(kept.live, "live")?,
+            live: lineage(kept.live, "live")?,
             overrides: kept.overrides,
             given: Params::new(),
             numbers: kept.numbers,
