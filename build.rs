@@ -9,9 +9,9 @@ const LIBTORCH_VERSION: &str = "2.11.0";
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-changed=build.rs");
-    // `sandbox new` carries these folders, and the macro that reads them does not watch them.
-    for folder in ["abi", "include", "sdk"] {
-        println!("cargo:rerun-if-changed=plugins/{folder}");
+    // The binary carries these folders, and the macro that reads them does not watch them.
+    for folder in ["plugins/abi", "plugins/include", "plugins/sdk", "scripts"] {
+        println!("cargo:rerun-if-changed={folder}");
     }
     let libtorch = PathBuf::from(env::var("LIBTORCH").unwrap_or_else(|_| ".libtorch/torch".into()));
     if let Some(found) = version(&libtorch)

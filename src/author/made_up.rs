@@ -42,7 +42,7 @@ pub fn make_up_context(slot: Slot, given: &Map) -> Result<Rc<Question>, String> 
     for input in function.gets {
         take(&mut scene, &given, input)?;
     }
-    schedules::complete(&mut scene, &given.0, function)?;
+    schedules::complete(&mut scene, given.0, function)?;
     scene.question(slot.contract(), function)
 }
 

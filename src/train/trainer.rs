@@ -66,7 +66,7 @@ pub struct Trainer {
     /// Steps in a row, up to the last one, whose gradient was not finite.
     pub nonfinite: u64,
     /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
-    pub(in crate::train) redoing: bool,
+    pub(crate) redoing: bool,
 }
 
 impl Trainer {
@@ -87,7 +87,7 @@ impl Trainer {
     }
 
     /// Builds everything but the policies.
-    pub(in crate::train) fn without_policies(
+    pub(crate) fn without_policies(
         plan: Plan,
         splits: Splits,
         device: Device,
@@ -250,7 +250,7 @@ impl Trainer {
 
     /// Hands the gate to `act` with a rehearsal of this run: a schedule on the numbers of the step that comes. What a ledger says
     /// done again was rehearsed when it was done first.
-    pub(in crate::train) fn rehearsing<T>(
+    pub(crate) fn rehearsing<T>(
         &mut self,
         act: impl FnOnce(&mut Gate, &mut Rehearsal<'_>) -> T,
     ) -> T {
@@ -285,7 +285,7 @@ impl<'a> From<&'a Trainer> for Jury<'a> {
 }
 
 /// Runs a candidate on the run's own batch, or on synthetic data while there is none.
-pub(in crate::train) fn rehearsal<'a>(
+pub(crate) fn rehearsal<'a>(
     frozen: Option<&'a Frozen>,
     bank: Option<&'a Bank>,
 ) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {

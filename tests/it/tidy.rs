@@ -223,7 +223,7 @@ fn the_catalogue_of_scripts_names_each_and_nothing_else() {
 
 #[test]
 fn every_parameter_of_a_shipped_script_is_explained() {
-    for (path, text) in sandbox::policy::script::SHIPPED {
+    for (path, text) in sandbox::policy::script::SHIPPED.iter() {
         let Some((head, rest)) = text.split_once("fn defaults()") else {
             continue;
         };

@@ -9,6 +9,7 @@ mod failed;
 mod hottest;
 mod limits;
 mod modules;
+mod names;
 mod record;
 mod shipped;
 mod source;

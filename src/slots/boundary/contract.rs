@@ -2,8 +2,7 @@
 
 use super::finish;
 use crate::slots::contract::{
-    By, Contract, Form, Function, Made, Need, Place, Range, Template, Type, When, answer, tensor,
-    value,
+    Answer, By, Contract, Form, Function, Input, Made, Need, Place, Range, Template, Type, When,
 };
 use crate::slots::sampler::MISSING;
 use crate::slots::{Asked, Budget, Slot};
@@ -27,69 +26,30 @@ pub const CONTRACT: Contract = Contract {
         when: When::Step,
         need: Need::Always,
         gets: &[
-            tensor(
-                "positives",
-                "[B, P]",
-                Type::Float32,
-                Made::Alike,
-                "cosines of the queries with their positives, tracked",
-            )
-            .tracked(),
-            tensor(
-                "negatives",
-                "[B, K]",
-                Type::Float32,
-                Made::Unlike,
-                "cosines with their negatives, tracked; 'missing' where there is none",
-            )
-            .tracked(),
-            tensor(
-                "valid",
-                "[B, P]",
-                Type::Bool,
-                Made::Ones,
-                "which positives exist",
-            ),
-            value(
-                "missing",
-                Type::Float,
-                Made::Constant(MISSING),
-                "the cosine of a negative that does not exist, -10000",
-            ),
-            value(
-                "temperature",
-                Type::Float,
-                Made::Number(0.2),
-                "the branch's own temperature",
-            ),
+            Input::float32("positives", "[B, P]", Made::Alike)
+                .is("cosines of the queries with their positives, tracked")
+                .tracked(),
+            Input::float32("negatives", "[B, K]", Made::Unlike)
+                .is("cosines with their negatives, tracked; 'missing' where there is none")
+                .tracked(),
+            Input::of("valid", "[B, P]", Type::Bool, Made::Ones).is("which positives exist"),
+            Input::value("missing", Type::Float, Made::Constant(MISSING))
+                .is("the cosine of a negative that does not exist, -10000"),
+            Input::value("temperature", Type::Float, Made::Number(0.2))
+                .is("the branch's own temperature"),
         ],
         form: Form::Tensor,
         answers: &[
-            answer(
-                "logits",
-                "[B, P + K]",
-                Type::Float32,
-                Range::Any,
-                "logits, positives first and the temperature applied",
-            )
-            .by(By::Script),
-            answer("loss", "[]", Type::Float32, Range::Any, "a loss of its own"),
-            answer(
-                "d_positives",
-                "[B, P]",
-                Type::Float32,
-                Range::Any,
-                "its gradient on the positives",
-            )
-            .by(By::Plugin),
-            answer(
-                "d_negatives",
-                "[B, K]",
-                Type::Float32,
-                Range::Any,
-                "its gradient on the negatives",
-            )
-            .by(By::Plugin),
+            Answer::float32("logits", "[B, P + K]", Range::Any)
+                .is("logits, positives first and the temperature applied")
+                .by(By::Script),
+            Answer::float32("loss", "[]", Range::Any).is("a loss of its own"),
+            Answer::float32("d_positives", "[B, P]", Range::Any)
+                .is("its gradient on the positives")
+                .by(By::Plugin),
+            Answer::float32("d_negatives", "[B, K]", Range::Any)
+                .is("its gradient on the negatives")
+                .by(By::Plugin),
         ],
         nothing: None,
         budget: Budget::DECIDE,

@@ -2,7 +2,6 @@
 
 use crate::slots::contract::{
     Answer, BANK, Contract, Form, Function, Input, Made, Need, Place, Range, Template, Type, When,
-    answer, tensor, value,
 };
 use crate::slots::{Asked, Budget, Slot};
 
@@ -25,29 +24,12 @@ pub const CONTRACT: Contract = Contract {
             doc: "the first labels of all images, when the inter-image branch begins",
             when: When::Start,
             need: Need::First("the inter-image branch begins"),
-            gets: &[tensor(
-                "features",
-                "[N, D]",
-                Type::Float32,
-                Made::Rows,
-                "unit rows of all images",
-            )],
+            gets: &[Input::float32("features", "[N, D]", Made::Rows).is("unit rows of all images")],
             form: Form::Map,
             answers: &[
-                answer(
-                    "labels",
-                    "[N]",
-                    Type::Int64,
-                    Range::Below(0, 'C'),
-                    "the label of each image",
-                ),
-                answer(
-                    "centroids",
-                    "[C, D]",
-                    Type::Float32,
-                    Range::Finite,
-                    "the centroid of each cluster",
-                ),
+                Answer::int64("labels", "[N]", Range::Below(0, 'C')).is("the label of each image"),
+                Answer::float32("centroids", "[C, D]", Range::Finite)
+                    .is("the centroid of each cluster"),
             ],
             nothing: None,
             budget: Budget::UPKEEP,
@@ -60,36 +42,16 @@ pub const CONTRACT: Contract = Contract {
             when: When::Step,
             need: Need::Always,
             gets: &[
-                tensor(
-                    "keys",
-                    "[B, D]",
-                    Type::Float32,
-                    Made::Near,
-                    "unit rows of the batch that the bank will hold",
-                ),
-                tensor(
-                    "index",
-                    "[B]",
-                    Type::Int64,
-                    Made::Index,
-                    "their rows of the bank",
-                ),
-                value(
-                    "bank",
-                    Type::Map(BANK),
-                    Made::Given,
-                    "the bank as it stood before this step",
-                ),
+                Input::float32("keys", "[B, D]", Made::Near)
+                    .is("unit rows of the batch that the bank will hold"),
+                Input::int64("index", "[B]", Made::Index).is("their rows of the bank"),
+                Input::value("bank", Type::Map(BANK), Made::Given)
+                    .is("the bank as it stood before this step"),
             ],
             form: Form::Tensor,
-            answers: &[answer(
-                "labels",
-                "[B]",
-                Type::Int64,
-                Range::Below(0, 'C'),
-                "new labels of the batch",
-            )
-            .optional()],
+            answers: &[Answer::int64("labels", "[B]", Range::Below(0, 'C'))
+                .is("new labels of the batch")
+                .optional()],
             nothing: Some("the old ones are kept"),
             budget: Budget::DECIDE,
             gradient: false,
@@ -128,28 +90,14 @@ pub const CONTRACT: Contract = Contract {
     },
 };
 
-const BANK_AFTER: &[Input] = &[value(
-    "bank",
-    Type::Map(BANK),
-    Made::Given,
-    "the bank, to which the batch has been written",
-)];
+const BANK_AFTER: &[Input] = &[Input::value("bank", Type::Map(BANK), Made::Given)
+    .is("the bank, to which the batch has been written")];
 
 const UPKEEP: &[Answer] = &[
-    answer(
-        "labels",
-        "[N]",
-        Type::Int64,
-        Range::Below(0, 'C'),
-        "new labels of all images",
-    )
-    .optional(),
-    answer(
-        "centroids",
-        "[C, D]",
-        Type::Float32,
-        Range::Finite,
-        "new centroids",
-    )
-    .optional(),
+    Answer::int64("labels", "[N]", Range::Below(0, 'C'))
+        .is("new labels of all images")
+        .optional(),
+    Answer::float32("centroids", "[C, D]", Range::Finite)
+        .is("new centroids")
+        .optional(),
 ];

@@ -1,8 +1,7 @@
 //! Slot `sampler` as data.
 
 use crate::slots::contract::{
-    BANK, Contract, Form, Function, Made, Need, Place, Range, Template, Type, When, answer, tensor,
-    value,
+    Answer, BANK, Contract, Form, Function, Input, Made, Need, Place, Range, Template, Type, When,
 };
 use crate::slots::{Asked, Budget, Slot};
 
@@ -25,58 +24,20 @@ pub const CONTRACT: Contract = Contract {
         when: When::Step,
         need: Need::Always,
         gets: &[
-            tensor(
-                "queries",
-                "[B, D]",
-                Type::Float32,
-                Made::Near,
-                "unit rows of the batch",
-            ),
-            tensor(
-                "index",
-                "[B]",
-                Type::Int64,
-                Made::Index,
-                "their own rows of the bank",
-            ),
-            tensor(
-                "labels",
-                "[B]",
-                Type::Int64,
-                Made::LabelsOfIndex,
-                "their pseudo-labels, as they stood before this step",
-            ),
-            value(
-                "bank",
-                Type::Map(BANK),
-                Made::Given,
-                "the bank as it stood before this step",
-            ),
-            tensor(
-                "similarity",
-                "[B, N]",
-                Type::Float32,
-                Made::Similarity,
-                "cosines of the queries with all rows of the bank, computed at the first use",
-            )
-            .lazy(),
+            Input::float32("queries", "[B, D]", Made::Near).is("unit rows of the batch"),
+            Input::int64("index", "[B]", Made::Index).is("their own rows of the bank"),
+            Input::int64("labels", "[B]", Made::LabelsOfIndex)
+                .is("their pseudo-labels, as they stood before this step"),
+            Input::value("bank", Type::Map(BANK), Made::Given)
+                .is("the bank as it stood before this step"),
+            Input::float32("similarity", "[B, N]", Made::Similarity)
+                .is("cosines of the queries with all rows of the bank, computed at the first use")
+                .lazy(),
         ],
         form: Form::Map,
         answers: &[
-            answer(
-                "positives",
-                "[B, P]",
-                Type::Int64,
-                Range::Below(-1, 'N'),
-                "rows of the bank",
-            ),
-            answer(
-                "negatives",
-                "[B, K]",
-                Type::Int64,
-                Range::Below(-1, 'N'),
-                "rows of the bank",
-            ),
+            Answer::int64("positives", "[B, P]", Range::Below(-1, 'N')).is("rows of the bank"),
+            Answer::int64("negatives", "[B, K]", Range::Below(-1, 'N')).is("rows of the bank"),
         ],
         nothing: None,
         budget: Budget::DECIDE,

@@ -2,7 +2,7 @@
 
 use super::finish;
 use crate::slots::contract::{
-    Contract, Form, Function, Made, Need, Place, Template, Type, When, value,
+    Contract, Form, Function, Input, Made, Need, Place, Template, Type, When,
 };
 use crate::slots::{Asked, Budget, Slot};
 
@@ -25,25 +25,10 @@ pub const CONTRACT: Contract = Contract {
         when: When::Step,
         need: Need::Always,
         gets: &[
-            value(
-                "base",
-                Type::Numbers,
-                Made::Given,
-                "every name that may be given, with the number that holds in this step without the schedule: the learning rate on its configured way, the weights, the other slots' parameters",
-            ),
-            value(
-                "last",
-                Type::Numbers,
-                Made::Given,
-                "numbers of the step before: loss.total, loss.intra, grad_norm (before clipping), and loss.inter where the branch took part; empty before the first",
-            )
+            Input::value("base", Type::Numbers, Made::Given).is("every name that may be given, with the number that holds in this step without the schedule: the learning rate on its configured way, the weights, the other slots' parameters"),
+            Input::value("last", Type::Numbers, Made::Given).is("numbers of the step before: loss.total, loss.intra, grad_norm (before clipping), and loss.inter where the branch took part; empty before the first")
             .lazy(),
-            value(
-                "lr",
-                Type::Float,
-                Made::Number(0.03),
-                "optim.lr of the configuration, before its own way through the run",
-            ),
+            Input::value("lr", Type::Float, Made::Number(0.03)).is("optim.lr of the configuration, before its own way through the run"),
         ],
         form: Form::Numbers,
         answers: &[],

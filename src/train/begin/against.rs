@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::record::Digest;
 
 /// Another run's digests, and the first difference from them.
-pub(in crate::train) struct Against {
+pub(crate) struct Against {
     digests: BTreeMap<u64, Digest>,
     /// How far losses may lie apart, relative to the other run's; 0: every bit counts.
     tolerance: f64,
@@ -24,7 +24,7 @@ pub struct Difference {
 
 impl Against {
     /// Holds a run against these digests.
-    pub(in crate::train) fn new(digests: BTreeMap<u64, Digest>, tolerance: f64) -> Self {
+    pub(crate) fn new(digests: BTreeMap<u64, Digest>, tolerance: f64) -> Self {
         Self {
             digests,
             tolerance,
@@ -34,7 +34,7 @@ impl Against {
     }
 
     /// Compares a line with that of the other run at the same step, if it has one.
-    pub(in crate::train) fn compare(&mut self, mine: &Digest) {
+    pub(crate) fn compare(&mut self, mine: &Digest) {
         let Some(theirs) = self.digests.get(&mine.step) else {
             return;
         };
@@ -45,17 +45,17 @@ impl Against {
     }
 
     /// The last step that was compared, 0 where none was.
-    pub(in crate::train) fn compared(&self) -> u64 {
+    pub(crate) fn compared(&self) -> u64 {
         self.compared
     }
 
     /// Where the runs part, if they do.
-    pub(in crate::train) fn difference(&self) -> Option<&Difference> {
+    pub(crate) fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
     }
 
     /// How far losses may lie apart.
-    pub(in crate::train) fn tolerance(&self) -> f64 {
+    pub(crate) fn tolerance(&self) -> f64 {
         self.tolerance
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{MomentumEncoder, Network, Predictor};
 ///
 /// # Errors
 /// Numbers that do not fit together.
-pub(in crate::train) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn Method>> {
+pub(crate) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn Method>> {
     let config = &plan.config.method;
     let (dim, seed, device) = (plan.config.model.dim, plan.config.seed, query.device());
     let (temperature, margin) = (config.temperature, plan.margin);

@@ -1,7 +1,7 @@
 //! How runs begin: from nothing, where they were cut, where another one was, or as another one again.
 
 pub mod against;
-pub(in crate::train) mod build;
+pub(crate) mod build;
 pub mod digest;
 pub mod init;
 pub mod past;
@@ -31,18 +31,18 @@ use crate::train::records::Records;
 use crate::train::trainer::Trainer;
 
 /// A run before its next step.
-pub(in crate::train) struct Begun {
-    pub(in crate::train) trainer: Trainer,
-    pub(in crate::train) records: Records,
-    pub(in crate::train) server: CommandServer,
+pub(crate) struct Begun {
+    pub(crate) trainer: Trainer,
+    pub(crate) records: Records,
+    pub(crate) server: CommandServer,
     /// Where it ends before its plan does, in steps done.
-    pub(in crate::train) until: Option<u64>,
+    pub(crate) until: Option<u64>,
     /// Held as long as the run goes on.
-    pub(in crate::train) _lock: RunLock,
+    pub(crate) _lock: RunLock,
 }
 
 /// A run from nothing.
-pub(in crate::train) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
+pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
     let name = plan.config.name.clone();
     let splits = data::open(&plan.source)?;
@@ -53,7 +53,7 @@ pub(in crate::train) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
 }
 
 /// A run that was cut, in its own folder. What its ledger says after the checkpoint is done again.
-pub(in crate::train) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Begun> {
+pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
     threads::take_over(past.status.threads);
     let lock = RunLock::take(past.folder.path())?;
@@ -103,11 +103,7 @@ pub struct Changes {
 }
 
 /// A new run that goes on from another one's checkpoint.
-pub(in crate::train) fn forked(
-    parent: Past,
-    changes: &Changes,
-    options: &Options,
-) -> Result<Begun> {
+pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
     threads::take_over(parent.status.threads);
     let step = parent.step();
@@ -154,7 +150,7 @@ pub struct Again {
 }
 
 /// A new run that does what another one did, at the same steps; `lines` is its ledger, changed where a counterfactual is asked for.
-pub(in crate::train) fn replayed(
+pub(crate) fn replayed(
     original: Past,
     lines: Vec<Line>,
     again: &Again,

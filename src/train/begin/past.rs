@@ -122,14 +122,14 @@ impl Past {
         Ok(last.max(self.status.steps).max(self.step()))
     }
 
-    pub(in crate::train) fn plan(&self) -> Result<Plan> {
+    pub(crate) fn plan(&self) -> Result<Plan> {
         let folder = Some(self.folder.path().to_owned());
         let config = self.config.clone();
         Ok(Plan::new(Loaded { config, folder })?)
     }
 
     /// The policies, and with a checkpoint everything else, as they were.
-    pub(in crate::train) fn put_back(&self, trainer: &mut Trainer) -> Result<()> {
+    pub(crate) fn put_back(&self, trainer: &mut Trainer) -> Result<()> {
         match &self.checkpoint {
             Some(checkpoint) => trainer.restore(checkpoint),
             None => trainer.fill_started(&self.ledger, &self.folder.policies()),
@@ -137,7 +137,7 @@ impl Past {
     }
 
     /// Writes the policies with which another run goes on into its own ledger; those of a start have been written when they filled their slots.
-    pub(in crate::train) fn introduce(&self, trainer: &mut Trainer) -> Result<()> {
+    pub(crate) fn introduce(&self, trainer: &mut Trainer) -> Result<()> {
         if self.checkpoint.is_some() {
             let now = trainer.now();
             trainer.gate.begin_with_seats(now)?;

@@ -14,7 +14,7 @@ use crate::train::trainer::Trainer;
 
 impl Trainer {
     /// Fills each slot with its first generation, as the plan names it, and watches the slot's files.
-    pub(in crate::train) fn fill_slots(&mut self) -> Result<()> {
+    pub(crate) fn fill_slots(&mut self) -> Result<()> {
         for policy in policies(&self.plan, &self.gate.staging())? {
             self.fill_with(policy)?;
         }
@@ -27,7 +27,7 @@ impl Trainer {
     }
 
     /// Fills the slots with the generations with which the run of a ledger started; their files are stored in `folder`.
-    pub(in crate::train) fn fill_started(&mut self, lines: &[Line], folder: &Path) -> Result<()> {
+    pub(crate) fn fill_started(&mut self, lines: &[Line], folder: &Path) -> Result<()> {
         let lines = lines.iter().filter(|line| line.is_first());
         for about in lines.filter_map(|line| line.about.as_ref()) {
             let content = about.content(folder)?;
@@ -75,7 +75,7 @@ impl Trainer {
 
     /// Watches the files that the plan names for each slot that has a policy. `known` is the hash of the content that need not be
     /// taken; of a file that waits behind another one, only what is saved from now on is taken.
-    pub(in crate::train) fn follow_files(&mut self, known: impl Fn(Slot, &Content) -> bool) {
+    pub(crate) fn follow_files(&mut self, known: impl Fn(Slot, &Content) -> bool) {
         for (slot, _) in self.gate.generations() {
             let files = files(&self.plan, slot).unwrap_or_else(|fault| {
                 tracing::warn!("{slot}: no file is watched: {fault}");
@@ -96,7 +96,7 @@ impl Trainer {
 
 /// Whether a content is the one that the ledger saw last of a slot's files: then it is live, was refused, or has made room for what
 /// a command put in its place. A file that changed while nobody watched it is another one.
-pub(in crate::train) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
+pub(crate) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
     let of_files = lines
         .iter()
         .rev()

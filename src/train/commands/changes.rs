@@ -73,17 +73,17 @@ pub fn markdown(change: &Change) -> String {
 }
 
 /// What differs between two texts, in Markdown.
-pub(in crate::train) fn difference(before: &str, text: &str) -> String {
+pub(crate) fn difference(before: &str, text: &str) -> String {
     let diff = TextDiff::from_lines(before, text);
     block("diff", &diff.unified_diff().context_radius(3).to_string())
 }
 
 /// A text as it is, in Markdown.
-pub(in crate::train) fn block(language: &str, text: &str) -> String {
+pub(crate) fn block(language: &str, text: &str) -> String {
     format!("```{language}\n{}\n```", text.trim_end())
 }
 
 /// As much of a hash as a person reads.
-pub(in crate::train) fn short(hash: &str) -> &str {
+pub(crate) fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
 }

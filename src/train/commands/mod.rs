@@ -23,7 +23,7 @@ const NAP: Duration = Duration::from_secs(1);
 
 /// What the loop does after the commands were served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::train) enum Next {
+pub(crate) enum Next {
     /// The next step.
     Step,
     /// Save everything and end.
@@ -31,7 +31,7 @@ pub(in crate::train) enum Next {
 }
 
 /// The commands that come in, and those that wait for their step.
-pub(in crate::train) struct CommandServer {
+pub(crate) struct CommandServer {
     inbox: Inbox,
     /// Other processes cannot give commands any more when this is dropped.
     _socket: Option<Socket>,
@@ -48,7 +48,7 @@ struct Later {
 }
 
 impl CommandServer {
-    pub(in crate::train) fn new(inbox: Inbox, socket: Option<Socket>) -> Self {
+    pub(crate) fn new(inbox: Inbox, socket: Option<Socket>) -> Self {
         Self {
             inbox,
             _socket: socket,
@@ -59,7 +59,7 @@ impl CommandServer {
     }
 
     /// Serves what was asked since the last step; a paused run stays here until it is told to go on.
-    pub(in crate::train) fn serve(&mut self, trainer: &mut Trainer, records: &mut Records) -> Next {
+    pub(crate) fn serve(&mut self, trainer: &mut Trainer, records: &mut Records) -> Next {
         self.swap_what_is_due(trainer, records);
         for ask in self.inbox.take() {
             self.answer(ask, trainer, records);
@@ -256,12 +256,7 @@ fn read(trainer: &Trainer, slot: Slot, file: &Path) -> Result<(PolicyFile, Conte
 }
 
 /// Fills a slot from a file, which is watched from now on.
-pub(in crate::train) fn swap(
-    trainer: &mut Trainer,
-    slot: Slot,
-    file: &Path,
-    origin: Origin,
-) -> Result<()> {
+pub(crate) fn swap(trainer: &mut Trainer, slot: Slot, file: &Path, origin: Origin) -> Result<()> {
     let now = trainer.now();
     let (file, content) = read(trainer, slot, file)?;
     let hash = content.hash();

@@ -10,7 +10,7 @@ use crate::train::trainer::Trainer;
 
 impl Records {
     /// Says that the run was asked to stop, after everything was saved.
-    pub(in crate::train) fn interrupt(mut self, trainer: &Trainer) {
+    pub(crate) fn interrupt(mut self, trainer: &Trainer) {
         self.status.steps = trainer.step;
         self.status.end(Status::Interrupted);
         self.save_status();
@@ -18,7 +18,7 @@ impl Records {
     }
 
     /// Says that the run ended before its time.
-    pub(in crate::train) fn fail(&mut self, step: u64) {
+    pub(crate) fn fail(&mut self, step: u64) {
         self.status.steps = step;
         self.status.end(Status::Failed);
         self.save_status();
@@ -39,7 +39,7 @@ impl Records {
     ///
     /// # Errors
     /// An `eval.json` that cannot be written.
-    pub(in crate::train) fn finish(mut self, trainer: &Trainer) -> Result<()> {
+    pub(crate) fn finish(mut self, trainer: &Trainer) -> Result<()> {
         self.project(trainer);
         let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
         let mut summary = self.verdicts.summary();

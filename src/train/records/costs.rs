@@ -10,18 +10,18 @@ use crate::swap::Gate;
 
 /// What the policies of a window have cost.
 #[derive(Debug, Default)]
-pub(in crate::train) struct Costs(BTreeMap<Slot, Cost>);
+pub(crate) struct Costs(BTreeMap<Slot, Cost>);
 
 impl Costs {
     /// Adds those of a step.
-    pub(in crate::train) fn add(&mut self, costs: &[(Slot, Cost)]) {
+    pub(crate) fn add(&mut self, costs: &[(Slot, Cost)]) {
         for (slot, cost) in costs {
             *self.0.entry(*slot).or_default() += *cost;
         }
     }
 
     /// A step's share of them, for the slots that did anything.
-    pub(in crate::train) fn scalars(&self, steps: f64) -> Scalars {
+    pub(crate) fn scalars(&self, steps: f64) -> Scalars {
         let mut scalars = Scalars::new();
         for (slot, cost) in &self.0 {
             if cost.calls + cost.operations == 0 {
@@ -54,7 +54,7 @@ const LEAST_MS: f64 = 0.25;
 
 /// Watches what scripts cost of their own.
 #[derive(Debug, Default)]
-pub(in crate::train) struct Thrift {
+pub(crate) struct Thrift {
     purses: BTreeMap<Slot, Purse>,
     /// Generations of which it was said that they cost too much: one may come back.
     told: BTreeSet<(Slot, u32)>,
@@ -82,7 +82,7 @@ enum Phase {
 impl Thrift {
     /// Hears what the policies have cost in a step of so many milliseconds; says which script turns out to cost too much, once a
     /// generation.
-    pub(in crate::train) fn after_step(
+    pub(crate) fn after_step(
         &mut self,
         gate: &mut Gate,
         costs: &[(Slot, Cost)],

@@ -15,7 +15,7 @@ use crate::train::trainer::Trainer;
 const PART: &str = "records";
 
 /// The state of the diagnostics. Nothing of it goes back into the run.
-pub(in crate::train) struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// True labels of the training images, `[N]` i64, where they have any.
     truth: Option<Tensor>,
     /// Those of the bank at the evaluation before, `[N]` i64.
@@ -26,7 +26,7 @@ pub(in crate::train) struct Diagnosis {
 
 impl Diagnosis {
     /// Of a run that has not begun.
-    pub(in crate::train) fn of(trainer: &Trainer, device: Device) -> Self {
+    pub(crate) fn of(trainer: &Trainer, device: Device) -> Self {
         let truth = trainer.train.images().labels_tensor();
         Self {
             truth: truth.map(|labels| labels.to_device(device)),
@@ -37,12 +37,12 @@ impl Diagnosis {
     }
 
     /// True labels of the training images, `[N]` i64 on the device, where they have any.
-    pub(in crate::train) fn truth(&self) -> Option<&Tensor> {
+    pub(crate) fn truth(&self) -> Option<&Tensor> {
         self.truth.as_ref()
     }
 
     /// The numbers of a step that is logged.
-    pub(in crate::train) fn of_step(&mut self, trainer: &Trainer, report: &Report) -> Scalars {
+    pub(crate) fn of_step(&mut self, trainer: &Trainer, report: &Report) -> Scalars {
         if let (Some(relation), Some(bank)) = (&report.relation, &trainer.bank) {
             let coverage = self.coverage.take();
             let mut coverage = coverage.unwrap_or_else(|| Coverage::new(bank.rows(), self.device));
@@ -55,7 +55,7 @@ impl Diagnosis {
     }
 
     /// Distributions after a step, by their tags.
-    pub(in crate::train) fn histograms(
+    pub(crate) fn histograms(
         &self,
         trainer: &Trainer,
         report: &Report,
@@ -77,7 +77,7 @@ impl Diagnosis {
     }
 
     /// The numbers of the bank and its clusters at an evaluation, after step number `step`.
-    pub(in crate::train) fn of_bank(&mut self, trainer: &Trainer, step: u64) -> Scalars {
+    pub(crate) fn of_bank(&mut self, trainer: &Trainer, step: u64) -> Scalars {
         let Some(bank) = &trainer.bank else {
             return Scalars::new();
         };
@@ -91,7 +91,7 @@ impl Diagnosis {
     }
 
     /// What a checkpoint keeps.
-    pub(in crate::train) fn state(&self) -> (&'static str, Vec<(String, Tensor)>) {
+    pub(crate) fn state(&self) -> (&'static str, Vec<(String, Tensor)>) {
         let labels = self.previous_labels.iter().map(Tensor::shallow_clone);
         let labels = labels.map(|labels| ("previous_labels".to_owned(), labels));
         let coverage = self.coverage.iter().flat_map(Coverage::state);
@@ -99,7 +99,7 @@ impl Diagnosis {
     }
 
     /// Goes on with what a checkpoint holds of it.
-    pub(in crate::train) fn load(&mut self, checkpoint: &Checkpoint) {
+    pub(crate) fn load(&mut self, checkpoint: &Checkpoint) {
         let none = BTreeMap::new();
         let state = checkpoint.files.get(PART).unwrap_or(&none);
         let labels = state.get("previous_labels");

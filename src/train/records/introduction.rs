@@ -6,7 +6,7 @@ use crate::train::trainer::Trainer;
 
 impl Records {
     /// What TensorBoard must know of the run before its first number.
-    pub(in crate::train) fn hparams(&mut self, trainer: &Trainer) {
+    pub(crate) fn hparams(&mut self, trainer: &Trainer) {
         let config = &trainer.plan.config;
         let mut hparams = std::collections::BTreeMap::new();
         for (name, value) in [
@@ -35,7 +35,7 @@ impl Records {
     }
 
     /// Says what is about to run, with the counts that fractions of the bank were resolved to.
-    pub(in crate::train) fn introduce(&mut self, trainer: &Trainer) {
+    pub(crate) fn introduce(&mut self, trainer: &Trainer) {
         let images = trainer.train.images();
         let shape = images
             .shape()
@@ -73,7 +73,7 @@ impl Records {
     }
 
     /// Says from where the run goes on, and what of its ledger it does again first.
-    pub(in crate::train) fn introduce_resumed(&mut self, trainer: &Trainer) {
+    pub(crate) fn introduce_resumed(&mut self, trainer: &Trainer) {
         let again = match trainer.gate.reruns() {
             true => ", doing again what its ledger says of the steps after it",
             false => "",
@@ -89,7 +89,7 @@ impl Records {
     }
 
     /// Says how large the bank is, and which counts the fractions among the sampler's parameters are of it.
-    pub(in crate::train) fn introduce_bank(&mut self, trainer: &Trainer) {
+    pub(crate) fn introduce_bank(&mut self, trainer: &Trainer) {
         let Some(bank) = &trainer.bank else { return };
         let rows = bank.rows();
         let mut text = format!("bank   {rows} rows, {} clusters", bank.clusters());

@@ -1,11 +1,11 @@
 //! What a run writes down, and when: metrics, histograms, changes of policies, evaluations, checkpoints.
 
-pub(in crate::train) mod conclusion;
-pub(in crate::train) mod costs;
-pub(in crate::train) mod diagnosis;
-pub(in crate::train) mod introduction;
+pub(crate) mod conclusion;
+pub(crate) mod costs;
+pub(crate) mod diagnosis;
+pub(crate) mod introduction;
 pub mod measure;
-pub(in crate::train) mod pictures;
+pub(crate) mod pictures;
 pub mod recorded;
 
 use std::path::PathBuf;
@@ -34,33 +34,33 @@ use crate::train::step::Report;
 use crate::train::trainer::Trainer;
 
 /// The run's moving parts beside the trainer.
-pub(in crate::train) struct Records {
-    pub(in crate::train) recorder: Recorder,
-    pub(in crate::train) terminal: Terminal,
-    pub(in crate::train) status: RunStatus,
-    pub(in crate::train) batches: BatchRecorder,
-    pub(in crate::train) diagnosis: Diagnosis,
+pub(crate) struct Records {
+    pub(crate) recorder: Recorder,
+    pub(crate) terminal: Terminal,
+    pub(crate) status: RunStatus,
+    pub(crate) batches: BatchRecorder,
+    pub(crate) diagnosis: Diagnosis,
     /// Steps done where this run began: 0, or those of the checkpoint that it was forked from, which is never pruned.
-    pub(in crate::train) begun: Option<u64>,
+    pub(crate) begun: Option<u64>,
     /// What the last evaluation said.
-    pub(in crate::train) verdicts: Verdicts,
+    pub(crate) verdicts: Verdicts,
     window: Window,
     thrift: Thrift,
     /// What a checkpoint holds of the records.
-    pub(in crate::train) course: Course,
+    pub(crate) course: Course,
     /// Another run, against which this one is held.
-    pub(in crate::train) against: Option<Against>,
+    pub(crate) against: Option<Against>,
 }
 
 /// What a run has to say at its end of what was before a checkpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::train) struct Course {
+pub(crate) struct Course {
     /// kNN accuracy in percent before training: on raw pixels, with the encoder as it began.
-    pub(in crate::train) baselines: Option<[f64; 2]>,
+    pub(crate) baselines: Option<[f64; 2]>,
     /// The last one.
-    pub(in crate::train) knn: Option<f64>,
+    pub(crate) knn: Option<f64>,
     /// Seconds of training and evaluation.
-    pub(in crate::train) seconds: f64,
+    pub(crate) seconds: f64,
     /// The digests.
     chain: Chain,
 }
@@ -88,7 +88,7 @@ impl Window {
 }
 
 impl Records {
-    pub(in crate::train) fn open(
+    pub(crate) fn open(
         (recorder, terminal): (Recorder, Terminal),
         trainer: &Trainer,
         options: &Options,
@@ -114,7 +114,7 @@ impl Records {
     ///
     /// # Errors
     /// A `run.json` that cannot be read.
-    pub(in crate::train) fn goes_on(&mut self, past: &Past) -> Result<()> {
+    pub(crate) fn goes_on(&mut self, past: &Past) -> Result<()> {
         let before = RunStatus::load(&past.folder)?;
         self.begun = before.begun();
         self.status = RunStatus {
@@ -134,7 +134,7 @@ impl Records {
     }
 
     /// Names the run that this one goes on from, or does again.
-    pub(in crate::train) fn descends(&mut self, parent: &Past, kind: record::Kind) {
+    pub(crate) fn descends(&mut self, parent: &Past, kind: record::Kind) {
         self.status.kind = kind;
         self.status.parent = Some(format!("{}@{}", parent.folder.id(), parent.step()));
         self.begun = self.status.begun();
@@ -146,7 +146,7 @@ impl Records {
     }
 
     /// Says something to the person at the terminal and writes it to `log.txt`.
-    pub(in crate::train) fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         self.terminal.say(text);
         self.recorder.log(text);
     }
@@ -164,7 +164,7 @@ impl Records {
     }
 
     /// Says what was set, and after which step.
-    pub(in crate::train) fn say_set(&mut self, trainer: &Trainer, set: &Params) -> String {
+    pub(crate) fn say_set(&mut self, trainer: &Trainer, set: &Params) -> String {
         let values: Vec<_> = set
             .iter()
             .map(|(key, value)| format!("{key} = {value}"))
@@ -175,7 +175,7 @@ impl Records {
     }
 
     /// Leaves the time until now out of what a step took.
-    pub(in crate::train) fn reopen_window(&mut self) {
+    pub(crate) fn reopen_window(&mut self) {
         self.window = Window::open();
     }
 
@@ -187,7 +187,7 @@ impl Records {
     }
 
     /// Says that the first step comes now, which is when a dashboard comes up.
-    pub(in crate::train) fn begins(&mut self, trainer: &Trainer) {
+    pub(crate) fn begins(&mut self, trainer: &Trainer) {
         let run = self.recorder.folder().id();
         let folder = self.recorder.folder().path().to_owned();
         let slots = trainer.gate.generations();
@@ -202,7 +202,7 @@ impl Records {
         });
     }
 
-    pub(in crate::train) fn after_step(&mut self, trainer: &mut Trainer, report: &Report) {
+    pub(crate) fn after_step(&mut self, trainer: &mut Trainer, report: &Report) {
         let ids = trainer.loader.at(report.now.step).ids;
         let chain = &mut self.course.chain;
         if let Some(digest) = chain.take_in(report, ids, trainer.step, &trainer.parameters) {
@@ -281,7 +281,7 @@ impl Records {
     }
 
     /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
-    pub(in crate::train) fn changes(&mut self, trainer: &mut Trainer) {
+    pub(crate) fn changes(&mut self, trainer: &mut Trainer) {
         for change in trainer.gate.take_changes() {
             self.say(&changes::sentence(&change));
             self.terminal.turn(changes::turn(&change));
@@ -307,14 +307,14 @@ impl Records {
         }
     }
 
-    pub(in crate::train) fn evaluation_due(&self, trainer: &Trainer) -> bool {
+    pub(crate) fn evaluation_due(&self, trainer: &Trainer) -> bool {
         let every = trainer.plan.config.eval.every;
         let epoch = trainer.step / trainer.loader.steps_per_epoch();
         trainer.step == trainer.steps
             || (every > 0 && trainer.begins_epoch() && epoch.is_multiple_of(every))
     }
 
-    pub(in crate::train) fn evaluate(&mut self, trainer: &Trainer, report: &Report) {
+    pub(crate) fn evaluate(&mut self, trainer: &Trainer, report: &Report) {
         let subject = Subject::new(&trainer.query, trainer.into());
         let online = trainer.plan.judging.online.iter();
         self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
@@ -340,13 +340,13 @@ impl Records {
         self.window = Window::open();
     }
 
-    pub(in crate::train) fn checkpoint_due(&self, trainer: &Trainer) -> bool {
+    pub(crate) fn checkpoint_due(&self, trainer: &Trainer) -> bool {
         let every = trainer.plan.config.checkpoint.every;
         trainer.step == trainer.steps || (every > 0 && trainer.step.is_multiple_of(every))
     }
 
     /// Saves everything; a disk that refuses is a warning, and training goes on.
-    pub(in crate::train) fn checkpoint(&mut self, trainer: &mut Trainer) {
+    pub(crate) fn checkpoint(&mut self, trainer: &mut Trainer) {
         if let Err(error) = self.save(trainer) {
             self.say(&format!(
                 "warning: no checkpoint of step {}: {error:#}; training goes on",
@@ -359,7 +359,7 @@ impl Records {
     ///
     /// # Errors
     /// State that cannot be saved, or a disk that refuses.
-    pub(in crate::train) fn save(&mut self, trainer: &mut Trainer) -> Result<PathBuf> {
+    pub(crate) fn save(&mut self, trainer: &mut Trainer) -> Result<PathBuf> {
         let folder = self.recorder.folder().checkpoints();
         let keep = trainer.plan.config.checkpoint.keep;
         let saved = trainer.state().and_then(|(mut files, mut extra)| {
@@ -375,7 +375,7 @@ impl Records {
         saved
     }
 
-    pub(in crate::train) fn save_status(&mut self) {
+    pub(crate) fn save_status(&mut self) {
         if let Err(error) = self.status.save(self.recorder.folder()) {
             tracing::warn!("run.json was not written: {error}");
         }

@@ -11,7 +11,7 @@ use crate::train::trainer::Trainer;
 
 /// Whether the evaluation after so many steps has pictures: each `log.images`-th one, and the last. A function of the step alone, so
 /// that a resumed run makes the pictures of one that was not cut.
-pub(in crate::train) fn due(trainer: &Trainer) -> bool {
+pub(crate) fn due(trainer: &Trainer) -> bool {
     let config = &trainer.plan.config;
     if config.log.images == 0 {
         return false;
@@ -22,7 +22,7 @@ pub(in crate::train) fn due(trainer: &Trainer) -> bool {
 }
 
 /// The pictures of an evaluation by their tags; `labels [N]` are the true classes of the training images, where they have any.
-pub(in crate::train) fn round(
+pub(crate) fn round(
     trainer: &Trainer,
     report: &Report,
     labels: Option<&Tensor>,
@@ -59,7 +59,7 @@ pub(in crate::train) fn round(
 
 /// What the projector shows at the end of a run: rows of the bank, or without one the evaluation images as the encoder sees them;
 /// nothing when no pictures are wanted.
-pub(in crate::train) fn embedding(trainer: &Trainer, labels: Option<&Tensor>) -> Option<Embedding> {
+pub(crate) fn embedding(trainer: &Trainer, labels: Option<&Tensor>) -> Option<Embedding> {
     if trainer.plan.config.log.images == 0 {
         return None;
     }

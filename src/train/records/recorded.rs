@@ -24,14 +24,14 @@ use crate::train::trainer::Trainer;
 const FORMAT: &str = "1";
 
 /// Records the first batches of a run: of each epoch the first step in which the slots were asked.
-pub(in crate::train) struct BatchRecorder {
+pub(crate) struct BatchRecorder {
     left: usize,
     epoch: Option<u64>,
 }
 
 impl BatchRecorder {
     /// Of so many batches.
-    pub(in crate::train) fn of(batches: usize) -> Self {
+    pub(crate) fn of(batches: usize) -> Self {
         Self {
             left: batches,
             epoch: None,
@@ -39,13 +39,13 @@ impl BatchRecorder {
     }
 
     /// A copy of the bank where the step to come is to be recorded. It draws nothing and changes nothing.
-    pub(in crate::train) fn before(&self, trainer: &Trainer) -> Option<Bank> {
+    pub(crate) fn before(&self, trainer: &Trainer) -> Option<Bank> {
         let wanted = self.left > 0 && self.epoch != Some(trainer.now().epoch);
         trainer.bank.as_ref().filter(|_| wanted).map(copy)
     }
 
     /// Records the step that was done with this bank, unless a slot rested in it. What cannot be written is warned of once.
-    pub(in crate::train) fn after(
+    pub(crate) fn after(
         &mut self,
         folder: &RunFolder,
         trainer: &Trainer,

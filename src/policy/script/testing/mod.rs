@@ -15,18 +15,10 @@ use super::engine::Engine;
 use super::{Origin, Source, Text, check, diagnostic, vocabulary};
 use crate::slots::{Budget, Fault, Kind, Slot};
 
+pub use super::names::is_test;
 pub use example::{Example, examples};
 pub use stage::{MakeUp, Stage};
 pub use words::WORDS;
-
-/// How the file of a script's tests ends.
-const ENDING: &str = "_test.rhai";
-
-/// Whether a file holds tests: it is no policy, and none is taken from it.
-pub fn is_test(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().ends_with(ENDING)
-}
 
 /// A compiled file of tests, or a script whose header holds examples.
 pub struct Suite {

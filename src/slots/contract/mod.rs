@@ -1,7 +1,12 @@
 //! A slot as data: what its functions are given, and what they may answer. Everything else that is said of a slot comes from here:
 //! what a script finds in `ctx` and a plugin may read, what is checked of an answer, the references, made-up contexts and templates.
 
+mod declare;
+mod shared;
+
 use super::{Answers, Budget, Question, Shape, Slot};
+
+pub use shared::{BANK, COMMON};
 
 /// A slot.
 #[derive(Debug)]
@@ -294,79 +299,6 @@ pub enum Made {
     Given,
 }
 
-/// A tensor that is given.
-pub const fn tensor(
-    name: &'static str,
-    shape: &'static str,
-    kind: Type,
-    made: Made,
-    doc: &'static str,
-) -> Input {
-    Input {
-        name,
-        shape: Shape(shape),
-        kind,
-        doc,
-        tracked: false,
-        lazy: false,
-        made,
-    }
-}
-
-/// Something else that is given.
-pub const fn value(name: &'static str, kind: Type, made: Made, doc: &'static str) -> Input {
-    tensor(name, "", kind, made, doc)
-}
-
-impl Input {
-    /// The same, carrying gradients.
-    pub(super) const fn tracked(self) -> Self {
-        Self {
-            tracked: true,
-            ..self
-        }
-    }
-
-    /// The same, computed when it is first read.
-    pub(super) const fn lazy(self) -> Self {
-        Self { lazy: true, ..self }
-    }
-}
-
-/// A tensor that must be answered, by scripts and plugins.
-pub const fn answer(
-    name: &'static str,
-    shape: &'static str,
-    kind: Type,
-    range: Range,
-    doc: &'static str,
-) -> Answer {
-    Answer {
-        name,
-        shape: Shape(shape),
-        kind,
-        range,
-        required: true,
-        by: By::Both,
-        doc,
-    }
-}
-
-impl Answer {
-    /// The same, which may be left out.
-    pub(super) const fn optional(self) -> Self {
-        Self {
-            required: false,
-            ..self
-        }
-    }
-
-    /// The same, by one carrier alone.
-    pub(super) const fn by(self, by: By) -> Self {
-        Self { by, ..self }
-    }
-}
-
 impl Contract {
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&'static Function> {
@@ -393,58 +325,3 @@ impl Function {
         self.answers.iter().filter(|answer| answer.by != By::Script)
     }
 }
-
-/// What every function is given.
-pub const COMMON: &[Input] = &[
-    value(
-        "params",
-        Type::Params,
-        Made::Given,
-        "the parameters: defaults(), with the configuration's values in their place",
-    ),
-    value(
-        "rng",
-        Type::Rng,
-        Made::Given,
-        "random numbers, a function of (seed, slot, step)",
-    ),
-    value("step", Type::Int, Made::Given, "steps done before this one"),
-    value(
-        "epoch",
-        Type::Int,
-        Made::Given,
-        "epochs done before this one",
-    ),
-    value("steps", Type::Int, Made::Given, "steps of the whole run"),
-    value(
-        "steps_per_epoch",
-        Type::Int,
-        Made::Given,
-        "steps of an epoch",
-    ),
-];
-
-/// What `ctx.bank` holds.
-pub const BANK: &[Input] = &[
-    tensor(
-        "features",
-        "[N, D]",
-        Type::Float32,
-        Made::Rows,
-        "unit rows, one of each training image",
-    ),
-    tensor(
-        "labels",
-        "[N]",
-        Type::Int64,
-        Made::Labels,
-        "their pseudo-labels, in 0..C",
-    ),
-    tensor(
-        "centroids",
-        "[C, D]",
-        Type::Float32,
-        Made::Centroids,
-        "the clusters' centroids",
-    ),
-];
