@@ -1,6 +1,6 @@
 # Set-up, build and tests. `make run` and `make test` are all that a fresh clone needs; libtorch is fetched once.
 
-.PHONY: run test libtorch install bench lint
+.PHONY: run test libtorch install bench lint tools advisories
 
 # Trains the embedded example; options by ARGS, as in `make run ARGS="--steps 100"`.
 run: libtorch
@@ -23,8 +23,13 @@ bench: libtorch
 lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then \
-		cargo deny check --config .config/deny.toml; \
-	else \
-		echo "cargo deny is skipped: it is not installed (cargo install cargo-deny)"; \
-	fi
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo deny is not installed: 'make tools' does that" >&2; exit 1; }
+	cargo deny --config .config/deny.toml check bans licenses sources
+
+# What lint needs beside Rust; some minutes the first time.
+tools:
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version 0.20.2
+
+# Known faults of the crates, from the advisory database, which is fetched from the network.
+advisories:
+	cargo deny --config .config/deny.toml check advisories

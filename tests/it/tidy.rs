@@ -255,3 +255,33 @@ fn the_reference_of_the_vocabulary_is_fresh() {
         "scripts/VOCABULARY.md is stale: SANDBOX_WRITE=1 cargo test --test it vocabulary"
     );
 }
+
+/// What the documents point to is there.
+#[test]
+fn no_document_has_a_dead_link() {
+    let folders = ["src", "scripts", "plugins", "configs", "examples"];
+    let mut documents: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| files(&repo().join(folder), "md"))
+        .collect();
+    documents
+        .extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| repo().join(name)));
+    let mut links = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let path = target.split('#').next().unwrap();
+            if path.is_empty() || target.starts_with("http") {
+                continue;
+            }
+            links += 1;
+            let there = document.with_file_name(path).exists();
+            assert!(there, "{}: there is no '{target}'", document.display());
+        }
+    }
+    assert!(links > 20, "{links} links were followed");
+}

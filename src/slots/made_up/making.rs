@@ -82,7 +82,7 @@ impl<'a> Making<'a> {
     }
 
     fn default_sizes(&mut self) {
-        let one = self.scene.case == Case::OneImage;
+        let case = self.scene.case;
         let several = if self.scene.case == Case::SeveralPositives {
             3
         } else {
@@ -99,7 +99,8 @@ impl<'a> Making<'a> {
         ];
         for (letter, size) in defaults {
             let size = match letter {
-                'B' if one => 1,
+                'B' if matches!(case, Case::OneImage | Case::OneRow) => 1,
+                'N' if case == Case::OneRow => 1,
                 letter => self.scene.sizes.get(letter).unwrap_or(size),
             };
             self.sizes.or(letter, size);

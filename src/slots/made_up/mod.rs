@@ -26,6 +26,8 @@ pub enum Case {
     EqualRows,
     /// The batch has one image.
     OneImage,
+    /// The bank and the batch have one row.
+    OneRow,
     /// No positive and no negative exists.
     AllMissing,
     /// Some positives and negatives do not exist.
@@ -38,11 +40,12 @@ pub enum Case {
 
 impl Case {
     /// The degenerate ones.
-    pub const DEGENERATE: [Case; 8] = [
+    pub const DEGENERATE: [Case; 9] = [
         Case::OneCluster,
         Case::OwnClusters,
         Case::EqualRows,
         Case::OneImage,
+        Case::OneRow,
         Case::AllMissing,
         Case::SomeMissing,
         Case::NegativeCosines,
@@ -57,6 +60,7 @@ impl Case {
             Case::OwnClusters => "each row is a cluster of its own",
             Case::EqualRows => "all rows are equal",
             Case::OneImage => "the batch has one image",
+            Case::OneRow => "the bank and the batch have one row",
             Case::AllMissing => "no positive and no negative exists",
             Case::SomeMissing => "some positives and negatives do not exist",
             Case::NegativeCosines => "the cosines of the positives are negative",
@@ -80,6 +84,7 @@ impl Case {
             Case::OneCluster => has(&[Made::Labels]),
             Case::OwnClusters => has(&[Made::Labels]) && !begun,
             Case::EqualRows => has(&[Made::Rows, Made::Alike, Made::Pixels]),
+            Case::OneRow => has(&[Made::Labels]) && !begun,
             Case::OneImage => has(&[Made::Near, Made::Alike, Made::Pixels]),
             Case::AllMissing | Case::SomeMissing => has(&[Made::Ones]),
             Case::NegativeCosines | Case::SeveralPositives => has(&[Made::Alike]),
