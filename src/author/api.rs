@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::parameters::{Parameter, shipped};
 use super::reference;
 use crate::policy::script::testing::WORDS;
 use crate::policy::script::vocabulary::{self, Argument, Word};
-use crate::slots::Slot;
 use crate::slots::contract::{Answer, BANK, COMMON, Input};
+use crate::slots::{Fault, Slot};
 
 /// Under which heading the words stand that only tests have.
 const TESTS: &str = "Tests";
@@ -132,19 +133,38 @@ fn fields() -> Vec<(Input, String)> {
     common.chain(own).collect()
 }
 
-/// The reference for people: the vocabulary, what each function finds and answers, and the words of tests.
-pub fn markdown() -> String {
+/// The reference for people: the vocabulary, what each function finds and answers, the words of tests, and the parameters of the shipped
+/// scripts.
+///
+/// # Errors
+/// The fault of a shipped script that cannot be used.
+pub fn markdown() -> Result<String, Fault> {
     let mut text = vocabulary::reference();
     let _ = write!(text, "\n{}\n## {TESTS}\n\n", reference::of_scripts());
     for (signature, doc) in WORDS {
         let _ = writeln!(text, "- `{signature}`: {doc}");
     }
-    text
+    scripts(&mut text)?;
+    Ok(text)
 }
 
-/// Everything for programs: `words`, `common`, `bank`, and of each slot its functions with `context`, `answers` in words and
-/// `returns`, an answer each.
-pub fn json() -> Value {
+/// What each shipped script says of its parameters.
+fn scripts(text: &mut String) -> Result<(), Fault> {
+    text.push_str("\n## Parameters of the shipped scripts\n\n| script | parameter | default | what |\n|---|---|---|---|\n");
+    for (path, _, parameters) in shipped()? {
+        for Parameter { name, default, doc } in parameters {
+            let _ = writeln!(text, "| `{path}` | `{name}` | `{default}` | {doc} |");
+        }
+    }
+    Ok(())
+}
+
+/// Everything for programs: `words`, `common`, `bank`, of each slot its functions with `context`, `answers` in words and `returns`, an
+/// answer each; and `scripts`, the shipped ones with their parameters.
+///
+/// # Errors
+/// The fault of a shipped script that cannot be used.
+pub fn json() -> Result<Value, Fault> {
     let words: Vec<_> = words().iter().map(word).collect();
     let mut slots = serde_json::Map::new();
     for slot in Slot::all() {
@@ -161,7 +181,17 @@ pub fn json() -> Value {
             .collect();
         slots.insert(slot.name().to_owned(), functions.into());
     }
-    json!({"words": words, "common": inputs(COMMON), "bank": inputs(BANK), "slots": slots})
+    let scripts = shipped()?.into_iter();
+    let scripts: Vec<_> = scripts
+        .map(|(path, slot, parameters)| {
+            let one = |Parameter { name, default, doc }| json!({"name": name, "default": default, "doc": doc});
+            let parameters: Vec<_> = parameters.into_iter().map(one).collect();
+            json!({"path": path, "slot": slot, "parameters": parameters})
+        })
+        .collect();
+    Ok(
+        json!({"words": words, "common": inputs(COMMON), "bank": inputs(BANK), "slots": slots, "scripts": scripts}),
+    )
 }
 
 fn answer(answer: &Answer) -> Value {

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod find;
 mod made_up;
+pub mod parameters;
 pub mod recorded;
 pub mod reference;
 mod schedules;

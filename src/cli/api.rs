@@ -39,8 +39,8 @@ impl Api {
     pub fn execute(self) -> Result<()> {
         let (name, text) = match self.format {
             Format::Definitions => ("api.d.rhai", api::definitions()),
-            Format::Markdown => ("api.md", api::markdown()),
-            Format::Json => ("api.json", format!("{:#}\n", api::json())),
+            Format::Markdown => ("api.md", api::markdown()?),
+            Format::Json => ("api.json", format!("{:#}\n", api::json()?)),
         };
         let Some(folder) = self.out else {
             write!(std::io::stdout(), "{text}")?;

@@ -66,6 +66,11 @@ pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
     }
 }
 
+/// The slot that a text declares; none of what is no policy.
+pub fn declared(text: &str) -> Option<Slot> {
+    Slot::named(check::declared_slot(text)?.1)
+}
+
 /// A compiled script with its parameters and its state.
 pub struct Script {
     slot: Slot,
