@@ -70,12 +70,12 @@ pub fn parameters(entries: &[Entry]) -> Vec<(String, Vec<Option<Value>>)> {
         .collect()
 }
 
-/// A slot in which a run ended with other code than the first one.
+/// A slot in which a run ended with other code than the first one, or with a policy where that has none.
 #[derive(Clone, Debug)]
 pub struct OtherPolicy {
     /// The slot.
     pub slot: Slot,
-    /// The first run's policy, as NAME gen N.
+    /// The first run's policy, as NAME gen N; `none` where the slot has none.
     pub first: String,
     /// The other run.
     pub run: String,
@@ -95,28 +95,39 @@ pub fn policies(entries: &[Entry]) -> Vec<OtherPolicy> {
     let mut found = Vec::new();
     for entry in others {
         let theirs = of(entry);
-        for other in standing(&theirs) {
-            let same_slot = |reign: &&&Reign| reign.slot == other.slot;
-            let standing = standing(&mine);
-            let Some(own) = standing.iter().find(same_slot) else {
-                continue;
+        let (mine, theirs) = (standing(&mine), standing(&theirs));
+        for slot in Slot::all() {
+            let in_slot = |all: &[&Reign]| {
+                all.iter()
+                    .copied()
+                    .find(|reign| reign.slot == slot)
+                    .cloned()
             };
-            if own.hash != other.hash {
-                found.push(OtherPolicy {
-                    slot: other.slot,
-                    first: title(own),
-                    run: entry.id(),
-                    other: title(other),
-                    diff: diff(&own.text, &other.text),
-                });
+            let (own, other) = (in_slot(&mine), in_slot(&theirs));
+            let [own_hash, other_hash] =
+                [&own, &other].map(|reign| reign.as_ref().map(|reign| &reign.hash));
+            if own_hash == other_hash {
+                continue;
             }
+            let [own_text, other_text] =
+                [&own, &other].map(|reign| reign.as_ref().map_or("", |reign| reign.text.as_str()));
+            found.push(OtherPolicy {
+                slot,
+                first: title(own.as_ref()),
+                run: entry.id(),
+                other: title(other.as_ref()),
+                diff: diff(own_text, other_text),
+            });
         }
     }
     found
 }
 
-fn title(reign: &Reign) -> String {
-    format!("{} gen {}", reign.policy, reign.generation)
+fn title(reign: Option<&Reign>) -> String {
+    reign.map_or_else(
+        || "none".to_owned(),
+        |reign| format!("{} gen {}", reign.policy, reign.generation),
+    )
 }
 
 /// The unified difference of two texts.

@@ -565,3 +565,21 @@ fn the_contract_has_a_line_for_each_name() {
         );
     }
 }
+
+/// A slot that one of two runs has filled is a difference of their code.
+#[test]
+fn a_policy_that_the_other_run_lacks_is_told_when_they_are_compared() {
+    let dir = Dir::new();
+    dir.write("half.rhai", &script("#{ \"optim.lr\": 0.5 * ctx.lr }"));
+    let with = dir.train(&["--steps", "6", "--script", "half.rhai"]);
+    let without = dir.train(&["--steps", "6"]);
+    let [with, without] = [&with, &without].map(|run| run.folder.display().to_string());
+    let output = dir.output(&["compare", &without, &with]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success());
+    assert!(
+        text.contains("schedule: none in A, half gen 1 in B"),
+        "{text}"
+    );
+    assert!(text.contains("+fn decide(ctx)"), "{text}");
+}
