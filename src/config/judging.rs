@@ -1,7 +1,7 @@
 //! What the section `eval` means: every name resolved to its type, every value checked.
 
+use super::error::Error;
 use super::evaluation::{self, Eval, Finetune};
-use super::load::Error;
 use super::values::{above_0, at_least, choose, need};
 use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
 

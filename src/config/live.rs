@@ -2,7 +2,8 @@
 
 use serde_yaml::Value;
 
-use super::load::{Error, parse_error, put};
+use super::error::{Error, parse_error};
+use super::load::put;
 use super::schema::Config;
 use crate::ground::suggest;
 use crate::policy::Params;

@@ -1,6 +1,7 @@
 //! What to do: [`Config`] is what the YAML says, [`Plan`] what it means.
 
 mod aside;
+mod error;
 mod evaluation;
 mod judging;
 pub mod live;
@@ -8,11 +9,13 @@ pub mod load;
 mod optim;
 pub mod plan;
 pub mod schema;
+mod shipped;
 mod source;
 mod split;
 mod values;
 
+pub use error::Error;
 pub use judging::{Evaluation, Judging};
-pub use load::{Error, Loaded, Request};
+pub use load::{Loaded, Request};
 pub use plan::{Plan, SlotPlan};
 pub use schema::Config;

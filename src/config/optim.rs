@@ -1,6 +1,6 @@
 //! What `optim` of a configuration means: an optimiser, and the learning rate's way through the run.
 
-use super::load::Error;
+use super::error::Error;
 use super::schema::{Config, Optim};
 use super::values::{at_least, choose, need};
 use crate::optim::{self, AdamW, Lars, LearningRate, Optimizer, Schedule, Sgd};

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::error::Error;
 use super::judging::Judging;
-use super::load::{Error, Loaded};
+use super::load::Loaded;
 use super::optim;
 use super::schema::{Config, SlotConfig};
 use super::source::source;

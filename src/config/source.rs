@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::load::Error;
+use super::error::Error;
 use super::schema::Config;
 use super::values::choose;
 use crate::data::{Decode, Source, Stl10Split};

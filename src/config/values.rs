@@ -1,6 +1,6 @@
 //! Checks of values, with errors that name the key, what was expected and what was found.
 
-use super::load::Error;
+use super::error::Error;
 use crate::ground::suggest;
 
 /// The value of a name, or an error that lists the names that exist.

@@ -10,7 +10,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 
-use super::freeze::Sweep;
+use super::folder::Sweep;
 use super::places::{CUT, FAILED, OUTPUT, config_of};
 use super::report::Report;
 use super::{report, say, summary};

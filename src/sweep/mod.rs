@@ -4,14 +4,17 @@
 //! one job and not another. A job is a process of its own ([`jobs`]); what came out is read from its files alone
 //! ([`report`]), so a sweep that was cut goes on where it stood, and its table and plots can be made again at any time.
 
+mod axis;
 pub mod chart;
 pub mod drawing;
+pub mod folder;
 pub mod freeze;
 pub mod job;
 pub mod jobs;
 mod pen;
 mod places;
 pub mod plot;
+mod policies;
 pub mod report;
 pub mod request;
 pub mod spread;
@@ -20,7 +23,8 @@ pub mod summary;
 mod trial;
 pub mod variant;
 
-pub use freeze::{Ask, Sweep};
+pub use folder::Sweep;
+pub use freeze::Ask;
 pub use request::Request;
 
 use std::io::Write as _;

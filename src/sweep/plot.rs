@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::Result;
 
 use super::chart::{Chart, Point, Series};
-use super::freeze::Sweep;
+use super::folder::Sweep;
 use super::report::{Curve, Report, curves};
 use super::spread::Spread;
 use super::variant::{Variant, variants};

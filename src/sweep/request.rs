@@ -3,20 +3,11 @@
 use serde_yaml::{Mapping, Value};
 
 use super::Error;
-use super::job::{Job, Override, short, text};
+use super::axis::{Axis, axis};
+use super::job::{Job, Override, text};
 
 /// The key of a file's `sweep` that holds named variants instead of values.
 const VARIANTS: &str = "variants";
-
-/// The key over whose values a variant's numbers are averaged.
-const SEED: &str = "seed";
-
-/// The values of one key.
-#[derive(Clone, Debug, PartialEq)]
-struct Axis {
-    key: String,
-    values: Vec<Value>,
-}
 
 /// A name for overrides that belong together.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,21 +172,6 @@ impl Variant {
     }
 }
 
-impl Axis {
-    /// The job with one more override, which tells it from others unless all have it.
-    fn extend(&self, job: &Job, value: &Value) -> Job {
-        let mut job = job.clone();
-        if self.values.len() > 1 || self.key == SEED {
-            job.what.push(format!("{}={}", self.key, short(value)));
-        }
-        job.overrides.push(Override {
-            key: self.key.clone(),
-            value: value.clone(),
-        });
-        job
-    }
-}
-
 fn place(place: &str, message: impl std::fmt::Display) -> Error {
     Error::Request(format!("{place}: {message}"))
 }
@@ -228,171 +204,5 @@ fn named(variants: &Mapping) -> Result<Vec<Variant>, String> {
     Ok(all)
 }
 
-/// `KEY=V1,V2`, each value read as YAML.
-fn axis(arg: &str) -> Result<Axis, String> {
-    let (key, values) = arg
-        .split_once('=')
-        .ok_or("expected KEY=V1,V2, as in sampler=random,hard")?;
-    let values = split(values)
-        .into_iter()
-        .map(|value| match value.trim() {
-            "" => Err("expected a value between two commas, found nothing".to_owned()),
-            value => serde_yaml::from_str(value).map_err(|error| format!("'{value}': {error}")),
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Axis {
-        key: key.trim().to_owned(),
-        values,
-    })
-}
-
-/// Splits at the commas that stand outside brackets and quotes.
-fn split(values: &str) -> Vec<&str> {
-    let (mut depth, mut quote, mut start) = (0, None, 0);
-    let mut parts = Vec::new();
-    for (at, c) in values.char_indices() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '[' | '{') => depth += 1,
-            (None, ']' | '}') => depth -= 1,
-            (None, ',') if depth == 0 => {
-                parts.push(&values[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&values[start..]);
-    parts
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::slots::Slot;
-
-    fn parse(args: &[&str]) -> Result<Request, Error> {
-        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Request::parse(None, &args)
-    }
-
-    fn file(section: &str, args: &[&str]) -> Result<Request, Error> {
-        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let section = serde_yaml::from_str(section).unwrap();
-        Request::parse(Some(&("x.yaml".to_owned(), section)), &args)
-    }
-
-    fn labels(request: &Request) -> Vec<String> {
-        request.jobs().iter().map(Job::label).collect()
-    }
-
-    #[test]
-    fn the_first_key_is_the_slowest() {
-        let request = parse(&["a=1,2", "b=x,y,z", "seed=0,1"]).unwrap();
-        let mut expected = Vec::new();
-        for a in ["1", "2"] {
-            for b in ["x", "y", "z"] {
-                for seed in ["0", "1"] {
-                    expected.push(format!("a={a} b={b} seed={seed}"));
-                }
-            }
-        }
-        assert_eq!(labels(&request), expected);
-        let job = &request.jobs()[3];
-        assert_eq!(job.variant, "a=1 b=y");
-        assert_eq!(job.sets(), ["a=1", "b=y", "seed=1"]);
-    }
-
-    #[test]
-    fn a_value_with_brackets_or_quotes_is_one_value() {
-        let request = parse(&[
-            "views.crop=[0.2,1],[0.3, 1.0]",
-            "name='a,b',c",
-            "m={p: 1, q: [2,3]}",
-        ])
-        .unwrap();
-        let sets: Vec<_> = request.jobs().iter().map(Job::sets).collect();
-        let map = "m={\"p\":1,\"q\":[2,3]}";
-        assert_eq!(sets[0], ["views.crop=[0.2,1]", "name=a,b", map]);
-        assert_eq!(sets[3], ["views.crop=[0.3,1.0]", "name=c", map]);
-        assert_eq!(sets.len(), 4);
-    }
-
-    #[test]
-    fn variants_come_first_and_the_command_line_replaces_the_file() {
-        let section = "{seed: [0, 1, 2], variants: {online: {labels: online}, offline: {labels: offline, labels.epochs_every: 1}, none: }}";
-        let request = file(section, &["seed=7,8", "optim.lr=0.1"]).unwrap();
-        assert_eq!(
-            labels(&request),
-            [
-                "online seed=7",
-                "online seed=8",
-                "offline seed=7",
-                "offline seed=8",
-                "none seed=7",
-                "none seed=8"
-            ]
-        );
-        let job = &request.jobs()[3];
-        assert_eq!(job.variant, "offline");
-        assert_eq!(
-            job.sets(),
-            ["labels.epochs_every=1", "seed=8", "optim.lr=0.1"]
-        );
-        assert_eq!(
-            job.scripts(),
-            [(Slot::Labels, "labels/offline.rhai".into())]
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused() {
-        for (args, said) in [
-            (&["seed"][..], "-m seed: expected KEY=V1,V2"),
-            (
-                &["seed=1,,2"],
-                "-m seed=1,,2: expected a value between two commas, found nothing",
-            ),
-            (&["seed="], "found nothing"),
-            (&["seed=1,2,1"], "seed: '1' stands twice"),
-            (&["lr=0.1,0.10"], "lr: '0.1' stands twice"),
-            (&["=1"], "expected a key"),
-            (&["variants=a"], "variants are named in a file"),
-            (&["a=[1"], "-m a=[1: '[1': "),
-            (&[], "nothing to vary"),
-        ] {
-            let error = parse(args).unwrap_err().to_string();
-            assert!(error.contains(said), "{args:?}: {error}");
-        }
-        for (section, said) in [
-            ("[1]", "x.yaml: expected {KEY: [V1, V2], ...}, found '[1]'"),
-            ("{seed: 3}", "x.yaml: seed: expected [V1, V2], found '3'"),
-            ("{seed: []}", "seed: expected at least one value"),
-            ("{variants: [a]}", "variants: expected {NAME: {KEY: VALUE}}"),
-            ("{variants: {}}", "variants: expected at least one"),
-            (
-                "{variants: {a: 3}}",
-                "variants.a: expected {KEY: VALUE}, found '3'",
-            ),
-            (
-                "{variants: {a: {seed: 1}}, seed: [1, 2]}",
-                "'seed' is varied, and variant 'a' sets it too",
-            ),
-        ] {
-            let error = file(section, &[]).unwrap_err().to_string();
-            assert!(error.contains(said), "{section}: {error}");
-        }
-        let request = parse(&["seed=1,2"]).unwrap();
-        let error = request
-            .refuse_set(["optim.lr", "seed"])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("'seed' is varied by the sweep and set"),
-            "{error}"
-        );
-        assert!(request.refuse_set(["optim.lr"]).is_ok());
-    }
-}
+mod tests;

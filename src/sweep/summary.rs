@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
-use super::freeze::Sweep;
+use super::folder::Sweep;
 use super::plot;
 use super::report::{Report, State};
 use super::spread::Spread;

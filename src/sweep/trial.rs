@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::freeze::{Record, Sweep};
+use super::folder::{Record, Sweep};
 use super::job::Entry;
 use super::request::Request;
 use crate::record::{RunFolder, RunStatus};

@@ -1,39 +1,20 @@
 //! The terminal: a dashboard, a progress bar with messages above it, or plain lines in a pipe. Everything goes to standard error.
 
+mod progress;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::control::Remote;
 use crate::dashboard::{self, CURVES, Dashboard, Message, Place, Turn};
 use crate::policy::Generation;
 use crate::slots::Slot;
 
-pub use writer::Writer;
+use progress::{bar, details, generations, line};
 
-/// How far a run is.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress<'a> {
-    /// The epoch that is under way, from 0.
-    pub epoch: u64,
-    /// How many epochs there will be.
-    pub epochs: u64,
-    /// How many steps were done.
-    pub step: u64,
-    /// How many steps there will be.
-    pub steps: u64,
-    /// The last loss.
-    pub loss: f64,
-    /// The last accuracy of the nearest neighbours, as a fraction.
-    pub knn: Option<f64>,
-    /// Images per second since the last report.
-    pub images_per_s: f64,
-    /// The live generation of each slot.
-    pub generations: &'a [(&'a str, u64)],
-}
+pub use progress::Progress;
+pub use writer::Writer;
 
 /// How a run is shown where there is a terminal; in a pipe there are plain lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -226,94 +207,5 @@ impl Drop for Terminal {
     }
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let style =
-        ProgressStyle::with_template("{bar:20} {pos}/{len} eta {eta}  {prefix}\n{wide_msg}");
-    bar.with_style(style.expect("the template above is well-formed"))
-}
-
-/// The plain line of a report.
-fn line(progress: &Progress<'_>) -> String {
-    let Progress { step, steps, .. } = progress;
-    let line = format!(
-        "step {step}/{steps}  {}  {}",
-        details(progress),
-        generations(progress)
-    );
-    line.trim_end().to_owned()
-}
-
-/// What stands below the bar.
-fn details(progress: &Progress<'_>) -> String {
-    let knn = progress
-        .knn
-        .map_or_else(String::new, |knn| format!("  kNN {:.1} %", knn * 100.0));
-    format!(
-        "epoch {}/{}  loss {:.4}{knn}  {:.0} images/s",
-        (progress.epoch + 1).min(progress.epochs),
-        progress.epochs,
-        progress.loss,
-        progress.images_per_s
-    )
-}
-
-/// What stands beside the bar.
-fn generations(progress: &Progress<'_>) -> String {
-    let generations: Vec<_> = progress
-        .generations
-        .iter()
-        .map(|(slot, generation)| format!("{slot} {generation}"))
-        .collect();
-    generations.join(" · ")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PROGRESS: Progress<'_> = Progress {
-        epoch: 2,
-        epochs: 200,
-        step: 1200,
-        steps: 50_000,
-        loss: 5.43211,
-        knn: Some(0.6123),
-        images_per_s: 1234.5,
-        generations: &[("labels", 1), ("sampler", 3), ("boundary", 1)],
-    };
-
-    #[test]
-    fn a_line_says_it_all() {
-        assert_eq!(
-            line(&PROGRESS),
-            "step 1200/50000  epoch 3/200  loss 5.4321  kNN 61.2 %  1234 images/s  labels 1 · sampler 3 · boundary 1"
-        );
-        let early = Progress {
-            knn: None,
-            generations: &[],
-            ..PROGRESS
-        };
-        assert_eq!(
-            line(&early),
-            "step 1200/50000  epoch 3/200  loss 5.4321  1234 images/s"
-        );
-    }
-
-    #[test]
-    fn plain_lines_and_a_bar_take_the_same_calls() {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let (remote, _inbox) = crate::control::line();
-        let hidden = Terminal::with(Writer::Bar(bar));
-        for mut terminal in [Terminal::open(Look::Plain, &remote), hidden] {
-            terminal.begins("a-run", "cpu", Vec::new());
-            terminal.say("before");
-            terminal.scalars(1200, &[("loss/total".into(), 5.4)]);
-            terminal.progress(&PROGRESS);
-            terminal.trial(Slot::Sampler, Some((1, 10)));
-            terminal.paused(true);
-            terminal.say("after");
-            terminal.finish();
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ pub mod rehearsal;
 pub mod run;
 mod schedule;
 pub mod shadow;
+mod start_inter;
 pub mod step;
 pub mod trainer;
 mod watchdog;

@@ -1,54 +1,23 @@
 //! One training step.
 
+mod report;
+
 use tch::Tensor;
 
 use crate::ground::Now;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
-use crate::slots::Relation;
 use crate::slots::Slot;
 use crate::slots::labels;
 use crate::slots::sampler::Pairs;
-use crate::slots::schedule::Last;
 use crate::train::frozen::Frozen;
 use crate::train::hyperparameters::Hyperparameters;
 use crate::train::inter::{self, Batch, Decision};
 use crate::train::shadow::Scene;
 use crate::train::trainer::Trainer;
 
-/// What a step has seen, on the device: nothing waits for it until somebody reads a number.
-pub struct Report {
-    /// When.
-    pub now: Now,
-    /// The numbers that held in it.
-    pub hyper: Hyperparameters,
-    /// The weighted loss `[]`.
-    pub total: Tensor,
-    /// The intra-image loss `[]`.
-    pub intra: Tensor,
-    /// Norm of the whole gradient `[]`, before it is clipped.
-    pub grad_norm: Tensor,
-    /// How the batch relates to the bank, where the branch was on and did not rest.
-    pub relation: Option<Relation>,
-    /// Rows of the bank `[B]`.
-    pub index: Tensor,
-    /// The batch's embeddings, detached.
-    pub contrast: Contrast,
-    /// Share of the batch whose label changed `[]`.
-    pub change_ratio: Option<Tensor>,
-    /// Whether the gradient was not finite, so that nothing was changed.
-    pub skipped: bool,
-}
-
-/// What one batch of a step left, detached.
-struct Part {
-    index: Tensor,
-    contrast: Contrast,
-    /// What `labels` decided.
-    labels: Option<Tensor>,
-    relation: Option<Relation>,
-    total: Tensor,
-}
+pub use report::Report;
+use report::{Numbers, Part, last, report};
 
 /// Does one step. The bank is read before it is written; only here do weights change. A step whose gradient is not finite
 /// changes neither weights nor bank, queue and momentum encoder.
@@ -249,55 +218,6 @@ fn remember(trainer: &mut Trainer, parts: &[Part], now: Now) -> Option<Tensor> {
     Some(Tensor::stack(&ratios, 0).mean(tch::Kind::Float))
 }
 
-/// Numbers of the whole step.
-struct Numbers {
-    now: Now,
-    hyper: Hyperparameters,
-    grad_norm: Tensor,
-    change_ratio: Option<Tensor>,
-    skipped: bool,
-}
-
-/// The means of the losses; what the last batch of the step saw.
-fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
-    let mean = |of: fn(&Part) -> &Tensor| {
-        let all: Vec<_> = parts.iter().map(of).collect();
-        Tensor::stack(&all, 0).mean(tch::Kind::Float)
-    };
-    let (total, intra) = (mean(|part| &part.total), mean(|part| &part.contrast.loss));
-    let Part {
-        index,
-        contrast,
-        relation,
-        ..
-    } = parts.pop().expect("a step has at least one batch");
-    let Numbers {
-        now,
-        hyper,
-        grad_norm,
-        change_ratio,
-        skipped,
-    } = numbers;
-    Report {
-        now,
-        hyper,
-        total,
-        intra,
-        grad_norm,
-        relation,
-        index,
-        contrast,
-        change_ratio,
-        skipped,
-    }
-}
-
-/// What the next step's schedule may know of this one.
-fn last(report: &Report) -> Last {
-    let inter = report.relation.as_ref().map(|relation| &relation.loss);
-    Last::new(&report.total, &report.intra, &report.grad_norm, inter)
-}
-
 /// Keeps the first step of each epoch for rehearsals.
 fn freeze(trainer: &mut Trainer, report: &Report) {
     let Some(bank) = &trainer.bank else { return };
@@ -321,64 +241,4 @@ fn freeze(trainer: &mut Trainer, report: &Report) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Plan, Request, load};
-    use crate::data::{Source, open};
-
-    fn gradients(trainer: &Trainer) -> Vec<Tensor> {
-        let gradients = trainer
-            .parameters
-            .iter()
-            .map(|(_, parameter)| parameter.grad());
-        gradients.map(|gradient| gradient.copy()).collect()
-    }
-
-    /// Two batches of a step give the mean of the gradients that each gives alone.
-    #[test]
-    fn gradients_of_several_batches_are_averaged() {
-        let folder = tempfile::tempdir().unwrap();
-        let set = [
-            "model.width=4",
-            "model.hidden=0",
-            "model.dim=8",
-            "method.queue=32",
-        ];
-        let more = ["train.batch=6", "train.accumulate=2", "loss.inter=0"];
-        let set = set
-            .iter()
-            .chain(&more)
-            .map(|set| (*set).to_owned())
-            .collect();
-        let plan = Plan::new(load::load(&Request { config: None, set }).unwrap()).unwrap();
-        let splits = open(&Source::Embedded).unwrap();
-        let mut trainer =
-            Trainer::build(plan, splits, tch::Device::Cpu, folder.path(), false).unwrap();
-        let now = trainer.now();
-        let hyper = trainer.turn(now);
-        let ids = trainer.loader.at(0).ids.to_vec();
-        assert_eq!(ids.len(), 12);
-        let alone: Vec<_> = ids
-            .chunks(6)
-            .zip(0..)
-            .map(|(ids, part)| {
-                zero_grad(&trainer.parameters);
-                let now = Now { part, ..now };
-                let first = view(&trainer, 0, ids, now);
-                let _ = contrast(&mut trainer, &hyper, (&first, ids), now, 1.0);
-                gradients(&trainer)
-            })
-            .collect();
-        zero_grad(&trainer.parameters);
-        let parts = contrast_all(&mut trainer, &hyper, now);
-        assert_eq!(parts.len(), 2);
-        for ((got, one), other) in gradients(&trainer).iter().zip(&alone[0]).zip(&alone[1]) {
-            let expected = (one + other) / 2.0;
-            assert!(got.allclose(&expected, 1e-4, 1e-6, false));
-            assert!(
-                !got.allclose(one, 1e-4, 1e-6, false),
-                "both batches take part"
-            );
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 )]
 
 mod call;
+mod describe;
 mod elf;
 mod lend;
 mod library;
@@ -17,7 +18,6 @@ mod table;
 mod values;
 
 use std::ffi::c_void;
-use std::path::Path;
 use std::rc::Rc;
 
 use sandbox_plugin_abi::{SBX_ERROR, SBX_OK, SBX_PANIC, SbxAsk, SbxHost};
@@ -33,6 +33,7 @@ use request::Request;
 use table::{Devices, Table};
 use values::Values;
 
+pub use describe::describe_here;
 pub use library::{Library, Staging};
 pub use probe::{Description, Prober, Report};
 
@@ -237,50 +238,6 @@ impl Plugin {
     /// Adds to what its calls cost.
     pub(in crate::policy) fn book(&mut self, cost: Cost) {
         self.cost += cost;
-    }
-
-    /// What it says of itself.
-    pub fn describe(&self) -> Description {
-        describe(&self.table, &self.params)
-    }
-
-    /// The same in lines, for those who look at what was live.
-    pub fn description(&self) -> String {
-        let Description {
-            name, version, doc, ..
-        } = self.describe();
-        let hash = self.library.hash();
-        let mut text = format!("plugin {name} {version}\n{doc}\nblake3 {hash}\n");
-        for (name, value) in &self.params {
-            text.push_str(&format!("{name} = {value}\n"));
-        }
-        text
-    }
-}
-
-/// Loads the library at `path` into this process, which may die of it, and asks what it says of itself, no more.
-///
-/// # Errors
-/// A [`Fault`] of kind missing, load or contract.
-pub fn describe_here(path: &Path) -> Result<Description, Fault> {
-    let library = Library::in_trial(Slot::Sampler, path)?;
-    let table = table::load(library.staged().unwrap_or(path)).map_err(|message| {
-        library::about(Slot::Sampler, Kind::Contract, library.path(), &message)
-    })?;
-    Ok(describe(&table, &table.defaults))
-}
-
-fn describe(table: &Table, params: &Params) -> Description {
-    Description {
-        slot: table.slot,
-        name: table.name.clone(),
-        version: table.version.clone(),
-        doc: table.doc.clone(),
-        abi: format!("{}.{}", table.raw.abi_major, table.raw.abi_minor),
-        devices: table.devices.name().to_owned(),
-        state_version: table.raw.state_version,
-        params: params.clone(),
-        docs: table.docs.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod context;
+mod declared;
 mod diagnostic;
 mod engine;
 mod failed;
@@ -18,7 +19,6 @@ pub mod testing;
 pub mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::rc::Rc;
 
 use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
@@ -30,46 +30,10 @@ use crate::slots::{Answers, Budget, Fault, Kind, Need, Question, Respondent, Slo
 
 pub use answer::numbers;
 pub use context::Context;
+pub use declared::{declared, declared_slot};
 pub use hottest::Hottest;
 pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
-
-/// The slot that the script at `path`, found as a run finds it, declares in its header.
-///
-/// # Errors
-/// A text that says that there is no such script, or what its header lacks.
-pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
-    let report = |fault: Fault| fault.message;
-    // The slot only names faults here; which one it is stands in the text.
-    let origin = search.find(Slot::Sampler, path).map_err(report)?;
-    if testing::is_test(path) {
-        return Err(format!(
-            "'{}' holds tests, which are no policy: 'sandbox test' runs them",
-            path.display()
-        ));
-    }
-    let source = Source::read(Slot::Sampler, &origin).map_err(report)?;
-    let names: Vec<_> = Slot::ALL.iter().map(|slot| slot.name()).collect();
-    match check::declared_slot(&source.main().text) {
-        Some((line, name)) => Slot::named(name).ok_or_else(|| {
-            format!(
-                "{}:{line}: unknown slot '{name}', expected one of {}",
-                source.main().name,
-                names.join(", ")
-            )
-        }),
-        None => Err(format!(
-            "'{}' does not say what it fills: its header needs a line '//! slot: NAME' with one of {}",
-            source.main().name,
-            names.join(", ")
-        )),
-    }
-}
-
-/// The slot that a text declares; none of what is no policy.
-pub fn declared(text: &str) -> Option<Slot> {
-    Slot::named(check::declared_slot(text)?.1)
-}
 
 /// A compiled script with its parameters and its state.
 pub struct Script {
@@ -313,89 +277,4 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-pub(in crate::policy::script) mod tests {
-    use super::*;
-    use crate::ground::Now;
-    use crate::slots::made_up::Scene;
-
-    const NOW: Now = Now {
-        step: 0,
-        epoch: 0,
-        steps: 1,
-        steps_per_epoch: 1,
-        seed: 0,
-        part: 0,
-    };
-
-    fn script(text: &str) -> Script {
-        let text = Text {
-            name: "test.rhai".into(),
-            origin: Origin::Shipped("test.rhai".into()),
-            text: format!("//! slot: sampler\n{text}"),
-        };
-        let source = Source::with_main(Slot::Sampler, text).unwrap();
-        Script::build(Slot::Sampler, source, &Params::new(), Unknown::Refused).unwrap()
-    }
-
-    fn decide(script: &mut Script) -> Result<Dynamic, Fault> {
-        script.call(&question())
-    }
-
-    /// What a sampler is asked about a bank of 100 rows.
-    pub(super) fn question() -> Rc<Question> {
-        let mut scene = Scene::new(NOW);
-        scene.sizes.set('N', 100);
-        let contract = Slot::Sampler.contract();
-        scene.question(contract, &contract.functions[0]).unwrap()
-    }
-
-    #[test]
-    fn a_panic_in_a_native_is_a_fault_and_the_script_goes_on() {
-        let mut script =
-            script("fn decide(ctx) { this.n = 1; if ctx.step == 0 { Fn(\"boom\").call() } }");
-        script
-            .engine
-            .register("boom", || -> i64 { panic!("kaboom") });
-        let fault = decide(&mut script).unwrap_err();
-        assert_eq!(fault.kind, Kind::Panic);
-        assert_eq!(
-            fault.message,
-            "a host function panicked in 'decide': kaboom"
-        );
-        assert!(
-            script.state.as_map_ref().unwrap().is_empty(),
-            "the state is what it was before"
-        );
-        script.engine.register("boom", || -> i64 { 3 });
-        assert_eq!(decide(&mut script).unwrap().as_int(), Ok(3));
-    }
-
-    #[test]
-    fn counts_are_fractions_or_numbers_of_the_bank() {
-        for (x, expected) in [
-            ("0.1", 10),
-            ("1.0", 100),
-            ("0.0001", 1),
-            ("7", 7),
-            ("500", 100),
-        ] {
-            let mut script = script(&format!("fn decide(ctx) {{ ctx.count({x}) }}"));
-            assert_eq!(decide(&mut script).unwrap().as_int(), Ok(expected), "{x}");
-        }
-        for x in ["1.5", "-0.1", "0", "-3"] {
-            let mut script = script(&format!("fn decide(ctx) {{ ctx.count({x}) }}"));
-            assert_eq!(decide(&mut script).unwrap_err().kind, Kind::Call, "{x}");
-        }
-    }
-
-    #[test]
-    fn state_with_tensors_is_saved_and_loaded() {
-        let text = "fn decide(ctx) { this.t = tensor([1.5, 2.5]); this.list = [1, \"a\", #{ x: true }]; 0 }";
-        let mut one = script(text);
-        let _ = decide(&mut one).unwrap();
-        let saved = one.save_state().unwrap();
-        let mut other = script("fn decide(ctx) { this.t[1].item() + this.list[0] }");
-        other.load_state(&saved).unwrap();
-        assert_eq!(decide(&mut other).unwrap().as_float(), Ok(3.5));
-    }
-}
+pub(in crate::policy::script) mod tests;

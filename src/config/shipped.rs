@@ -1,0 +1,39 @@
+//! The configurations that the binary carries.
+
+/// Their names with their texts.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("embedded", include_str!("../../configs/embedded.yaml")),
+    (
+        "moco_interclr_cifar10",
+        include_str!("../../configs/moco_interclr_cifar10.yaml"),
+    ),
+    (
+        "moco_interclr_imagenet",
+        include_str!("../../configs/moco_interclr_imagenet.yaml"),
+    ),
+    (
+        "studies/labels",
+        include_str!("../../configs/studies/labels.yaml"),
+    ),
+    (
+        "studies/samplers",
+        include_str!("../../configs/studies/samplers.yaml"),
+    ),
+    (
+        "studies/boundaries",
+        include_str!("../../configs/studies/boundaries.yaml"),
+    ),
+    (
+        "studies/methods",
+        include_str!("../../configs/studies/methods.yaml"),
+    ),
+];
+
+/// Their names, for an error.
+pub(super) fn names() -> String {
+    SHIPPED
+        .iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

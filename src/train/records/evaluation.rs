@@ -1,0 +1,43 @@
+//! When a run is evaluated, and what is written down of it.
+
+use crate::diagnostics::pictures::Picture;
+use crate::judge::{Subject, Verdicts};
+use crate::train::records::window::Window;
+use crate::train::records::{Records, pictures};
+use crate::train::step::Report;
+use crate::train::trainer::Trainer;
+
+impl Records {
+    pub(crate) fn evaluation_due(&self, trainer: &Trainer) -> bool {
+        let every = trainer.plan.config.eval.every;
+        let epoch = trainer.step / trainer.loader.steps_per_epoch();
+        trainer.step == trainer.steps
+            || (every > 0 && trainer.begins_epoch() && epoch.is_multiple_of(every))
+    }
+
+    pub(crate) fn evaluate(&mut self, trainer: &Trainer, report: &Report) {
+        let subject = Subject::new(&trainer.query, trainer.into());
+        let online = trainer.plan.judging.online.iter();
+        self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
+        self.course.knn = self.verdicts.knn();
+        let mut scalars = self.verdicts.scalars();
+        scalars.extend(self.diagnosis.of_bank(trainer, trainer.step - 1));
+        self.scalars(
+            trainer.step,
+            (trainer.step - 1) / trainer.loader.steps_per_epoch(),
+            &scalars,
+        );
+        let said = self.verdicts.headline();
+        if !said.is_empty() {
+            self.say(&format!("step {}: {said}", trainer.step));
+        }
+        if pictures::due(trainer) {
+            for (tag, picture) in pictures::round(trainer, report, self.diagnosis.truth()) {
+                let Picture { png, width, height } = &picture;
+                self.recorder.image(tag, trainer.step, png, *width, *height);
+            }
+        }
+        // The evaluation's time is not the next step's.
+        self.window = Window::open();
+    }
+}
