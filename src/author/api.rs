@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::parameters::{Parameter, shipped};
+use super::parameters::{Parameter, Shipped, shipped};
 use super::reference;
 use crate::policy::script::testing::WORDS;
 use crate::policy::script::vocabulary::{self, Argument, Word};
@@ -151,7 +151,10 @@ pub fn markdown() -> Result<String, Fault> {
 /// What each shipped script says of its parameters.
 fn scripts(text: &mut String) -> Result<(), Fault> {
     text.push_str("\n## Parameters of the shipped scripts\n\n| script | parameter | default | what |\n|---|---|---|---|\n");
-    for (path, _, parameters) in shipped()? {
+    for Shipped {
+        path, parameters, ..
+    } in shipped()?
+    {
         for Parameter { name, default, doc } in parameters {
             let _ = writeln!(text, "| `{path}` | `{name}` | `{default}` | {doc} |");
         }
@@ -183,7 +186,7 @@ pub fn json() -> Result<Value, Fault> {
     }
     let scripts = shipped()?.into_iter();
     let scripts: Vec<_> = scripts
-        .map(|(path, slot, parameters)| {
+        .map(|Shipped { path, slot, parameters }| {
             let one = |Parameter { name, default, doc }| json!({"name": name, "default": default, "doc": doc});
             let parameters: Vec<_> = parameters.into_iter().map(one).collect();
             json!({"path": path, "slot": slot, "parameters": parameters})

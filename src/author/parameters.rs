@@ -15,11 +15,22 @@ pub struct Parameter {
     pub doc: String,
 }
 
-/// The policies that the binary carries: path, slot and parameters of each.
+/// A policy that the binary carries.
+#[derive(Clone, Debug)]
+pub struct Shipped {
+    /// Its path below `scripts/`.
+    pub path: &'static str,
+    /// The slot that it fills.
+    pub slot: Slot,
+    /// What it says of its parameters.
+    pub parameters: Vec<Parameter>,
+}
+
+/// The policies that the binary carries.
 ///
 /// # Errors
 /// The fault of one that cannot be used.
-pub fn shipped() -> Result<Vec<(&'static str, Slot, Vec<Parameter>)>, Fault> {
+pub fn shipped() -> Result<Vec<Shipped>, Fault> {
     let policies = SHIPPED
         .iter()
         .filter_map(|(path, text)| Some((*path, *text, declared(text)?)));
@@ -27,7 +38,11 @@ pub fn shipped() -> Result<Vec<(&'static str, Slot, Vec<Parameter>)>, Fault> {
         .map(|(path, text, slot)| {
             let source = Source::read(slot, &Origin::Shipped(path.to_owned()))?;
             let script = Script::build(slot, source, &Params::new(), Unknown::Refused)?;
-            Ok((path, slot, parameters(text, script.params())))
+            Ok(Shipped {
+                path,
+                slot,
+                parameters: parameters(text, script.params()),
+            })
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sandbox::author::parameters::Shipped;
 use sandbox::config::load::{Request, SHIPPED, load, sweep};
 
 use crate::support::repo;
@@ -225,7 +226,10 @@ fn the_catalogue_of_scripts_names_each_and_nothing_else() {
 fn every_parameter_of_a_shipped_script_is_explained() {
     let shipped = sandbox::author::parameters::shipped().unwrap();
     assert!(shipped.len() > 20);
-    for (path, _, parameters) in shipped {
+    for Shipped {
+        path, parameters, ..
+    } in shipped
+    {
         let (_, text) = sandbox::policy::script::SHIPPED
             .iter()
             .find(|(known, _)| *known == path)

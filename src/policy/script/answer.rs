@@ -3,8 +3,7 @@
 use rhai::{Dynamic, FLOAT, INT, Map};
 use tch::Tensor;
 
-use super::record::Record;
-use super::vocabulary::Handle;
+use super::vocabulary::{Handle, map_of};
 use crate::ground::suggest;
 use crate::slots::contract::{Answer, Form, Function};
 use crate::slots::{Answers, Number, Numbers};
@@ -68,12 +67,6 @@ fn map(function: &'static Function, value: &Dynamic) -> Result<Map, String> {
         }
     }
     Ok(map)
-}
-
-/// A map of the script's own, or one of the host's.
-fn map_of(value: &Dynamic) -> Option<Map> {
-    let own = value.read_lock::<Map>().map(|map| map.clone());
-    own.or_else(|| Some(value.read_lock::<Record>()?.fields().clone()))
 }
 
 /// The tensor of a map's entry, if it is there or need not be.

@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
 
-use super::record::Record;
-use super::vocabulary::{self, Handle, Rng};
+use super::vocabulary::{self, Handle, Record, Rng};
 use crate::ground::suggest;
 use crate::policy::Params;
 use crate::slots::contract::{COMMON, Input, Type};
@@ -129,12 +128,6 @@ impl From<Number> for Dynamic {
             Number::Count(count) => Dynamic::from_int(count),
             Number::Real(real) => Dynamic::from_float(real),
         }
-    }
-}
-
-impl From<Record> for Dynamic {
-    fn from(record: Record) -> Self {
-        Dynamic::from(record)
     }
 }
 

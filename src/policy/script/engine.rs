@@ -7,7 +7,7 @@ use rhai::debugger::DebuggerCommand;
 use rhai::{AST, Dynamic, Position};
 
 use super::diagnostic::{self, Functions};
-use super::{Source, context, limits, modules, record, vocabulary};
+use super::{Source, context, limits, modules, vocabulary};
 use crate::ground::clock::Stopwatch;
 use crate::slots::{Budget, Fault, Slot};
 
@@ -45,7 +45,6 @@ impl Engine {
         let mut rhai = rhai::Engine::new();
         vocabulary::register(&mut rhai);
         context::register(&mut rhai);
-        record::register(&mut rhai);
         more(&mut rhai);
         limits::set(&mut rhai);
         let meter: Rc<Meter> = Rc::default();

@@ -11,7 +11,6 @@ mod hottest;
 mod limits;
 mod modules;
 mod names;
-mod record;
 mod shipped;
 mod source;
 mod state;

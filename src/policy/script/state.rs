@@ -6,7 +6,7 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::vocabulary::Handle;
+use super::vocabulary::{Handle, map_of};
 use super::{Script, context, diagnostic};
 use crate::policy::{Handover, PluginState, Saved};
 use crate::slots::{Budget, Fault, Kind};
@@ -110,7 +110,7 @@ fn save(
     path: &str,
     tensors: &mut BTreeMap<String, Tensor>,
 ) -> Result<Value, String> {
-    if let Some(map) = value.read_lock::<Map>() {
+    if let Some(map) = map_of(value) {
         let fields = map.iter().map(|(name, value)| {
             Ok((
                 name.to_string(),

@@ -85,3 +85,15 @@ fn state_with_tensors_is_saved_and_loaded() {
     other.load_state(&saved).unwrap();
     assert_eq!(decide(&mut other).unwrap().as_float(), Ok(3.5));
 }
+
+#[test]
+fn what_the_host_has_given_may_be_kept_as_a_map() {
+    let text =
+        "fn defaults() { #{ a: 1 } }\nfn decide(ctx) { this.p = ctx.params; this.b = ctx.bank; 0 }";
+    let mut one = script(text);
+    let _ = decide(&mut one).unwrap();
+    let saved = one.save_state().unwrap();
+    let mut other = script("fn decide(ctx) { this.p.a + this.b.labels.size(0) }");
+    other.load_state(&saved).unwrap();
+    assert_eq!(decide(&mut other).unwrap().as_int(), Ok(101));
+}

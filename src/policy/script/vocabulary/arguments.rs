@@ -5,6 +5,7 @@ use tch::{Kind, TchError, Tensor};
 
 use super::answer::{Fault, said};
 use super::number::Operand;
+use super::record::map_of;
 use super::signature::Signature;
 use super::{Handle, Rng};
 
@@ -108,7 +109,7 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn map(&self, at: usize) -> Result<Map, Fault> {
         if self.given(at) {
-            self.read(at)
+            map_of(self.values[at]).ok_or_else(|| self.unexpected(at))
         } else {
             Ok(Map::new())
         }
@@ -226,6 +227,7 @@ pub fn kind_of(value: &Dynamic) -> &'static str {
         name if name.ends_with("::Handle") => "Tensor",
         name if name.ends_with("::Rng") => "Rng",
         name if name.ends_with("::Context") => "Context",
+        name if name.ends_with("::Record") => "map",
         name => name,
     }
 }

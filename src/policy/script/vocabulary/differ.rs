@@ -3,10 +3,10 @@
 use rhai::{Array, Dynamic, Map};
 use tch::{Kind, Tensor};
 
-use super::Handle;
 use super::answer::Fault;
 use super::arguments::kind_of;
 use super::inspect::{kind_name, show};
+use super::{Handle, map_of};
 
 /// How much of a value is shown.
 const SHOWN: usize = 200;
@@ -34,7 +34,7 @@ pub(in crate::policy::script) fn differ(
     if let (Some(got), Some(expected)) = (got.read_lock::<Array>(), expected.read_lock::<Array>()) {
         return arrays(&got, &expected, tolerance);
     }
-    if let (Some(got), Some(expected)) = (got.read_lock::<Map>(), expected.read_lock::<Map>()) {
+    if let (Some(got), Some(expected)) = (map_of(got), map_of(expected)) {
         return maps(&got, &expected, tolerance);
     }
     here(plain(got, expected, tolerance))

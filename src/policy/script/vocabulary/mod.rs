@@ -24,6 +24,7 @@ mod compare;
 mod create;
 mod differ;
 mod draw;
+mod equal;
 mod guard;
 mod index;
 mod inspect;
@@ -33,6 +34,7 @@ mod members;
 mod number;
 mod order;
 mod random;
+mod record;
 mod reduce;
 mod select;
 mod shape;
@@ -54,6 +56,7 @@ use crate::ground::clock::Stopwatch;
 pub use arguments::kind_of;
 pub(super) use differ::{Difference, differ, shown};
 pub use random::Rng;
+pub(super) use record::{Record, map_of};
 use verb::Verb;
 pub use word::{Argument, Word};
 
@@ -156,6 +159,8 @@ pub fn set_device(device: Device) {
 /// Registers the types `Tensor` and `Rng` and all verbs, with their documentation, and makes `var` a word that scripts may call.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(MODULE.with(Shared::clone));
+    record::register(engine);
+    equal::register(engine);
     #[expect(
         deprecated,
         reason = "Rhai marks it as volatile, not as obsolete, and nothing else frees a reserved word"

@@ -10,7 +10,7 @@ use crate::ground::suggest;
 
 /// A map of the host, registered as `map`: `ctx.params`, `ctx.bank` and their like.
 #[derive(Clone)]
-pub struct Record(Rc<Inner>);
+pub(in crate::policy::script) struct Record(Rc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
@@ -23,12 +23,16 @@ struct Inner {
 
 impl Record {
     /// The map that a script finds as the field `called` of `ctx`.
-    pub(super) fn new(called: &'static str, fields: Map) -> Self {
+    pub(in crate::policy::script) fn new(called: &'static str, fields: Map) -> Self {
         Self::with_absent(called, fields, Vec::new())
     }
 
     /// The same with names that it may have in other steps.
-    pub(super) fn with_absent(called: &'static str, fields: Map, names: Vec<String>) -> Self {
+    pub(in crate::policy::script) fn with_absent(
+        called: &'static str,
+        fields: Map,
+        names: Vec<String>,
+    ) -> Self {
         let absent = names.into_iter();
         let absent = absent.filter(|name| !fields.contains_key(name.as_str()));
         Self(Rc::new(Inner {
@@ -36,11 +40,6 @@ impl Record {
             absent: absent.collect(),
             fields,
         }))
-    }
-
-    /// Its fields.
-    pub(crate) fn fields(&self) -> &Map {
-        &self.0.fields
     }
 
     fn get(&mut self, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
@@ -74,6 +73,18 @@ impl Record {
             suggest::among(name, all)
         )
     }
+}
+
+impl From<Record> for Dynamic {
+    fn from(record: Record) -> Self {
+        Dynamic::from(record)
+    }
+}
+
+/// A map of the script's own, or one of the host's.
+pub(in crate::policy::script) fn map_of(value: &Dynamic) -> Option<Map> {
+    let own = value.read_lock::<Map>().map(|map| map.clone());
+    own.or_else(|| Some(value.read_lock::<Record>()?.0.fields.clone()))
 }
 
 impl fmt::Display for Record {
@@ -114,4 +125,48 @@ pub(super) fn register(engine: &mut Engine) {
         fields.extend(other);
         fields
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a script of one's own could always do with these maps.
+    #[test]
+    fn a_map_of_the_host_is_a_map_but_for_slips_of_the_pen() {
+        let mut engine = Engine::new();
+        super::super::register(&mut engine);
+        let fields: Map = [("pool".into(), 0.5.into()), ("negatives".into(), 8.into())].into();
+        let mut scope = rhai::Scope::new();
+        let names = vec!["loss.inter".to_owned()];
+        scope.push("p", Record::with_absent("params", fields, names));
+        let mut yes = |text: &str| engine.eval_with_scope::<bool>(&mut scope, text).unwrap();
+        for text in [
+            "p.pool == 0.5 && p[\"negatives\"] == 8",
+            "\"pool\" in p && !(\"loss.inter\" in p) && !p.contains(\"odd\")",
+            "p[\"loss.inter\"] == ()",
+            "p.len() == 2 && !p.is_empty() && p.keys() == [\"negatives\", \"pool\"]",
+            "p == #{ pool: 0.5, negatives: 8 } && p != #{ pool: 0.5 } && p == p && p.to_map() == p",
+            "type_of(p) == \"map\" && (p + #{ more: 1 }).more == 1",
+            "let q = p; q.negatives = 9; q.negatives == 9 && p.negatives == 8",
+        ] {
+            assert!(yes(text), "{text}");
+        }
+        for text in [
+            "p.pol",
+            "p.pol ?? 1",
+            "p[\"pol\"]",
+            "let q = p; q.pol = 1",
+            "p.get(\"pol\")",
+        ] {
+            let error = engine
+                .eval_with_scope::<Dynamic>(&mut scope, text)
+                .unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.contains("no field 'pol'") && said.contains("did you mean 'pool'?"),
+                "{text}: {said}"
+            );
+        }
+    }
 }
