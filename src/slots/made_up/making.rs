@@ -13,6 +13,9 @@ use crate::slots::{Asking, Given, Sizes};
 const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
 const INT: (Dtype, Device) = (Dtype::Int64, Device::Cpu);
 
+/// Clusters of a made-up bank: labels beyond are a slip of the pen, and would take memory for each.
+const MOST_CLUSTERS: i64 = 65_536;
+
 /// Which field said what a letter stands for.
 type Said = BTreeMap<char, &'static str>;
 
@@ -49,7 +52,11 @@ impl<'a> Making<'a> {
         }
         making.default_sizes();
         if function.gets.iter().any(|input| input.name == "bank") {
-            making.bank = Some(making.made_bank()?);
+            let bank = making.made_bank()?;
+            if let Some(index) = scene.tensor("index") {
+                within("index", &index, bank.rows())?;
+            }
+            making.bank = Some(bank);
         }
         Ok(making)
     }
@@ -125,6 +132,11 @@ impl<'a> Making<'a> {
         let part = |field: &Input| self.scene.tensor(&format!("bank.{}", field.name));
         let [features, labels, centroids] = [&BANK[0], &BANK[1], &BANK[2]].map(part);
         let queried = self.scene.tensor("labels");
+        for labels in labels.iter().chain(&queried) {
+            if labels.max().int64_value(&[]) >= MOST_CLUSTERS {
+                within("labels", labels, MOST_CLUSTERS)?;
+            }
+        }
         let (n, d) = (self.sizes.or('N', 32), self.sizes.or('D', 8));
         let end = |labels: &Tensor| labels.max().int64_value(&[]) + 1;
         let wanted = self.scene.sizes.get('C').unwrap_or(4);
@@ -220,10 +232,7 @@ impl<'a> Making<'a> {
             }
         };
         match input.made {
-            Made::Index => {
-                within(input.name, &tensor, self.of_bank().rows())?;
-                self.index = Some(tensor.shallow_clone());
-            }
+            Made::Index => self.index = Some(tensor.shallow_clone()),
             Made::Near => self.queries = Some(tensor.shallow_clone()),
             _ => {}
         }

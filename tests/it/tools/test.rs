@@ -92,6 +92,14 @@ const FAILING: &[(&str, &str)] = &[
         "'labels' holds -1, expected 0..4",
     ),
     (
+        "fn test_index() { ctx_of(#{ index: [99] }); }",
+        "'index' holds 99, expected 0..32",
+    ),
+    (
+        "fn test_clusters() { ctx_of(#{ bank: #{ labels: [1000000000000] } }); }",
+        "'labels' holds 1000000000000, expected 0..65536",
+    ),
+    (
         "fn test_function() { ctx_of(#{ function: \"decied\" }); }",
         "did you mean 'decide'?",
     ),
