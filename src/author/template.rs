@@ -28,11 +28,12 @@ pub fn of(slot: Slot, name: &str) -> Template {
     let script: String = lines
         .map(|line| match line.strip_prefix(MARK) {
             Some(function) => about(contract, function),
-            None => format!("{line}\n"),
+            // A contract's own text has a NAME too, which stays.
+            None => format!("{}\n", line.replace(NAME, name)),
         })
         .collect();
     Template {
-        script: script.replace(NAME, name),
+        script,
         tests: contract.template.tests.replace(NAME, name),
     }
 }

@@ -97,9 +97,9 @@ pub fn state(policy: &mut Policy) -> Result<(), Fault> {
 /// # Errors
 /// The policy's fault.
 pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
-    let scene = scene(policy);
     // A plugin's twin acts, and has the cost.
     policy.without_trace(|policy| {
+        let scene = begun(policy)?;
         policy.take_cost();
         step(policy, &scene)?;
         Ok(policy.take_cost())

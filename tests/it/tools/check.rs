@@ -181,6 +181,28 @@ fn the_problem_matcher_finds_every_diagnostic() {
     }
 }
 
+#[test]
+fn labels_are_asked_only_after_they_have_begun() {
+    let dir = Dir::empty();
+    let start = "let k = ctx.features.kmeans(5, ctx.rng); this.p = k.centroids; #{ labels: k.labels, centroids: k.centroids }";
+    let answers = [
+        ("kept", "ctx.keys.matmul(this.p.t()).argmax(1)"),
+        ("shifted", "(ctx.index + ctx.step) % 5"),
+    ];
+    for (name, decide) in answers {
+        let after = "#{ centroids: ctx.bank.features.segment_mean(ctx.bank.labels, 5, ctx.bank.centroids) }";
+        let file = format!("{name}.rhai");
+        dir.write(
+            &file,
+            &format!(
+                "//! slot: labels\nfn start(ctx) {{ {start} }}\nfn decide(ctx) {{ {decide} }}\nfn after_step(ctx) {{ {after} }}\n"
+            ),
+        );
+        let checked = dir.sandbox(&["check", &file]).output().unwrap();
+        assert!(checked.status.success(), "{name}: {checked:?}");
+    }
+}
+
 /// Message, file, line and column of what a problem matcher with two patterns finds in two lines that follow each other.
 fn problems(matcher: &Value, output: &str) -> Vec<[String; 4]> {
     let pattern =
