@@ -26,7 +26,7 @@ pub struct Live {
 pub struct Swap {
     #[command(flatten)]
     live: Live,
-    /// schedule, labels, sampler or boundary.
+    /// schedule, labels, sampler, boundary or mixer.
     #[arg(value_parser = slot)]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
@@ -51,7 +51,7 @@ pub struct Set {
 pub struct RollBack {
     #[command(flatten)]
     live: Live,
-    /// schedule, labels, sampler or boundary.
+    /// schedule, labels, sampler, boundary or mixer.
     #[arg(value_parser = slot)]
     pub slot: Slot,
 }
@@ -78,7 +78,8 @@ pub struct Unshadow {
 }
 
 fn slot(name: &str) -> Result<Slot, String> {
-    Slot::named(name).ok_or_else(|| "expected schedule, labels, sampler or boundary".to_owned())
+    Slot::named(name)
+        .ok_or_else(|| "expected schedule, labels, sampler, boundary or mixer".to_owned())
 }
 
 impl Live {

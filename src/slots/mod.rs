@@ -16,6 +16,7 @@ mod shape;
 
 pub mod boundary;
 pub mod labels;
+pub mod mixer;
 pub mod sampler;
 pub mod schedule;
 
@@ -60,6 +61,8 @@ macro_rules! slots {
 slots! {
     /// Which learning rate, temperatures, weights and other numbers hold in the step.
     Schedule = schedule;
+    /// Which mixtures of a batch's images are contrasted beside them.
+    Mixer = mixer;
     /// How pseudo-labels are made and kept.
     Labels = labels;
     /// Which rows of the bank are a query's positives and negatives.

@@ -2,14 +2,16 @@
 
 mod report;
 
+use std::sync::Once;
+
 use tch::Tensor;
 
 use crate::ground::Now;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
 use crate::slots::Slot;
-use crate::slots::labels;
 use crate::slots::sampler::Pairs;
+use crate::slots::{labels, mixer};
 use crate::train::frozen::Frozen;
 use crate::train::hyperparameters::Hyperparameters;
 use crate::train::inter::{self, Batch, Decision};
@@ -128,6 +130,7 @@ fn contrast(
     share: f64,
 ) -> Part {
     let index = Tensor::from_slice(ids).to_device(trainer.query.device());
+    mix(trainer, first, now);
     let views = |number| match number {
         0 => first.shallow_clone(),
         _ => view(trainer, number, ids, now),
@@ -156,6 +159,22 @@ fn contrast(
         labels,
         relation,
         total,
+    }
+}
+
+/// Asks slot `mixer`, where it is filled, about a batch's first views. Nothing is made of what it answers yet.
+fn mix(trainer: &mut Trainer, images: &Tensor, now: Now) {
+    static TOLD: Once = Once::new();
+    if trainer.gate.filled(Slot::Mixer) {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "mixer: its answers are asked for and checked, and no loss is made of them yet: the run is that without it"
+            );
+        });
+        let rows = trainer.train.images().len() as i64;
+        inter::ask(&mut trainer.gate, Slot::Mixer, now, |policy| {
+            mixer::run(policy, images, rows, now)
+        });
     }
 }
 
