@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
 use super::{Invalid, again};
@@ -26,8 +27,8 @@ pub struct Live {
 pub struct Swap {
     #[command(flatten)]
     live: Live,
-    /// schedule, labels, sampler, boundary or mixer.
-    #[arg(value_parser = slot)]
+    /// The slot.
+    #[arg(value_parser = slots(Slot::all()))]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -51,8 +52,8 @@ pub struct Set {
 pub struct RollBack {
     #[command(flatten)]
     live: Live,
-    /// schedule, labels, sampler, boundary or mixer.
-    #[arg(value_parser = slot)]
+    /// The slot.
+    #[arg(value_parser = slots(Slot::all()))]
     pub slot: Slot,
 }
 
@@ -61,8 +62,8 @@ pub struct RollBack {
 pub struct Shadow {
     #[command(flatten)]
     live: Live,
-    /// labels, sampler or boundary.
-    #[arg(value_parser = slot)]
+    /// The slot.
+    #[arg(value_parser = slots(Slot::of_branch()))]
     pub slot: Slot,
     /// A script, or a plugin (FILE.so).
     pub file: PathBuf,
@@ -77,9 +78,10 @@ pub struct Unshadow {
     pub name: String,
 }
 
-fn slot(name: &str) -> Result<Slot, String> {
-    Slot::named(name)
-        .ok_or_else(|| "expected schedule, labels, sampler, boundary or mixer".to_owned())
+/// A parser of the names of these slots, which `--help` lists.
+fn slots(slots: impl Iterator<Item = Slot>) -> impl TypedValueParser<Value = Slot> {
+    PossibleValuesParser::new(slots.map(Slot::name))
+        .map(|name| Slot::named(&name).expect("a name of those above"))
 }
 
 impl Live {

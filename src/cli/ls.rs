@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Invalid;
 use crate::ground::suggest;
 use crate::registry::{self, Entry, State, differ};
+use crate::slots::Slot;
 
 /// The runs of a folder, those of sweeps included, a line each: from their files alone.
 #[derive(Debug, Args)]
@@ -121,9 +122,9 @@ impl Row {
         let number = |value: Option<f64>, digits: usize| {
             value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
         };
-        let generations = ["labels", "sampler", "boundary", "schedule"].map(|slot| {
-            let live = self.last.get(&format!("swap/{slot}"));
-            live.map(|live| format!("{}{live}", &slot[..2]))
+        let generations = Slot::all().map(Slot::name).filter_map(|slot| {
+            let live = self.last.get(&format!("swap/{slot}"))?;
+            Some(format!("{}{live}", &slot[..2]))
         });
         let (origin, device) = match &self.entry.status {
             Ok(status) => (self.entry.origin(), status.device.clone()),
@@ -135,11 +136,7 @@ impl Row {
             self.steps().to_string(),
             number(self.loss(), 4),
             number(self.knn(), 2),
-            generations
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(" "),
+            generations.collect::<Vec<_>>().join(" "),
             self.started().trim_end_matches('Z').replace('T', " "),
             device,
             origin,

@@ -77,14 +77,14 @@ fn strange_policies(entry: &Entry, checkpoints: &[(u64, PathBuf)]) -> Vec<PathBu
         .flat_map(|about| about.files.values().chain([&about.hash]))
         .collect();
     // A generation to roll back to may be older than the ledger of a fork.
-    let seats: Vec<_> = checkpoints
+    let manifests: Vec<_> = checkpoints
         .iter()
         .filter_map(|(_, path)| checkpoint::manifest(path).ok())
         .collect();
     let strange = |path: &PathBuf| {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         !named.contains(&stem.to_string())
-            && !seats
+            && !manifests
                 .iter()
                 .any(|text| text.contains(&format!("\"{stem}\"")))
             && !name(path).starts_with('.')

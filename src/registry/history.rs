@@ -31,14 +31,15 @@ pub fn reigns(run: &Path, ledger: &[Line]) -> Vec<Reign> {
     let live = ledger.iter().filter(|line| line.makes_live());
     let reigns = live.filter_map(|line| {
         let about = line.about.as_ref()?;
+        let made = made_live(about, ledger);
         Some(Reign {
             slot: about.slot,
             policy: about.policy.clone(),
             generation: about.generation,
-            hash: about.hash.clone(),
+            hash: made.hash.clone(),
             from: line.step,
             seq: line.seq,
-            text: text(run, about, ledger),
+            text: text(run, made),
         })
     });
     reigns.collect()
@@ -50,25 +51,20 @@ pub fn standing(reigns: &[Reign]) -> Vec<&Reign> {
     Slot::all().filter_map(last).collect()
 }
 
-/// A roll-back's line does not name the files of the generation that decides again; the line that made it live first does.
-fn text(run: &Path, about: &About, ledger: &[Line]) -> String {
-    let named = |line: &&Line| {
-        let of = line.about.as_ref();
-        of.is_some_and(|of| {
-            of.slot == about.slot && of.generation == about.generation && !of.files.is_empty()
-        })
-    };
-    let about = match about.files.is_empty() {
-        true => ledger
-            .iter()
-            .rev()
-            .find(named)
-            .and_then(|line| line.about.as_ref()),
-        false => Some(about),
-    };
-    let Some(about) = about else {
-        return String::new();
-    };
+/// What a line that makes a generation live says of its content. A roll-back's line has the hash of the generation that it leaves
+/// and no files; those of the generation that decides again stand in the line that made it live first.
+fn made_live<'a>(about: &'a About, ledger: &'a [Line]) -> &'a About {
+    let mut lines = ledger.iter().rev().filter_map(|line| line.about.as_ref());
+    let first = lines.find(|of| {
+        of.slot == about.slot && of.generation == about.generation && !of.files.is_empty()
+    });
+    match about.files.is_empty() {
+        true => first.unwrap_or(about),
+        false => about,
+    }
+}
+
+fn text(run: &Path, about: &About) -> String {
     if about.carrier == "plugin" {
         return format!("a library of blake3 {}\n", about.hash);
     }
@@ -105,7 +101,13 @@ pub fn sentence(line: &Line) -> String {
                 format!(": {}{}", fault.message, place.unwrap_or_default())
             });
             let fault = fault.unwrap_or_default();
-            format!("{slot}: {event}, {policy} gen {generation} is live ({hash}){fault}")
+            // The hash is that of the content that the event is about.
+            match line.event.as_str() {
+                "refused" | "rolled_back" => {
+                    format!("{slot}: {event} {hash}, {policy} gen {generation} is live{fault}")
+                }
+                _ => format!("{slot}: {event}, {policy} gen {generation} is live ({hash}){fault}"),
+            }
         }
     };
     format!("{seq:>5}  step {step:<8} {what}")

@@ -1,4 +1,4 @@
-//! A slot's chair: who sits on it, who sat there before, and how many were there.
+//! A slot's generations: the live one, those before it, and how many there were.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) struct Installed {
     pub(super) generation: Generation,
 }
 
-/// A slot's chair.
+/// A slot's generations.
 pub(super) struct Lineage {
     pub(super) live: Installed,
     /// The generations to roll back to, the last one on top, each with its state as it was when it left.
@@ -32,7 +32,7 @@ pub(super) struct Lineage {
     pub(super) overrides: Params,
     /// What the schedule gives the slot in this step.
     pub(super) given: Params,
-    /// Generations that ever sat here.
+    /// Generations that there ever were.
     pub(super) numbers: u32,
     /// Steps of the trial that are left.
     pub(super) trial: u32,

@@ -64,11 +64,31 @@ fn a_live_run_obeys_and_the_ledger_keeps_every_act() {
     assert_eq!(code, Some(0), "{}", run.text);
 
     assert_every_act_is_kept(&run);
+    assert_what_is_live_again_has_its_own_hash(&dir, &run);
     assert!(!run.folder.join("control.sock").exists());
     let folder = run.folder.to_str().unwrap();
     let (again, said) = dir.again(&["replay", folder, "--verify"]);
     assert!(said.contains("same  bit for bit"), "{said}");
     again.assert_same_bits(&run);
+}
+
+/// The line of the roll-back has the hash of what was left; what is live has that of its own first line.
+fn assert_what_is_live_again_has_its_own_hash(dir: &Dir, run: &Finished) {
+    let first = &run.ledger("sampler", "started")[0];
+    let back = &run.ledger("sampler", "rolled_back")[0];
+    let [own, left] = [first, back].map(|line| &line["hash"].as_str().unwrap()[..8]);
+    assert_ne!(own, left);
+    let shown = dir
+        .sandbox(&["show", run.folder.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let standing = shown
+        .lines()
+        .find(|line| line.contains("semi_hard gen 2, from"));
+    assert!(standing.unwrap().ends_with(&format!("({own})")), "{shown}");
+    let line = format!("sampler: rolled back {left}, semi_hard gen 2 is live");
+    assert!(shown.contains(&line), "{shown}");
 }
 
 fn assert_every_act_is_kept(run: &Finished) {

@@ -78,7 +78,7 @@ pub struct Schedulable {
 }
 
 impl Schedulable {
-    /// An schedulable of nothing.
+    /// A schedulable of nothing.
     pub fn new() -> Self {
         Self::default()
     }

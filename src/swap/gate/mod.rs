@@ -166,7 +166,7 @@ impl Gate {
     }
 }
 
-const FILLED: &str = "a run lineages all slots before its first step";
+const FILLED: &str = "a run fills all slots before its first step";
 
 fn generation(content: &Content, number: u32) -> Generation {
     Generation {

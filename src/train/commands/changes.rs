@@ -22,6 +22,9 @@ pub fn sentence(change: &Change) -> String {
         ),
         Event::Confirmed => format!("{slot}: {generation} has passed its trial"),
         Event::Refused => format!("{slot}: refused at step {step}, {generation} stays live"),
+        Event::RolledBack if change.fault.is_none() => {
+            format!("{slot}: rolled back after step {step} as asked, {generation} is live")
+        }
         Event::RolledBack => {
             format!("{slot}: rolled back at step {step}, {generation} decides the step again")
         }
