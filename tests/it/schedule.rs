@@ -326,6 +326,35 @@ fn a_sampler_is_not_blamed_for_the_schedules_numbers() {
     );
 }
 
+/// A schedule is rehearsed with the names of its own run, at the start and when that is done again.
+#[test]
+fn a_schedule_may_read_a_parameter_that_only_this_runs_sampler_has() {
+    let dir = Dir::new();
+    let own = "//! slot: sampler\nfn defaults() { #{ skip: 1 } }\nfn decide(ctx) { let one = ctx.index.unsqueeze(1); #{ positives: one, negatives: (one + ctx.params.skip) % 8 } }\n";
+    dir.write("own.rhai", own);
+    dir.write(
+        "mine.rhai",
+        &script(r#"#{ "sampler.skip": ctx.base["sampler.skip"] + 1 }"#),
+    );
+    let run = dir.train(&[
+        "--script",
+        "own.rhai",
+        "--script",
+        "mine.rhai",
+        "--steps",
+        "100",
+    ]);
+    assert!(run.ledger("schedule", "rested").is_empty(), "{}", run.text);
+    let given = tag(&run.lines("metrics.jsonl"), "schedule/sampler.skip");
+    assert!(
+        !given.is_empty() && given.iter().all(|(_, skip)| *skip == 2.0),
+        "{given:?}"
+    );
+    let (again, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+    again.assert_same_bits(&run);
+}
+
 #[test]
 fn a_run_without_the_inter_image_branch_has_a_schedule_too() {
     let dir = Dir::new();

@@ -138,12 +138,15 @@ fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
     made(plan, slot, files(plan, slot)?[0].read(slot)?, staging)
 }
 
-/// A policy of a content with the plan's parameters, rehearsed on synthetic data.
+/// A policy of a content with the plan's parameters, rehearsed on synthetic data; a schedule is not, since the names of its numbers
+/// are known only when the other slots are made.
 fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<Policy, Fault> {
     let params = plan.slot(slot).params;
     let content = content.tried(slot, &params, staging)?;
     let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
-    rehearsal::synthetic(&mut policy)?;
+    if slot != Slot::Schedule {
+        rehearsal::synthetic(&mut policy)?;
+    }
     Ok(policy)
 }
 

@@ -34,7 +34,11 @@ pub(super) const VERBS: &[Verb] = &[
     binary!("add, +", "Sum.", f_add),
     binary!("sub, -", "Difference.", f_sub),
     binary!("mul, *", "Product, element by element.", f_mul),
-    binary!("div, /", "Quotient; of ints too a float.", f_div),
+    binary!(
+        "div, /",
+        "Quotient; of tensors of ints too a float. Of two plain ints Rhai takes the whole part: 3 / 2 is 1, so write 1.0 * ctx.step / ctx.steps.",
+        f_div
+    ),
     binary!(
         "remainder, %",
         "Remainder with the sign of the divisor.",
