@@ -118,6 +118,11 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("len", |map: &mut Record| map.0.fields.len() as INT);
     engine.register_fn("is_empty", |map: &mut Record| map.0.fields.is_empty());
     engine.register_fn("to_map", |map: &mut Record| map.0.fields.clone());
+    // What a script keeps in `this` comes back from a checkpoint as a map of its own, and must do as before.
+    engine.register_fn("to_map", |map: &mut Map| map.clone());
+    engine.register_fn("has", |map: &mut Map, name: ImmutableString| {
+        map.contains_key(name.as_str())
+    });
     engine.register_fn("to_string", |map: &mut Record| map.to_string());
     engine.register_fn("to_debug", |map: &mut Record| map.to_string());
     engine.register_fn("+", |map: &mut Record, other: Map| {
@@ -149,6 +154,8 @@ mod tests {
             "p == #{ pool: 0.5, negatives: 8 } && p != #{ pool: 0.5 } && p == p && p.to_map() == p",
             "type_of(p) == \"map\" && (p + #{ more: 1 }).more == 1",
             "let q = p; q.negatives = 9; q.negatives == 9 && p.negatives == 8",
+            "let q = p.to_map(); q.to_map() == p && q.has(\"pool\") && !q.has(\"odd\") && q.get(\"pool\") == p.get(\"pool\")",
+            "let q = p.to_map(); q.len() == p.len() && q.keys() == p.keys() && q.values() == p.values() && (q + #{ more: 1 }) == (p + #{ more: 1 })",
         ] {
             assert!(yes(text), "{text}");
         }
