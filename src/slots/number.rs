@@ -45,6 +45,8 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Number::Count(count) => count.fmt(f),
+            // Debug's form has an exponent where the digits would be many.
+            Number::Real(real) if real.abs() >= 1e16 => write!(f, "{real:?}"),
             Number::Real(real) => real.fmt(f),
         }
     }

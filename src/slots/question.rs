@@ -35,6 +35,12 @@ pub trait Named {
     /// All names that there may be.
     fn names(&self) -> Vec<String>;
 
+    /// The number that stands for a name where no run is there to tell which names there are; none where one is.
+    fn made_up(&self, name: &str) -> Option<super::Number> {
+        let _ = name;
+        None
+    }
+
     /// Whether a number may be answered under that name.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, FLOAT, INT, Map};
 use tch::Tensor;
 
-use super::vocabulary::{Handle, map_of};
+use super::vocabulary::{Handle, kind_of, map_of};
 use crate::ground::suggest;
 use crate::slots::contract::{Answer, Form, Function};
 use crate::slots::{Answers, Number, Numbers};
@@ -121,6 +121,6 @@ fn describe(value: &Dynamic) -> String {
     }
     match value.is_unit() {
         true => "nothing: the last expression has no value".into(),
-        false => format!("a value of type {}", value.type_name()),
+        false => format!("a value of type {}", kind_of(value)),
     }
 }

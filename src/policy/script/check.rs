@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::diagnostic::{self, Functions};
 use super::engine::Engine;
+use super::vocabulary::kind_of;
 use super::{Script, Source};
 use crate::ground::suggest;
 use crate::policy::Params;
@@ -177,9 +178,10 @@ fn unknown(name: &str, known: &[String]) -> Option<(String, Vec<String>)> {
 pub(super) fn defaults(script: &Script, value: &Dynamic) -> Result<Params, Fault> {
     let fault =
         |message: String| diagnostic::at_function(script, Kind::Contract, "defaults", message);
-    let map = value.as_map_ref().map_err(|found| {
+    let map = value.as_map_ref().map_err(|_| {
         fault(format!(
-            "'defaults' must answer a map #{{ ... }}, found {found}"
+            "'defaults' must answer a map #{{ ... }}, found {}",
+            kind_of(value)
         ))
     })?;
     map.iter()

@@ -64,6 +64,17 @@ impl Context {
         })
     }
 
+    /// Nothing that the host gives can be changed; Rhai gives back whatever a method was called on.
+    fn set(&mut self, name: &str, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
+        if vocabulary::unchanged(&self.get(name)?, value) {
+            return Ok(());
+        }
+        let message = format!(
+            "ctx.{name} is the host's and cannot be changed: change a copy, 'let {name} = ctx.{name};'"
+        );
+        Err(message.into())
+    }
+
     fn no_such(&self, name: &str) -> String {
         let question = &self.0.question;
         let all = question.function.gets.iter().chain(COMMON);
@@ -78,7 +89,7 @@ impl Context {
     fn count_fraction(&mut self, fraction: FLOAT) -> Result<INT, Box<EvalAltResult>> {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(format!(
-                "ctx.count({fraction}): a fraction of the bank lies in 0..=1, a count is an integer"
+                "ctx.count({fraction:?}): a fraction of the bank lies in 0..=1, a count is an integer"
             )
             .into());
         }
@@ -100,7 +111,7 @@ fn value(input: &Input, given: &Given) -> Result<Dynamic, Box<EvalAltResult>> {
         Given::Tensor(tensor) => Handle::new(tensor.shallow_clone()).into(),
         Given::Lazy(compute) => Handle::new(vocabulary::working(|| compute())).into(),
         Given::Number(number) => (*number).into(),
-        Given::Numbers(numbers) => numbers_of(input, &**numbers)?,
+        Given::Numbers(numbers) => numbers_of(input, numbers)?,
         Given::Map(fields) => {
             let Type::Map(declared) = input.kind else {
                 unreachable!("a map is declared as one")
@@ -113,13 +124,14 @@ fn value(input: &Input, given: &Given) -> Result<Dynamic, Box<EvalAltResult>> {
     })
 }
 
-fn numbers_of(input: &Input, numbers: &dyn Named) -> Result<Dynamic, Box<EvalAltResult>> {
+fn numbers_of(input: &Input, numbers: &Rc<dyn Named>) -> Result<Dynamic, Box<EvalAltResult>> {
     let read = vocabulary::working(|| numbers.read())?;
     let fields = read
         .iter()
         .map(|(name, number)| (name.as_str().into(), (*number).into()));
-    let record = Record::with_absent(input.name, fields.collect(), numbers.names());
-    Ok(record.into())
+    let (names, unseen) = (numbers.names(), Rc::clone(numbers));
+    let made_up = Rc::new(move |name: &str| unseen.made_up(name).map(Dynamic::from));
+    Ok(Record::with_absent(input.name, fields.collect(), names, made_up).into())
 }
 
 impl From<Number> for Dynamic {
@@ -156,6 +168,9 @@ pub(super) fn dynamic(value: &serde_json::Value) -> Dynamic {
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Context>("Context");
     engine.register_indexer_get(|ctx: &mut Context, name: ImmutableString| ctx.get(&name));
+    engine.register_indexer_set(|ctx: &mut Context, name: ImmutableString, value: Dynamic| {
+        ctx.set(&name, &value)
+    });
     engine.register_fn("count", Context::count_fraction);
     engine.register_fn("count", Context::count_absolute);
 }

@@ -3,15 +3,22 @@
 use std::rc::Rc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
-use rhai::{AST, EvalAltResult, ParseError, Position};
+use rhai::{AST, Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::Script;
 use super::failed::Failed;
 use super::limits::MAX_OPERATIONS;
 use super::source::{Source, Text};
+use super::vocabulary::{in_words, shown};
 use crate::ground::suggest;
 use crate::slots::fault::Place;
 use crate::slots::{Budget, Fault, Kind, Slot};
+
+/// Where something is nothing, which Rhai lets pass as a value.
+const NOTHING: &str = "'()' is what a key gives that a map does not have, as a state that is not there yet: 'if this.x == () { .. }'";
+
+/// Why a map of the host is not taken as one of the script's own.
+const HOSTS_MAP: &str = "a map of ctx is the host's: 'm.to_map()' makes one of the script's own";
 
 /// What a script can call, its own functions apart.
 pub(super) trait Functions {
@@ -119,13 +126,33 @@ pub(super) fn at_function(script: &Script, kind: Kind, function: &str, message: 
 /// A text that does not parse.
 pub(super) fn parse(slot: Slot, text: &Text, error: &ParseError) -> Fault {
     let message = lower(&error.err_type().to_string());
+    let notes: Vec<_> = global(error, text).into_iter().collect();
     // An unexpected end has no place: it is the end of the text.
     let place = if error.position().is_none() {
         end(&text.text)
     } else {
         error.position()
     };
-    at(slot, Kind::Compile, text, place, &message, &[])
+    at(slot, Kind::Compile, text, place, &message, &notes)
+}
+
+/// A constant of the top level that is named as if it were the function's own.
+fn global(error: &ParseError, text: &Text) -> Option<String> {
+    let ParseErrorType::VariableUndefined(name) = error.err_type() else {
+        return None;
+    };
+    let mut constants = text
+        .text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("const "));
+    let names = |rest: &str| {
+        rest.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .next()
+            == Some(name)
+    };
+    constants
+        .any(names)
+        .then(|| format!("a constant of the file is 'global::{name}' in a function"))
 }
 
 /// A script that stopped while it ran.
@@ -159,6 +186,9 @@ pub(super) fn runtime(
         None => describe(inner, budget),
     };
     notes.extend(hint(inner, functions, ast));
+    if message.contains("got ()") || of_nothing(inner) {
+        notes.push(NOTHING.to_owned());
+    }
     notes.extend(
         failed
             .iter()
@@ -183,10 +213,10 @@ pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) 
             Kind::Budget,
             format!("the call took more than {:.0} ms", budget.ms),
         ),
-        EvalAltResult::ErrorRuntime(value, ..) => (Kind::Call, value.to_string()),
+        EvalAltResult::ErrorRuntime(value, ..) => (Kind::Call, thrown(value)),
         EvalAltResult::ErrorFunctionNotFound(signature, ..) => (
             Kind::Call,
-            format!("no function takes these arguments: {signature}"),
+            format!("no function takes these arguments: {}", in_words(signature)),
         ),
         EvalAltResult::ErrorVariableNotFound(name, ..) => {
             (Kind::Call, format!("unknown variable '{name}'"))
@@ -196,9 +226,22 @@ pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) 
             if let Some(at) = bare.rfind(" (line ") {
                 bare.truncate(at);
             }
-            (Kind::Call, lower(&bare))
+            (Kind::Call, in_words(&lower(&bare)))
         }
     }
+}
+
+/// What a script threw; a text is its message.
+fn thrown(value: &Dynamic) -> String {
+    match value.is_string() {
+        true => value.to_string(),
+        false => shown(value),
+    }
+}
+
+/// Whether a function was called with `()`.
+fn of_nothing(error: &EvalAltResult) -> bool {
+    matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, ..) if signature.contains("()"))
 }
 
 /// What exists under the name that was called, or which name is near it.
@@ -209,7 +252,15 @@ fn hint(error: &EvalAltResult, functions: &dyn Functions, ast: &AST) -> Vec<Stri
     let name = signature.split([' ', '(']).next().unwrap_or_default();
     let overloads = functions.overloads(name);
     if !overloads.is_empty() {
-        return vec![format!("'{name}' exists as\n{}", overloads.join("\n"))];
+        if of_nothing(error) {
+            return Vec::new();
+        }
+        let exists = format!("'{name}' exists as\n{}", overloads.join("\n"));
+        let of_map = signature.contains("map") && overloads.iter().any(|one| one.contains(": map"));
+        return [exists]
+            .into_iter()
+            .chain(of_map.then(|| HOSTS_MAP.to_owned()))
+            .collect();
     }
     let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
     let names = functions.names();

@@ -137,14 +137,16 @@ impl Functions for Engine {
     }
 
     fn overloads(&self, name: &str) -> Vec<String> {
-        let mut all = self.rhai.collect_fn_metadata(
+        let signatures = self.rhai.collect_fn_metadata(
             None,
-            |f| {
-                (f.metadata.name == name)
-                    .then(|| format!("  {name}({})", f.metadata.params_info.join(", ")))
-            },
+            |f| (f.metadata.name == name).then(|| f.metadata.params_info.join(", ")),
             true,
         );
+        let own = signatures
+            .iter()
+            .filter(|params| !vocabulary::is_foreign(params));
+        let own = own.map(|params| format!("  {name}({})", vocabulary::in_words(params)));
+        let mut all: Vec<_> = own.collect();
         all.sort();
         all.dedup();
         all

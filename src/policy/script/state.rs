@@ -6,7 +6,7 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::vocabulary::{Handle, map_of};
+use super::vocabulary::{Handle, kind_of, map_of};
 use super::{Script, context, diagnostic};
 use crate::policy::{Handover, PluginState, Saved};
 use crate::slots::{Budget, Fault, Kind};
@@ -81,7 +81,7 @@ impl Script {
         if !state.is_map() {
             let message = format!(
                 "'restore' must answer the new state, a map, found {}",
-                state.type_name()
+                kind_of(&state)
             );
             return Err(diagnostic::at_function(
                 self,
@@ -136,7 +136,7 @@ fn save(
     }
     Err(format!(
         "'{path}' is a {}, which cannot be saved: keep numbers, texts, arrays, maps and tensors",
-        value.type_name()
+        kind_of(value)
     ))
 }
 

@@ -99,7 +99,8 @@ impl Schedulable {
         self.closed.insert(name.into(), why.into());
     }
 
-    /// Takes any parameter of the other slots, as where there is no run whose policies are known.
+    /// Takes any parameter of the other slots, and makes a number up where one is read, as where there is no run whose policies are
+    /// known.
     pub fn take_unseen(&mut self) {
         self.unseen = true;
     }
@@ -115,8 +116,7 @@ impl Schedulable {
     /// A text that says what was expected.
     pub fn check(&self, name: &str, number: Number) -> Result<(), String> {
         let offered = self.numbers.contains_key(name);
-        let taken = self.unseen && of_slot(name).is_some();
-        if !(offered || taken) {
+        if !(offered || self.takes_unseen(name)) {
             return Err(self.no_such(name));
         }
         let known = NAMES.iter().find(|known| known.key == name);
@@ -128,6 +128,10 @@ impl Schedulable {
                 range.text()
             )),
         }
+    }
+
+    fn takes_unseen(&self, name: &str) -> bool {
+        self.unseen && of_slot(name).is_some()
     }
 
     fn no_such(&self, name: &str) -> String {
@@ -150,6 +154,10 @@ impl Named for Schedulable {
 
     fn names(&self) -> Vec<String> {
         self.numbers.keys().cloned().collect()
+    }
+
+    fn made_up(&self, name: &str) -> Option<Number> {
+        self.takes_unseen(name).then_some(Number::Real(0.5))
     }
 
     fn check(&self, name: &str, number: Number) -> Result<(), String> {
@@ -226,5 +234,8 @@ mod tests {
         unseen.take_unseen();
         unseen.check("labels.any", Number::Count(1)).unwrap();
         assert!(unseen.check("optim.any", Number::Count(1)).is_err());
+        let made_up = ["labels.any", "optim.any", "schedule.any"].map(|name| unseen.made_up(name));
+        assert_eq!(made_up, [Some(Number::Real(0.5)), None, None]);
+        assert_eq!(schedulable().made_up("sampler.any"), None);
     }
 }

@@ -4,6 +4,7 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 use tch::{Kind, TchError, Tensor};
 
 use super::answer::{Fault, said};
+use super::kind::kind_of;
 use super::number::Operand;
 use super::record::map_of;
 use super::signature::Signature;
@@ -217,17 +218,4 @@ fn shape_of(value: &Dynamic) -> Option<String> {
     let items = value.read_lock::<Array>()?;
     let shapes: Vec<String> = items.iter().take(8).filter_map(shape_of).collect();
     (!shapes.is_empty()).then(|| format!("[{}]", shapes.join(", ")))
-}
-
-/// The type of a value in a script's words.
-pub fn kind_of(value: &Dynamic) -> &'static str {
-    match value.type_name() {
-        "i64" => "int",
-        "f64" => "float",
-        name if name.ends_with("::Handle") => "Tensor",
-        name if name.ends_with("::Rng") => "Rng",
-        name if name.ends_with("::Context") => "Context",
-        name if name.ends_with("::Record") => "map",
-        name => name,
-    }
 }

@@ -4,8 +4,9 @@ use rhai::{Dynamic, Map};
 use tch::{Kind, Tensor};
 
 use super::answer::{Answer, Fault, Give, Value, record, said, sync};
-use super::arguments::{Arguments, kind_of};
+use super::arguments::Arguments;
 use super::guard;
+use super::kind::kind_of;
 use super::verb::{Verb, verb};
 use crate::bank::kmeans::{Options, Start, kmeans};
 

@@ -5,7 +5,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::DEVICE;
 use super::answer::{Answer, Fault, Give, said};
-use super::arguments::{Arguments, kind_of};
+use super::arguments::Arguments;
+use super::kind::kind_of;
 use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
 

@@ -4,8 +4,8 @@ use rhai::{Array, Dynamic, Map};
 use tch::{Kind, Tensor};
 
 use super::answer::Fault;
-use super::arguments::kind_of;
 use super::inspect::{kind_name, show};
+use super::kind::kind_of;
 use super::{Handle, map_of};
 
 /// How much of a value is shown.
@@ -210,7 +210,8 @@ pub(in crate::policy::script) fn shown(value: &Dynamic) -> String {
     text
 }
 
-fn whole(value: &Dynamic) -> String {
+/// The same without an end to its length.
+pub(super) fn whole(value: &Dynamic) -> String {
     if let Some(handle) = value.read_lock::<Handle>() {
         return show(handle.tensor()).unwrap_or_else(|_| "a Tensor".into());
     }
@@ -218,7 +219,7 @@ fn whole(value: &Dynamic) -> String {
         let items: Vec<_> = items.iter().map(whole).collect();
         return format!("[{}]", items.join(", "));
     }
-    if let Some(map) = value.read_lock::<Map>() {
+    if let Some(map) = map_of(value) {
         let fields: Vec<_> = map
             .iter()
             .map(|(name, value)| format!("{name}: {}", whole(value)))
@@ -228,6 +229,10 @@ fn whole(value: &Dynamic) -> String {
     match value.is_unit() {
         true => "()".into(),
         false if value.is_string() => format!("{:?}", value.to_string()),
+        // What has no text of its own gives its type.
+        false if value.to_string() == value.type_name() => {
+            format!("a value of type {}", kind_of(value))
+        }
         false => value.to_string(),
     }
 }

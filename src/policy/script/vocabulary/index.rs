@@ -6,8 +6,9 @@ use tch::{Kind, Tensor};
 
 use super::Handle;
 use super::answer::{Answer, Fault, Give, Value, said, sync};
-use super::arguments::{Arguments, kind_of};
+use super::arguments::Arguments;
 use super::guard;
+use super::kind::kind_of;
 use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
 
@@ -172,10 +173,15 @@ fn at(a: &Arguments<'_>) -> Answer {
     }
     match a.tensor(1) {
         Ok(rows) => x.f_index(&[Some(rows_of(&x, &rows)?)]).give(),
-        Err(_) => Err(said(format!(
-            "'index' must be int, range or Tensor, got {}",
-            kind_of(index)
-        ))),
+        Err(_) => Err(said(match index.is_string() {
+            true => format!(
+                "a Tensor has no field '{index}'; its methods have parentheses, as 'x.{index}()'"
+            ),
+            false => format!(
+                "'index' must be int, range or Tensor, got {}",
+                kind_of(index)
+            ),
+        })),
     }
 }
 

@@ -28,6 +28,7 @@ mod equal;
 mod guard;
 mod index;
 mod inspect;
+mod kind;
 mod linear;
 mod loss;
 mod members;
@@ -53,10 +54,11 @@ use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
 use crate::ground::clock::Stopwatch;
-pub use arguments::kind_of;
 pub(super) use differ::{Difference, differ, shown};
+pub use kind::kind_of;
+pub(super) use kind::{in_words, is_foreign};
 pub use random::Rng;
-pub(super) use record::{Record, map_of};
+pub(super) use record::{Record, map_of, unchanged};
 use verb::Verb;
 pub use word::{Argument, Word};
 
@@ -75,6 +77,11 @@ impl Handle {
     /// The tensor.
     pub fn tensor(&self) -> &Tensor {
         &self.0
+    }
+
+    /// Whether both are one handle.
+    fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -6,7 +6,12 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Map};
 
+use super::differ::whole;
+use super::{Handle, Rng};
 use crate::ground::suggest;
+
+/// Makes up a value for a name, or says that it is none.
+pub(in crate::policy::script) type MakeUp = Rc<dyn Fn(&str) -> Option<Dynamic>>;
 
 /// A map of the host, registered as `map`: `ctx.params`, `ctx.bank` and their like.
 #[derive(Clone)]
@@ -19,19 +24,27 @@ struct Inner {
     fields: Map,
     /// Names that it may have and has not: they are `()`.
     absent: Vec<String>,
+    /// Values of names that are neither.
+    made_up: Option<MakeUp>,
 }
 
 impl Record {
     /// The map that a script finds as the field `called` of `ctx`.
     pub(in crate::policy::script) fn new(called: &'static str, fields: Map) -> Self {
-        Self::with_absent(called, fields, Vec::new())
+        Self(Rc::new(Inner {
+            called,
+            fields,
+            absent: Vec::new(),
+            made_up: None,
+        }))
     }
 
-    /// The same with names that it may have in other steps.
+    /// The same with names that it may have in other steps, and what stands for all others.
     pub(in crate::policy::script) fn with_absent(
         called: &'static str,
         fields: Map,
         names: Vec<String>,
+        made_up: MakeUp,
     ) -> Self {
         let absent = names.into_iter();
         let absent = absent.filter(|name| !fields.contains_key(name.as_str()));
@@ -39,21 +52,28 @@ impl Record {
             called,
             absent: absent.collect(),
             fields,
+            made_up: Some(made_up),
         }))
     }
 
     fn get(&mut self, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
-        match self.0.fields.get(name) {
-            Some(value) => Ok(value.clone()),
-            None if self.0.absent.iter().any(|known| known == name) => Ok(Dynamic::UNIT),
-            None => Err(self.no_such(name).into()),
+        if let Some(value) = self.0.fields.get(name) {
+            return Ok(value.clone());
         }
+        if self.0.absent.iter().any(|known| known == name) {
+            return Ok(Dynamic::UNIT);
+        }
+        let made_up = self.0.made_up.as_ref();
+        let made_up = made_up.and_then(|make_up| make_up(name));
+        made_up.ok_or_else(|| self.no_such(name).into())
     }
 
     /// A script may change a copy of its own.
     fn set(&mut self, name: &str, value: Dynamic) -> Result<(), Box<EvalAltResult>> {
-        if !self.0.fields.contains_key(name) {
-            return Err(self.no_such(name).into());
+        match self.0.fields.get(name) {
+            None => return Err(self.no_such(name).into()),
+            Some(held) if unchanged(held, &value) => return Ok(()),
+            Some(_) => {}
         }
         let fields = &mut Rc::make_mut(&mut self.0).fields;
         fields.insert(name.into(), value);
@@ -65,6 +85,7 @@ impl Record {
             called,
             fields,
             absent,
+            ..
         } = &*self.0;
         let all = fields.keys().map(|name| name.as_str());
         let all = all.chain(absent.iter().map(String::as_str));
@@ -81,6 +102,27 @@ impl From<Record> for Dynamic {
     }
 }
 
+/// Whether a value is still the one that was held. Rhai gives back whatever a method was called on.
+pub(in crate::policy::script) fn unchanged(held: &Dynamic, value: &Dynamic) -> bool {
+    if let (Some(held), Some(value)) = (held.read_lock::<Record>(), value.read_lock::<Record>()) {
+        return Rc::ptr_eq(&held.0, &value.0);
+    }
+    if let (Some(held), Some(value)) = (held.read_lock::<Handle>(), value.read_lock::<Handle>()) {
+        return held.is(&value);
+    }
+    if let (Some(held), Some(value)) = (held.read_lock::<Array>(), value.read_lock::<Array>()) {
+        let mut pairs = held.iter().zip(value.iter());
+        return held.len() == value.len() && pairs.all(|(held, value)| unchanged(held, value));
+    }
+    if let (Some(held), Some(value)) = (held.read_lock::<Map>(), value.read_lock::<Map>()) {
+        let mut pairs = held.iter().zip(value.iter());
+        return held.len() == value.len()
+            && pairs.all(|(held, value)| held.0 == value.0 && unchanged(held.1, value.1));
+    }
+    // What else a host gives has no parts; numbers are compared by what they are written as, so that NaN is itself.
+    held.type_id() == value.type_id() && (held.is::<Rng>() || held.to_string() == value.to_string())
+}
+
 /// A map of the script's own, or one of the host's.
 pub(in crate::policy::script) fn map_of(value: &Dynamic) -> Option<Map> {
     let own = value.read_lock::<Map>().map(|map| map.clone());
@@ -89,7 +131,7 @@ pub(in crate::policy::script) fn map_of(value: &Dynamic) -> Option<Map> {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0.fields)
+        f.write_str(&whole(&Dynamic::from(self.clone())))
     }
 }
 
@@ -144,7 +186,8 @@ mod tests {
         let fields: Map = [("pool".into(), 0.5.into()), ("negatives".into(), 8.into())].into();
         let mut scope = rhai::Scope::new();
         let names = vec!["loss.inter".to_owned()];
-        scope.push("p", Record::with_absent("params", fields, names));
+        let record = Record::with_absent("params", fields, names, Rc::new(|_| None));
+        scope.push("p", record);
         let mut yes = |text: &str| engine.eval_with_scope::<bool>(&mut scope, text).unwrap();
         for text in [
             "p.pool == 0.5 && p[\"negatives\"] == 8",
