@@ -48,12 +48,16 @@ pub fn make_up_context(slot: Slot, given: &Map) -> Result<Rc<Question>, String> 
 
 /// When the script is asked; the synthetic run of `sandbox check`, unless it is given.
 fn moment(given: &Fields<'_>) -> Result<Now, String> {
-    let steps_per_epoch = given.count("steps_per_epoch", 10)?.max(1);
+    let steps_per_epoch = given.count_from(1, "steps_per_epoch", 10)?;
     let step = given.count("step", 9)?;
+    let steps = given.count_from(1, "steps", 100.max(step + 1))?;
+    if step >= steps {
+        return Err(format!("'step' must be below 'steps', {steps}, got {step}"));
+    }
     Ok(Now {
         step,
         epoch: given.count("epoch", step / steps_per_epoch)?,
-        steps: given.count("steps", 100)?.max(1),
+        steps,
         steps_per_epoch,
         seed: given.count("seed", 0)?,
         part: 0,
@@ -72,8 +76,9 @@ fn take(scene: &mut Scene, given: &Fields<'_>, input: &Input) -> Result<(), Stri
             let names: Vec<_> = fields.iter().map(|field| field.name).collect();
             part.only(&format!(" in '{name}'"), &names)?;
             for field in fields {
-                if let Some(tensor) = part.tensor(field)? {
-                    scene.give(format!("{name}.{}", field.name), tensor);
+                let inside = format!("{name}.{}", field.name);
+                if let Some(tensor) = part.tensor(field, &inside)? {
+                    scene.give(inside, tensor);
                 }
             }
         }
@@ -85,7 +90,7 @@ fn take(scene: &mut Scene, given: &Fields<'_>, input: &Input) -> Result<(), Stri
         // The slot's own file makes these.
         Type::Numbers => {}
         _ => {
-            if let Some(tensor) = given.tensor(input)? {
+            if let Some(tensor) = given.tensor(input, name)? {
                 scene.give(name, tensor);
             }
         }
@@ -108,19 +113,16 @@ impl Fields<'_> {
     }
 
     /// A tensor, or an array that becomes one.
-    fn tensor(&self, input: &Input) -> Result<Option<Given>, String> {
-        let field = input.name;
-        let Some(value) = self.0.get(field) else {
+    fn tensor(&self, input: &Input, field: &str) -> Result<Option<Given>, String> {
+        let Some(value) = self.0.get(input.name) else {
             return Ok(None);
         };
         let kind = input.kind.dtype().expect("it is declared as a tensor");
         let tensor =
             vocabulary::tensor(value, kind).map_err(|found| format!("'{field}': {found}"))?;
         if tensor.kind() != kind {
-            return Err(format!(
-                "'{field}' must be {kind:?}, got {:?}",
-                tensor.kind()
-            ));
+            let [expected, got] = [kind, tensor.kind()].map(vocabulary::dtype_name);
+            return Err(format!("'{field}' must be {expected}, got {got}"));
         }
         Ok(Some(Given::Tensor(tensor)))
     }
@@ -138,8 +140,7 @@ impl Fields<'_> {
         let Some(value) = self.0.get(field) else {
             return Ok(None);
         };
-        let map = value.clone().try_cast::<Map>();
-        map.map(Some).ok_or_else(|| {
+        vocabulary::map_of(value).map(Some).ok_or_else(|| {
             format!(
                 "'{field}' must be a map #{{ .. }}, got {}",
                 vocabulary::kind_of(value)
@@ -155,6 +156,14 @@ impl Fields<'_> {
         count.ok_or_else(|| format!("'{field}' must be a count, got {value}"))
     }
 
+    fn count_from(&self, least: u64, field: &str, default: u64) -> Result<u64, String> {
+        match self.count(field, default)? {
+            count if count >= least => Ok(count),
+            count => Err(format!("'{field}' must be at least {least}, got {count}")),
+        }
+    }
+
+    /// A number of the host: finite, 0 or more.
     fn number(&self, field: &str) -> Result<Option<f64>, String> {
         let Some(value) = self.0.get(field) else {
             return Ok(None);
@@ -163,7 +172,8 @@ impl Fields<'_> {
             .as_float()
             .ok()
             .or(value.as_int().ok().map(|int| int as f64));
-        let wrong = || format!("'{field}' must be a number, got {value}");
+        let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+        let wrong = || format!("'{field}' must be a number of 0 or more, got {value}");
         number.map(Some).ok_or_else(wrong)
     }
 }

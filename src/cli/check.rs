@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::Invalid;
+use super::{Invalid, again};
 use crate::author::recorded::Recording;
 use crate::policy::plugin::{Description, Library, Staging};
 use crate::policy::script::{Search, declared_slot};
 use crate::policy::{Content, Params, Policy, PolicyFile, Unknown};
 use crate::slots::{Fault, Slot};
 use crate::train::rehearsal;
-use outcome::{Outcome, Passed};
+pub(super) use outcome::Outcome;
+use outcome::Passed;
 
 /// Compile scripts, check their contract, rehearse them on synthetic data and time them; likewise plugins (FILE.so).
 ///
@@ -36,7 +37,7 @@ pub struct Check {
     pub watch: bool,
     /// Rehearse on the recorded batches of this run too (`sandbox run --record N`).
     #[arg(long, value_name = "RUN")]
-    pub on: Option<PathBuf>,
+    pub on: Option<String>,
 }
 
 /// How to print what was found.
@@ -56,8 +57,10 @@ impl Check {
     /// # Errors
     /// That a script has a fault.
     pub fn execute(self) -> Result<()> {
-        let recording = self.on.as_deref().map(Recording::open);
-        let recording = recording.transpose().map_err(Invalid)?;
+        let recording = match &self.on {
+            Some(run) => Some(Recording::open(&again::folder(run)?).map_err(Invalid)?),
+            None => None,
+        };
         if self.watch {
             return self.watch(recording.as_ref());
         }
@@ -108,8 +111,9 @@ fn check(search: &Search, file: &Path, recording: Option<&Recording>) -> Result<
     });
     let mut policy = Policy::build(slot, content, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
-    rehearsal::synthetic(&mut policy)?;
-    if let Policy::Script(_) = policy {
+    rehearsal::synthetic(&mut policy, rehearsal::VIEW)?;
+    if let Policy::Script(script) = &policy {
+        rehearsal::state(&mut Policy::from(script.afresh()?))?;
         rehearsal::degenerate(&mut policy)?;
     }
     let cost = rehearsal::decide(&mut policy)?;

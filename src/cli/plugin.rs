@@ -106,7 +106,7 @@ fn live(slot: Slot, path: &Path, params: &Params, degenerate: bool) -> Result<De
         let plugin = Plugin::load(slot, &library, params, Unknown::Ignored)?;
         let description = plugin.describe();
         let mut policy = Policy::from(plugin);
-        rehearsal::synthetic(&mut policy)?;
+        rehearsal::synthetic(&mut policy, rehearsal::VIEW)?;
         rehearsal::state(&mut policy)?;
         if degenerate {
             rehearsal::degenerate(&mut policy)?;

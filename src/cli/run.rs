@@ -173,8 +173,10 @@ impl Run {
         let search = Search {
             config: loaded.folder.clone(),
         };
+        let mut said = Vec::new();
         for path in &self.script {
             let slot = again::slot_of(&search, path)?;
+            self.once(&mut said, (slot, "script", path))?;
             let planned = config.slot_mut(slot);
             // The configuration's parameters were meant for the script that it names; what --set says is meant for this one.
             // Where scripts are compared none of them keeps parameters that the others do not get.
@@ -186,6 +188,7 @@ impl Run {
         }
         for path in &self.plugin {
             let slot = plugin::slot_of(&search.find_plugin(Slot::Sampler, path)?)?;
+            self.once(&mut said, (slot, "plugin", path))?;
             let planned = config.slot_mut(slot);
             if planned.plugin != *path {
                 planned.params.retain(|name, _| self.says(slot, name));
@@ -204,6 +207,31 @@ impl Run {
                 "--shadow is for a single run: the runs of a sweep are compared by what they become".into(),
             )),
         }
+    }
+
+    /// That nothing else was named for a slot before: one of two would win, and nobody would know which.
+    fn once<'a>(
+        &self,
+        said: &mut Vec<(Slot, &'static str, &'a PathBuf)>,
+        new: (Slot, &'static str, &'a PathBuf),
+    ) -> Result<(), Invalid> {
+        let (slot, option, path) = new;
+        let twice = |other: &str| {
+            let path = path.display();
+            Invalid(format!(
+                "slot '{slot}' is given '--{option} {path}' and {other}: expected one {option}"
+            ))
+        };
+        let same = |known: &&(Slot, &str, &PathBuf)| (known.0, known.1) == (slot, option);
+        if let Some((_, _, other)) = said.iter().find(same) {
+            return Err(twice(&format!("'--{option} {}'", other.display())));
+        }
+        let key = format!("{slot}.{option}=");
+        if let Some(set) = self.set.iter().find(|set| set.starts_with(&key)) {
+            return Err(twice(&format!("'--set {set}'")));
+        }
+        said.push(new);
+        Ok(())
     }
 
     /// Whether --set gives this parameter of a slot's policy.

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Invalid, check};
+use super::check::Outcome;
+use super::{Invalid, again, check};
 use crate::author::find::{Found, find};
 use crate::author::recorded::Recording;
 use crate::author::trials::{self, Filter, Trial};
@@ -29,7 +30,7 @@ pub struct Test {
     /// Ask the policies what this run's were asked in the batches that it recorded (`sandbox run --record N`): contract, time,
     /// and whether the same question gets the same answer.
     #[arg(long, value_name = "RUN", requires = "paths")]
-    pub on: Option<PathBuf>,
+    pub on: Option<String>,
     /// How to print what was found.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
@@ -56,7 +57,7 @@ impl Test {
         };
         match &self.on {
             Some(run) => {
-                let recording = Recording::open(run).map_err(Invalid)?;
+                let recording = Recording::open(&again::folder(run)?).map_err(Invalid)?;
                 for path in &self.paths {
                     on(&recording, path, &filter, &mut tally)?;
                 }
@@ -78,7 +79,6 @@ impl Test {
 
 /// A policy on each recorded batch, each a test of its own; one that cannot be built is one failed test.
 fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) -> Result<()> {
-    let (slot, content) = check::read(&Search::default(), path)?;
     let script = path.with_extension("").display().to_string();
     let trial = |name: String, ms, outcome| Trial {
         script: script.clone(),
@@ -88,9 +88,14 @@ fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) ->
         ms,
         note: None,
     };
-    let mut policy = match recording.build(slot, content) {
+    let built = check::read(&Search::default(), path)
+        .and_then(|(slot, content)| Ok(recording.build(slot, content)?));
+    let mut policy = match built {
         Ok(policy) => policy,
-        Err(fault) => return tally.trials.add(trial("compiles".into(), 0.0, Err(fault))),
+        Err(Outcome::Fault(fault)) => {
+            return tally.trials.add(trial("loads".into(), 0.0, Err(*fault)));
+        }
+        Err(unusable) => return Err(unusable.into()),
     };
     for asked in recording.ask(&mut policy) {
         let name = format!("step {} of {}", asked.step, recording.run);

@@ -52,6 +52,7 @@ pub(super) fn parse_error(file: &str, error: &serde_yaml::Error) -> Error {
         .rfind(" at line ")
         .map_or(full.as_str(), |at| &full[..at])
         .replace('`', "'");
+    let message = plain(&message);
     let place = match error.location() {
         Some(location) => format!("{file}:{}:{}", location.line(), location.column()),
         None => file.to_owned(),
@@ -61,6 +62,29 @@ pub(super) fn parse_error(file: &str, error: &serde_yaml::Error) -> Error {
         None => message,
     };
     Error::Parse { place, message }
+}
+
+/// serde's message in the words of a person who writes YAML.
+fn plain(message: &str) -> String {
+    let words = [
+        ("unit value", "nothing"),
+        ("floating point ", "number "),
+        ("path string", "a path"),
+        ("a boolean", "true or false"),
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected u64", "expected an integer of 0 or more"),
+        ("expected usize", "expected an integer of 0 or more"),
+        ("expected i64", "expected an integer"),
+    ];
+    let message = words.iter().fold(message.to_owned(), |text, (from, to)| {
+        text.replace(from, to)
+    });
+    let Some((before, after)) = message.split_once("expected struct ") else {
+        return message;
+    };
+    let rest = after.trim_start_matches(|c: char| c.is_alphanumeric());
+    format!("{before}expected keys below it{rest}")
 }
 
 /// The known name nearest to an unknown one, from a message such as "unknown field 'x', expected one of 'a', 'b'".

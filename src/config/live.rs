@@ -168,7 +168,7 @@ mod tests {
     const REFUSED: &[(&str, &str, &str)] = &[
         ("model.dim", "64", "cannot change while a run goes on"),
         ("optim.lrr", "1", "did you mean 'optim.lr'"),
-        ("optim.lr", "\"fast\"", "expected f64"),
+        ("optim.lr", "\"fast\"", "expected a number"),
         ("loss.inter", "0", "switched on or off for a whole run"),
         (
             "sampler.script",

@@ -56,8 +56,17 @@ fn is_base(set: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('='))
 }
 
+/// The tree is read as the text that it is: a tree's own reader is stricter, and would blame `place` for what a file may say.
 fn settled(tree: &Value, place: &str) -> Result<Config, Error> {
-    serde_yaml::from_value(tree.clone()).map_err(|error| parse_error(place, &error))
+    let text = serde_yaml::to_string(tree).map_err(|error| parse_error(place, &error))?;
+    serde_yaml::from_str(&text).map_err(|error| match parse_error(place, &error) {
+        // Lines of that text are nobody's.
+        Error::Parse { message, .. } => Error::Parse {
+            place: place.to_owned(),
+            message,
+        },
+        other => other,
+    })
 }
 
 /// What a file says, on top of what its base says.

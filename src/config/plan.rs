@@ -129,6 +129,12 @@ impl Plan {
         }
     }
 
+    /// Channels, height and width of a view.
+    pub fn view(&self) -> [i64; 3] {
+        let Recipe { size, mean, .. } = &self.recipe;
+        [mean.len() as i64, *size, *size]
+    }
+
     /// The optimiser, without history.
     ///
     /// # Errors

@@ -1,9 +1,17 @@
 //! "Did you mean": the known name nearest to one that is unknown.
 
-/// The name of `known` that is nearest to `name`, if one is near enough to be meant.
+/// So much of a name is enough to know it by.
+const ENOUGH: usize = 3;
+
+/// The name of `known` that is nearest to `name`, if one is near enough to be meant, or begins so.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let begins = |candidate: &str| name.len() >= ENOUGH && candidate.starts_with(name);
+    let distance = |candidate: &str| match begins(candidate) {
+        true => 1,
+        false => strsim::damerau_levenshtein(name, candidate),
+    };
     known
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + name.len().max(candidate.len()) / 4)
         .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
         .map(|(_, candidate)| candidate)
@@ -45,6 +53,7 @@ mod tests {
         );
         assert_eq!(nearest("momentun", known.into_iter()), Some("momentum"));
         assert_eq!(nearest("ir", known.into_iter()), Some("lr"));
+        assert_eq!(nearest("mom", known.into_iter()), Some("momentum"));
         assert_eq!(nearest("banana", known.into_iter()), None);
     }
 }

@@ -87,6 +87,14 @@ impl Policy {
         }
     }
 
+    /// Whether a parameter is known to be a count of the bank's rows, or a fraction of them.
+    pub fn counts(&self, parameter: &str) -> bool {
+        match self {
+            Policy::Script(script) => script.source().counts(parameter),
+            Policy::Plugin(_) => false,
+        }
+    }
+
     /// That it has a parameter of this name.
     ///
     /// # Errors
@@ -162,6 +170,20 @@ impl Policy {
                 new.load_state(&saved)
             }
         }
+    }
+
+    /// Another one of the same content and parameters, with the state as it comes back from a checkpoint.
+    ///
+    /// # Errors
+    /// Those of making it, and of a state that cannot be saved or read.
+    pub fn restored(&mut self) -> Result<Policy, Fault> {
+        let saved = self.save_state()?;
+        let mut other = match self {
+            Policy::Plugin(plugin) => return Ok(plugin.twin()?.into()),
+            Policy::Script(script) => Policy::from(script.afresh()?),
+        };
+        other.load_state(&saved)?;
+        Ok(other)
     }
 
     /// Runs `act` so that nothing of it stays in the policy's state: a script's is put back; a plugin's, which the host cannot

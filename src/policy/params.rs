@@ -48,7 +48,9 @@ pub(super) fn resolve(
 
 pub(super) fn no_such(slot: Slot, name: &str, key: &str, params: &Params) -> String {
     let names: Vec<_> = params.keys().map(String::as_str).collect();
-    let meant = suggest::nearest(key, names.iter().copied());
+    // What the host calls so may have been meant as well.
+    let keys = names.iter().copied().chain(["script", "plugin"]);
+    let meant = suggest::nearest(key, keys);
     let meant = meant.map_or_else(String::new, |near| {
         format!("; did you mean '{slot}.{near}'?")
     });

@@ -20,16 +20,24 @@ pub struct Frozen {
     pub(super) pairs: Option<Pairs>,
     pub(super) temperature: f64,
     pub(super) now: Now,
+    /// Channels, height and width of the run's views.
+    pub(super) view: [i64; 3],
 }
 
 impl Frozen {
     /// Keeps what a step has seen. The similarity is not kept: `[B, N]` is too large to lie idle between two swaps.
-    pub fn new(batch: Batch, pairs: Option<Pairs>, temperature: f64, now: Now) -> Self {
+    pub fn new(
+        batch: Batch,
+        pairs: Option<Pairs>,
+        temperature: f64,
+        (now, view): (Now, [i64; 3]),
+    ) -> Self {
         Self {
             batch,
             pairs,
             temperature,
             now,
+            view,
         }
     }
 
@@ -48,6 +56,7 @@ impl Frozen {
             pairs: None,
             temperature: 0.2,
             now,
+            view: rehearsal::VIEW,
         }
     }
 
@@ -73,7 +82,7 @@ impl Frozen {
             });
             match question {
                 Some(question) => all.extend(ask(policy, &question)?.all()),
-                None => all.extend(rehearsal::made_up(policy, function)?),
+                None => all.extend(rehearsal::made_up(policy, function, self.view)?),
             }
         }
         Ok(all)

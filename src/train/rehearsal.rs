@@ -11,7 +11,7 @@ use crate::ground::Now;
 use crate::ground::seed::{Purpose, seed_torch};
 use crate::policy::script::{Origin, Script, Source};
 use crate::policy::{Cost, Params, Policy, Unknown};
-use crate::slots::contract::{Contract, Type};
+use crate::slots::contract::{Contract, Made, Type};
 use crate::slots::made_up::{Case, Scene};
 use crate::slots::schedule::{self, Last, Schedulable};
 use crate::slots::{Answers, Fault, Function, Kind, Number, Question, Slot, When, ask};
@@ -30,13 +30,16 @@ const BATCH: i64 = 8;
 /// Dimension of the synthetic embeddings.
 const DIM: i64 = 16;
 
-/// Asks a policy everything that a run would ask it, on random unit rows.
+/// Channels, height and width of views where no configuration says them: those of the embedded images.
+pub const VIEW: [i64; 3] = [1, 28, 28];
+
+/// Asks a policy everything that a run would ask it, on random unit rows, and images of the shape of `view`.
 ///
 /// # Errors
 /// The policy's fault.
-pub fn synthetic(policy: &mut Policy) -> Result<(), Fault> {
+pub fn synthetic(policy: &mut Policy, view: [i64; 3]) -> Result<(), Fault> {
     let fault = policy.without_trace(|policy| {
-        let scene = begun(policy)?;
+        let scene = begun(policy, view)?;
         for function in policy.slot().contract().functions {
             if function.when != When::Start {
                 asked(policy, function, &scene)?;
@@ -60,7 +63,7 @@ pub fn degenerate(policy: &mut Policy) -> Result<(), Fault> {
     let tried = |case: &Case| case.concerns(contract) && !(counts && *case == Case::OneRow);
     for case in cases.filter(tried) {
         let fault = policy.without_trace(|policy| {
-            let mut scene = begun(policy)?;
+            let mut scene = begun(policy, VIEW)?;
             scene.case = case;
             of_a_step(contract).try_for_each(|function| asked(policy, function, &scene).map(drop))
         });
@@ -76,9 +79,9 @@ pub fn degenerate(policy: &mut Policy) -> Result<(), Fault> {
 /// # Errors
 /// The policy's fault, and one of kind state where the answers differ.
 pub fn state(policy: &mut Policy) -> Result<(), Fault> {
-    let scene = begun(policy)?;
+    let scene = begun(policy, VIEW)?;
     step(policy, &scene)?;
-    let twin = policy.without_trace(|twin| step(twin, &scene))?;
+    let twin = step(&mut policy.restored()?, &scene)?;
     let own = step(policy, &scene)?;
     let equal = own.len() == twin.len() && own.iter().zip(&twin).all(|(a, b)| a.equal(b));
     match equal {
@@ -99,7 +102,7 @@ pub fn state(policy: &mut Policy) -> Result<(), Fault> {
 pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
     // A plugin's twin acts, and has the cost.
     policy.without_trace(|policy| {
-        let scene = begun(policy)?;
+        let scene = begun(policy, VIEW)?;
         policy.take_cost();
         step(policy, &scene)?;
         Ok(policy.take_cost())
@@ -113,8 +116,8 @@ pub(super) fn of_a_step(contract: &'static Contract) -> impl Iterator<Item = &'s
 }
 
 /// A scene after the policy has begun in it, where policies of its slot begin.
-fn begun(policy: &mut Policy) -> Result<Scene, Fault> {
-    let (mut scene, contract) = (scene(policy), policy.slot().contract());
+fn begun(policy: &mut Policy, view: [i64; 3]) -> Result<Scene, Fault> {
+    let (mut scene, contract) = (scene(policy, view), policy.slot().contract());
     let mut all = contract.functions.iter();
     if let Some(start) = all.find(|function| function.when == When::Start) {
         let question = question(policy, start, &scene);
@@ -137,8 +140,9 @@ fn step(policy: &mut Policy, scene: &Scene) -> Result<Vec<Tensor>, Fault> {
 pub(super) fn made_up(
     policy: &mut Policy,
     function: &'static Function,
+    view: [i64; 3],
 ) -> Result<Vec<Tensor>, Fault> {
-    let scene = scene(policy);
+    let scene = scene(policy, view);
     asked(policy, function, &scene)
 }
 
@@ -164,15 +168,24 @@ fn question(policy: &Policy, function: &'static Function, scene: &Scene) -> Rc<Q
     question.expect("what is made up fits what policies have answered")
 }
 
-/// A batch of 8 of a bank that is large enough for what the parameters ask for.
-fn scene(policy: &Policy) -> Scene {
+/// A batch of 8 of a bank that is large enough for what the parameters ask for. Of a bank C are the clusters, of images the channels.
+fn scene(policy: &Policy, [channels, height, width]: [i64; 3]) -> Scene {
     let mut scene = Scene::new(NOW);
+    let mut inputs = policy
+        .slot()
+        .contract()
+        .functions
+        .iter()
+        .flat_map(|function| function.gets);
+    let of_images = inputs.any(|input| input.made == Made::Pixels);
     let sizes = [
         ('B', BATCH),
         ('D', DIM),
         ('N', rows(policy)),
-        ('C', 8),
-        ('K', 16),
+        ('C', if of_images { channels } else { 8 }),
+        ('H', height),
+        ('W', width),
+        ('K', counts(policy).clamp(16, 1024)),
     ];
     sizes
         .into_iter()
@@ -180,21 +193,32 @@ fn scene(policy: &Policy) -> Scene {
     scene
 }
 
-/// Enough rows for as many clusters and for twice the counts that the parameters ask for.
+/// Enough rows for as many clusters and for twice the counts that the policy asks for.
 fn rows(policy: &Policy) -> i64 {
     let params = policy.params();
     let clusters = params
         .get("clusters")
         .and_then(serde_json::Value::as_i64)
         .unwrap_or(0);
-    (4 * clusters).max(2 * counts(policy)).clamp(256, 65_536)
+    let clustered = clusters.max(4 * clusters.min(2048));
+    clustered.max(2 * counts(policy)).clamp(256, 65_536)
 }
 
-/// All counts among the parameters together.
+/// The largest integer of a script's text that may be a count: others are seeds and the like.
+const LARGEST_LITERAL: i64 = 8192;
+
+/// All counts together that are among the parameters or written out in a script.
 fn counts(policy: &Policy) -> i64 {
-    let counts = policy.params().values();
-    let counts = counts.filter_map(serde_json::Value::as_i64);
-    counts.filter(|count| *count > 0).sum()
+    let params = policy.params().values();
+    let params = params.filter_map(serde_json::Value::as_i64);
+    let literals = match policy {
+        Policy::Script(script) => script.literals(),
+        Policy::Plugin(_) => Vec::new(),
+    };
+    // A dimension is no count.
+    let counts = |literal: &i64| (3..=LARGEST_LITERAL).contains(literal);
+    let literals = literals.into_iter().filter(counts);
+    params.filter(|count| *count > 0).chain(literals).sum()
 }
 
 /// Asks a schedule about the first step of a run, which has none before it, and about a later one; returns the numbers that it gave.

@@ -256,7 +256,12 @@ fn freeze(trainer: &mut Trainer, report: &Report) {
         return;
     }
     let temperature = report.hyper.inter_temperature;
-    trainer.frozen = Some(Frozen::new(batch, pairs, temperature, report.now));
+    trainer.frozen = Some(Frozen::new(
+        batch,
+        pairs,
+        temperature,
+        (report.now, trainer.plan.view()),
+    ));
 }
 
 #[cfg(test)]

@@ -184,7 +184,8 @@ impl Trainer {
         let now = self.now();
         self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
         if !self.gate.reruns() {
-            let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+            let mut rehearse =
+                rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.plan.view());
             self.shadows.between_steps(now, &mut rehearse);
         }
     }
@@ -212,7 +213,7 @@ impl Trainer {
             rows: self.train.images().len() as i64,
             now,
         };
-        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref());
+        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.plan.view());
         act(&mut self.gate, &mut |slot, policy| match slot {
             Slot::Schedule => schedule::run(policy, &numbers).map(drop),
             slot => others(slot, policy),
@@ -234,9 +235,10 @@ impl<'a> From<&'a Trainer> for Jury<'a> {
 pub(crate) fn rehearsal<'a>(
     frozen: Option<&'a Frozen>,
     bank: Option<&'a Bank>,
+    view: [i64; 3],
 ) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
     move |slot, policy| match (frozen, bank) {
         (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
-        _ => crate::train::rehearsal::synthetic(policy),
+        _ => crate::train::rehearsal::synthetic(policy, view),
     }
 }

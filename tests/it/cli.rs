@@ -20,7 +20,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["run", "--set", "optim.lrr=1"], "did you mean 'lr'?"),
     (
         &["run", "--set", "optim.lr=fast"],
-        "--set optim.lr=fast: invalid type: string \"fast\", expected f64",
+        "--set optim.lr=fast: optim.lr: invalid type: string \"fast\", expected a number",
     ),
     (&["run", "--set", "optim.lr"], "expected KEY=VALUE"),
     (
@@ -81,6 +81,55 @@ const WRONG: &[(&[&str], &str)] = &[
         "shipped are boundaries/annealed_margin.rhai",
     ),
     (
+        &["run", "--script", "samplers/hart.rhai"],
+        "samplers/semi_easy.rhai, samplers/semi_hard.rhai; did you mean 'samplers/hard.rhai'?",
+    ),
+    (
+        &[
+            "run",
+            "--script",
+            "samplers/hard.rhai",
+            "--script",
+            "samplers/easy.rhai",
+        ],
+        "slot 'sampler' is given '--script samplers/easy.rhai' and '--script samplers/hard.rhai': expected one script",
+    ),
+    (
+        &[
+            "run",
+            "--script",
+            "samplers/hard.rhai",
+            "--set",
+            "sampler.script=samplers/easy.rhai",
+        ],
+        "and '--set sampler.script=samplers/easy.rhai': expected one script",
+    ),
+    (
+        &["run", "--set", "sampler.scirpt=x"],
+        "did you mean 'sampler.script'?",
+    ),
+    (
+        &["run", "--set", "mixer.scrip=x"],
+        "did you mean 'mixer.script'?",
+    ),
+    (
+        &["run", "--set", "sched.script=x"],
+        "did you mean 'schedule'?",
+    ),
+    (
+        &["run", "--set", "mixer=mixup"],
+        "mixer: invalid type: string \"mixup\", expected keys below it, as in 'script: FILE'",
+    ),
+    // What a file may say is not blamed on what stands behind it.
+    (
+        &["run", "--config", "number.yaml", "--set", "optim.lr=0.1"],
+        "no plugin '3'",
+    ),
+    (
+        &["check", "twice.rhai"],
+        "a second line '//! slot:': expected one",
+    ),
+    (
         &["run", "--script", "broken.rhai"],
         "unknown function 'topkk'",
     ),
@@ -118,6 +167,11 @@ fn wrong_usage_exits_with_2_says_what_was_meant_and_leaves_nothing() {
         "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
     );
     dir.write("headless.rhai", "fn decide(ctx) { 1 }\n");
+    dir.write("number.yaml", "sampler: {plugin: 3}\n");
+    dir.write(
+        "twice.rhai",
+        "//! slot: sampler\n//! slot: labels\nfn decide(ctx) { 1 }\n",
+    );
     dir.write("typo.yaml", "name: typo\noptim:\n  momentun: 0.9\n");
     dir.write("own_base.yaml", "base: own_base.yaml\n");
     dir.write("no_base.yaml", "base: 3\n");

@@ -12,7 +12,7 @@ use crate::slots::Slot;
 
 /// A slot: its policy, and parameters in the place of the policy's defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "keys below it, as in 'script: FILE'")]
 pub struct SlotConfig {
     /// The script, looked for in the working directory, in its `scripts/`, beside the configuration, in the binary.
     pub script: PathBuf,
@@ -97,7 +97,9 @@ impl Aside for Slots {
 
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         let slot = Slot::named(key).expect("only slots are read here");
-        *self.get_mut(slot) = map.next_value()?;
+        // A key with nothing behind it says nothing.
+        let said: Option<SlotConfig> = map.next_value()?;
+        *self.get_mut(slot) = said.unwrap_or_default();
         Ok(())
     }
 }

@@ -21,6 +21,18 @@ const FORBIDDEN: [(&str, &str); 3] = [
 /// `//! slot: NAME` must name the slot that the script is to fill.
 pub(super) fn header(slot: Slot, source: &Source) -> Result<(), Fault> {
     let text = source.main();
+    if let Some(line) = declared_again(&text.text) {
+        let message = "a second line '//! slot:': expected one, a script fills one slot";
+        let place = Position::new(line, 1);
+        return Err(diagnostic::at(
+            slot,
+            Kind::Contract,
+            text,
+            place,
+            message,
+            &[],
+        ));
+    }
     match declared_slot(&text.text) {
         Some((_, name)) if Slot::named(name) == Some(slot) => Ok(()),
         Some((line, name)) => {
@@ -57,6 +69,13 @@ pub(super) fn header(slot: Slot, source: &Source) -> Result<(), Fault> {
             ))
         }
     }
+}
+
+/// The line of a text that declares a slot once more.
+fn declared_again(text: &str) -> Option<u16> {
+    let lines = text.lines().enumerate();
+    let mut declaring = lines.filter(|(_, line)| line.trim_start().starts_with("//! slot:"));
+    declaring.nth(1).map(|(index, _)| index as u16 + 1)
 }
 
 /// The slot that a text declares, with the number of the line.

@@ -125,6 +125,9 @@ fn value(input: &Input, given: &Given) -> Result<Dynamic, Box<EvalAltResult>> {
 }
 
 fn numbers_of(input: &Input, numbers: &Rc<dyn Named>) -> Result<Dynamic, Box<EvalAltResult>> {
+    if input.lazy {
+        vocabulary::sync();
+    }
     let read = vocabulary::working(|| numbers.read())?;
     let fields = read
         .iter()

@@ -241,7 +241,8 @@ fn thrown(value: &Dynamic) -> String {
 
 /// Whether a function was called with `()`.
 fn of_nothing(error: &EvalAltResult) -> bool {
-    matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, ..) if signature.contains("()"))
+    matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, ..)
+        if signature.contains("(()") || signature.contains(", ()"))
 }
 
 /// What exists under the name that was called, or which name is near it.

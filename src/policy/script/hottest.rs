@@ -4,7 +4,7 @@
 //! engine that answers pays nothing for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -89,12 +89,16 @@ impl Profile {
             .texts()
             .map(|text| text.name.clone())
             .collect();
+        let silent = silent(script);
         let inner = Rc::clone(&tally);
         engine.watch(move |text, place: Position| {
-            // What has no place of its own belongs to the line that runs.
+            // What has no place of its own, or only that of a brace, belongs to the line that runs.
             if let Some(line) = place.line() {
                 let text = text.and_then(|text| names.iter().position(|name| name == text));
-                inner.turn(Some((text.unwrap_or(0), line)));
+                let line = (text.unwrap_or(0), line);
+                if !silent.contains(&line) {
+                    inner.turn(Some(line));
+                }
             }
             DebuggerCommand::StepInto
         });
@@ -104,6 +108,20 @@ impl Profile {
             left: CALLS,
         })
     }
+}
+
+/// The lines of a script's texts that say nothing: braces alone.
+fn silent(script: &Script) -> BTreeSet<Line> {
+    let texts = script.source.texts().enumerate();
+    let lines = texts.flat_map(|(text, of)| {
+        let lines = of.text.lines().enumerate();
+        lines.map(move |(index, line)| ((text, index + 1), line))
+    });
+    let says = |line: &str| line.contains(|c: char| c.is_alphanumeric());
+    lines
+        .filter(|(_, line)| !says(line))
+        .map(|(line, _)| line)
+        .collect()
 }
 
 impl Script {

@@ -20,7 +20,7 @@ pub mod vocabulary;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Scope};
+use rhai::{AST, ASTNode, CallFnOptions, Dynamic, EvalAltResult, Expr, Scope, Stmt};
 
 use crate::ground::clock::Stopwatch;
 use crate::policy::asked::Asker;
@@ -86,6 +86,15 @@ impl Script {
         Ok(script)
     }
 
+    /// The same script with the same parameters and no state.
+    ///
+    /// # Errors
+    /// As [`Script::build`].
+    pub fn afresh(&self) -> Result<Self, Fault> {
+        let source = self.source.clone();
+        Self::build(self.slot, source, &self.params, Unknown::Refused)
+    }
+
     /// The slot that it fills.
     pub fn slot(&self) -> Slot {
         self.slot
@@ -117,6 +126,30 @@ impl Script {
         self.ast
             .iter_functions()
             .any(|f| f.name == function && f.params.len() == 1)
+    }
+
+    /// Whether its main text has a loop.
+    pub fn loops(&self) -> bool {
+        let is_loop = |node: &ASTNode| {
+            matches!(
+                node,
+                ASTNode::Stmt(Stmt::For(..) | Stmt::While(..) | Stmt::Do(..))
+            )
+        };
+        // The walk ends where one is found.
+        !self.ast.walk(&mut |path| !path.last().is_some_and(is_loop))
+    }
+
+    /// The integers that stand in its main text.
+    pub fn literals(&self) -> Vec<i64> {
+        let mut all = Vec::new();
+        self.ast.walk(&mut |path| {
+            if let Some(ASTNode::Expr(Expr::IntegerConstant(literal, _))) = path.last() {
+                all.push(*literal);
+            }
+            true
+        });
+        all
     }
 
     /// Asks a question, with `this` bound to the script's state. Where it fails the state is what it was before.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 
 use super::names::is_test;
+use crate::ground::suggest;
 
 static SCRIPTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scripts");
 
@@ -26,6 +27,27 @@ pub static SHIPPED: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(
 pub(super) fn text(path: &str) -> Option<&'static str> {
     let found = SHIPPED.iter().find(|(name, _)| *name == path);
     found.map(|(_, text)| *text)
+}
+
+/// The shipped scripts of the folder that a path names, else all, with the one that it may have meant.
+pub(super) fn among(path: &str) -> String {
+    let bare = |path: &'static str| path.trim_end_matches(".rhai");
+    let all = SHIPPED.iter().map(|(name, _)| *name);
+    let (folder, file) = path.rsplit_once('/').unwrap_or_default();
+    let beside: Vec<_> = all
+        .clone()
+        .filter(|name| name.rsplit_once('/').is_some_and(|(of, _)| of == folder))
+        .collect();
+    if beside.is_empty() {
+        return suggest::among(path, all);
+    }
+    // What all have in common says nothing of which one was meant.
+    let own = |name: &&'static str| bare(name.trim_start_matches(folder).trim_start_matches('/'));
+    let near = suggest::nearest(file.trim_end_matches(".rhai"), beside.iter().map(own));
+    let meant = near.map_or_else(String::new, |near| {
+        format!("; did you mean '{folder}/{near}.rhai'?")
+    });
+    format!("{}{meant}", beside.join(", "))
 }
 
 #[cfg(test)]

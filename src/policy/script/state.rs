@@ -14,6 +14,9 @@ use crate::slots::{Budget, Fault, Kind};
 /// The key under which a saved state names one of its tensors.
 const TENSOR: &str = "$tensor";
 
+/// The key under which a saved state spells a float that JSON has no number for.
+const FLOAT: &str = "$float";
+
 impl Script {
     /// The state as it can be saved.
     ///
@@ -130,6 +133,9 @@ fn save(
         tensors.insert(path.to_owned(), handle.tensor().shallow_clone());
         return Ok(serde_json::json!({ TENSOR: path }));
     }
+    if let Some(float) = value.as_float().ok().filter(|float| !float.is_finite()) {
+        return Ok(serde_json::json!({ FLOAT: float.to_string() }));
+    }
     if value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_string()
     {
         return rhai::serde::from_dynamic(value).map_err(|error| error.to_string());
@@ -142,6 +148,13 @@ fn save(
 
 fn load(value: &Value, tensors: &BTreeMap<String, Tensor>) -> Result<Dynamic, String> {
     match value {
+        Value::Object(fields) if fields.contains_key(FLOAT) => {
+            let text = fields[FLOAT].as_str().unwrap_or_default();
+            let float = text.parse::<f64>();
+            float
+                .map(Dynamic::from_float)
+                .map_err(|_| format!("'{text}' is no float"))
+        }
         Value::Object(fields) => match fields.get(TENSOR).and_then(Value::as_str) {
             Some(name) => {
                 let tensor = tensors

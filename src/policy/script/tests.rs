@@ -86,6 +86,24 @@ fn state_with_tensors_is_saved_and_loaded() {
     assert_eq!(decide(&mut other).unwrap().as_float(), Ok(3.5));
 }
 
+/// JSON has no number for them.
+#[test]
+fn floats_that_are_not_finite_come_back_as_they_were() {
+    let text = "fn decide(ctx) { this.x = [0.0 / 0.0, 1.0 / 0.0, -1.0 / 0.0, 0.5]; 0 }";
+    let mut one = script(text);
+    let _ = decide(&mut one).unwrap();
+    let saved = one.save_state().unwrap();
+    let tree = serde_json::to_string(&saved.tree).unwrap();
+    let saved = crate::policy::Saved {
+        tree: serde_json::from_str(&tree).unwrap(),
+        ..saved
+    };
+    let mut other =
+        script("fn decide(ctx) { `${this.x[0]} ${this.x[1]} ${this.x[2]} ${this.x[3]}` }");
+    other.load_state(&saved).unwrap();
+    assert_eq!(decide(&mut other).unwrap().to_string(), "NaN inf -inf 0.5");
+}
+
 #[test]
 fn what_the_host_has_given_may_be_kept_as_a_map() {
     let text =

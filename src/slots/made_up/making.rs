@@ -17,7 +17,7 @@ const INT: (Dtype, Device) = (Dtype::Int64, Device::Cpu);
 const MOST_CLUSTERS: i64 = 65_536;
 
 /// Which field said what a letter stands for.
-type Said = BTreeMap<char, &'static str>;
+type Said = BTreeMap<char, String>;
 
 /// A question that is being made.
 pub(super) struct Making<'a> {
@@ -66,9 +66,8 @@ impl<'a> Making<'a> {
         let Some(tensor) = self.scene.tensor(name) else {
             return Ok(());
         };
-        let (field, shape) = (input.name, tensor.size());
-        let letters = input.shape.letters();
-        let refused = |why: &str| format!("'{field}' must be {}, got {shape:?}{why}", input.shape);
+        let (shape, letters) = (tensor.size(), input.shape.letters());
+        let refused = |why: &str| format!("'{name}' must be {}, got {shape:?}{why}", input.shape);
         if shape.len() != letters.len() {
             return Err(refused(""));
         }
@@ -77,15 +76,18 @@ impl<'a> Making<'a> {
                 return Err(refused(&format!(": {letter} is at least 1")));
             }
             let known = self.sizes.or(letter, *size);
-            let by = said.entry(letter).or_insert(field);
+            let by = said.entry(letter).or_insert_with(|| name.to_owned());
             if known != *size {
                 return Err(refused(&format!(": {letter} is {known} in '{by}'")));
             }
         }
-        if matches!(input.made, Made::Rows | Made::Near) {
-            unit(field, &tensor)?;
+        match input.made {
+            Made::Rows | Made::Near => unit(name, &tensor),
+            Made::Alike | Made::Similarity => cosines(name, &tensor, None),
+            Made::Unlike => cosines(name, &tensor, Some(MISSING)),
+            Made::Pixels => finite(name, &tensor),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn default_sizes(&mut self) {
@@ -301,12 +303,9 @@ impl<'a> Making<'a> {
     }
 
     fn pixels(&mut self, input: &Input) -> Tensor {
-        self.sizes.or('C', 1);
+        self.sizes.or('C', self.scene.sizes.get('C').unwrap_or(1));
         let shape = self.shape(input);
-        match self.scene.case {
-            Case::EqualRows => Tensor::full(&shape, 0.5, FLOAT),
-            _ => Tensor::rand(&shape, FLOAT),
-        }
+        Tensor::rand(&shape, FLOAT)
     }
 }
 
@@ -316,6 +315,32 @@ fn within(field: &str, values: &Tensor, end: i64) -> Result<(), String> {
         None => Ok(()),
         Some(odd) => Err(format!("'{field}' holds {odd}, expected 0..{end}")),
     }
+}
+
+/// Cosines lie in -1..=1, but for a little rounding; `missing` stands for one that does not exist.
+fn cosines(field: &str, all: &Tensor, missing: Option<f64>) -> Result<(), String> {
+    let cosine = all.abs().le(1.0 + 1e-3);
+    let fine = match missing {
+        None => cosine,
+        Some(missing) => cosine.logical_or(&all.eq(missing)),
+    };
+    let or_missing = missing.map_or_else(String::new, |missing| format!(", or {missing} for none"));
+    expected(field, all, &fine, &format!("a cosine, -1 to 1{or_missing}"))
+}
+
+fn finite(field: &str, all: &Tensor) -> Result<(), String> {
+    expected(field, all, &all.isfinite(), "a finite number")
+}
+
+/// That an element is as expected, each one; the text names the first that is not.
+fn expected(field: &str, all: &Tensor, fine: &Tensor, what: &str) -> Result<(), String> {
+    let odd = fine.logical_not().flatten(0, -1);
+    if odd.any().int64_value(&[]) == 0 {
+        return Ok(());
+    }
+    let at = odd.to_kind(Dtype::Int64).argmax(0, false).int64_value(&[]);
+    let found = all.flatten(0, -1).double_value(&[at]);
+    Err(format!("'{field}' holds {found:?}, expected {what}"))
 }
 
 /// The host gives unit rows.

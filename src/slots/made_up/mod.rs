@@ -83,9 +83,9 @@ impl Case {
             Case::Easy => true,
             Case::OneCluster => has(&[Made::Labels]),
             Case::OwnClusters => has(&[Made::Labels]) && !begun,
-            Case::EqualRows => has(&[Made::Rows, Made::Alike, Made::Pixels]),
+            Case::EqualRows => has(&[Made::Rows, Made::Alike]),
             Case::OneRow => has(&[Made::Labels]) && !begun,
-            Case::OneImage => has(&[Made::Near, Made::Alike, Made::Pixels]),
+            Case::OneImage => has(&[Made::Near, Made::Alike]),
             Case::AllMissing | Case::SomeMissing => has(&[Made::Ones]),
             Case::NegativeCosines | Case::SeveralPositives => has(&[Made::Alike]),
         }

@@ -140,10 +140,11 @@ impl Schedulable {
             return format!("'{name}' is not to be given: {why}");
         }
         let all = self.numbers.keys().map(String::as_str);
-        format!(
-            "unknown name '{name}', this run has {}",
-            suggest::among(name, all)
-        )
+        let has = match self.unseen {
+            true => "known are",
+            false => "this run has",
+        };
+        format!("unknown name '{name}', {has} {}", suggest::among(name, all))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::config::{Plan, SlotPlan};
+use crate::ground::suggest;
 use crate::policy::plugin::Staging;
 use crate::policy::{Content, Policy, PolicyFile, Unknown};
 use crate::slots::{Asked, Fault, Kind, Slot};
@@ -114,8 +115,12 @@ pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
     for slot in Slot::all().filter(|slot| !plan.asks(*slot)) {
         let named = slot.contract().asked == Asked::WhereNamed;
         if let (true, Some(name)) = (named, plan.slot(slot).params.keys().next()) {
+            let meant = match suggest::nearest(name, ["script"].into_iter()) {
+                Some(near) => format!("; did you mean '{slot}.{near}'?"),
+                None => String::new(),
+            };
             let message = format!(
-                "{slot}.script: expected a script that has the parameter '{name}', found none"
+                "{slot}.script: expected a script that has the parameter '{name}', found none{meant}"
             );
             return Err(Fault::new(slot, Kind::Contract, message));
         }
@@ -145,7 +150,7 @@ fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<
     let content = content.tried(slot, &params, staging)?;
     let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
     if slot != Slot::Schedule {
-        rehearsal::synthetic(&mut policy)?;
+        rehearsal::synthetic(&mut policy, plan.view())?;
     }
     Ok(policy)
 }

@@ -179,8 +179,11 @@ fn warning(
             "of the script's own time, {:.0} % are in this line, its hottest",
             100.0 * hottest.share
         ),
-        "a word on a whole tensor takes the place of a loop over its elements: scripts/VOCABULARY.md has them all"
-            .to_owned(),
+        match script.loops() {
+            true => "a word on a whole tensor takes the place of a loop over its elements: scripts/VOCABULARY.md has them all",
+            false => "what is the same in every step can be kept in 'this'; one word often says what several do: scripts/VOCABULARY.md has them all",
+        }
+        .to_owned(),
     ];
     script.warning(&hottest.place, &message, &notes)
 }

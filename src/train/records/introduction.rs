@@ -93,7 +93,9 @@ impl Records {
         let Some(bank) = &trainer.bank else { return };
         let rows = bank.rows();
         let mut text = format!("bank   {rows} rows, {} clusters", bank.clusters());
-        for (name, value) in trainer.gate.policy(Slot::Sampler).params() {
+        let sampler = trainer.gate.policy(Slot::Sampler);
+        let counts = |(name, _): &(&String, _)| sampler.counts(name);
+        for (name, value) in sampler.params().iter().filter(counts) {
             let fraction = value
                 .as_f64()
                 .filter(|x| value.is_f64() && (0.0..=1.0).contains(x));

@@ -17,6 +17,7 @@ use crate::slots::sampler::Pairs;
 use crate::slots::{Fault, Slot};
 use crate::train::frozen::Frozen;
 use crate::train::inter::Batch;
+use crate::train::rehearsal;
 use crate::train::step::Report;
 use crate::train::trainer::Trainer;
 
@@ -95,7 +96,12 @@ impl Recorded {
         // Of several batches of a step the report has the last one.
         let part = config.train.accumulate as u64 - 1;
         let now = Now { part, ..report.now };
-        let frozen = Frozen::new(batch, Some(pairs), config.inter.temperature, now);
+        let frozen = Frozen::new(
+            batch,
+            Some(pairs),
+            config.inter.temperature,
+            (now, trainer.plan.view()),
+        );
         Some(Self { frozen, bank })
     }
 
@@ -137,7 +143,10 @@ impl Recorded {
 
     fn metadata(&self) -> HashMap<String, String> {
         let Frozen {
-            now, temperature, ..
+            now,
+            temperature,
+            view: [channels, height, width],
+            ..
         } = &self.frozen;
         let Now {
             step,
@@ -156,6 +165,7 @@ impl Recorded {
             ("seed", seed.to_string()),
             ("part", part.to_string()),
             ("temperature", temperature.to_string()),
+            ("view", format!("{channels}x{height}x{width}")),
         ];
         entries.map(|(name, value)| (name.to_owned(), value)).into()
     }
@@ -194,6 +204,10 @@ impl Recorded {
         let temperature = told("temperature")?
             .parse()
             .map_err(|_| "'temperature' is no number")?;
+        // What was recorded by an earlier version does not say it.
+        let view = metadata
+            .get("view")
+            .map_or(Ok(rehearsal::VIEW), |text| view(text))?;
         let bank = bank(&tensors)?;
         let tensor = |name: &str| part(&tensors, name);
         let batch = Batch {
@@ -205,7 +219,7 @@ impl Recorded {
             positives: tensor("pairs.positives")?,
             negatives: tensor("pairs.negatives")?,
         };
-        let frozen = Frozen::new(batch, Some(pairs), temperature, now);
+        let frozen = Frozen::new(batch, Some(pairs), temperature, (now, view));
         Ok(Self { frozen, bank })
     }
 
@@ -278,6 +292,21 @@ fn part(tensors: &BTreeMap<String, Tensor>, name: &str) -> Result<Tensor, String
         .get(name)
         .ok_or_else(|| format!("tensor '{name}' is missing"))?;
     Ok(tensor.shallow_clone())
+}
+
+/// The shape of a view, as `1x28x28`.
+fn view(text: &str) -> Result<[i64; 3], String> {
+    let sizes: Vec<i64> = text
+        .split('x')
+        .filter_map(|size| size.parse().ok())
+        .collect();
+    let sizes = sizes
+        .try_into()
+        .ok()
+        .filter(|sizes: &[i64; 3]| sizes.iter().all(|size| (1..=8192).contains(size)));
+    sizes.ok_or_else(|| {
+        format!("'view' is '{text}', expected channels, height and width as 1x28x28")
+    })
 }
 
 fn bank(tensors: &BTreeMap<String, Tensor>) -> Result<Bank, String> {

@@ -181,6 +181,76 @@ fn the_problem_matcher_finds_every_diagnostic() {
     }
 }
 
+/// What stands in a sampler's `decide`, and what is said of it.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "ctx.params.skip = 3;",
+        "ctx.params is the host's and cannot be changed: change a copy, 'let params = ctx.params;'",
+    ),
+    ("ctx.params[\"skip\"] = 3;", "ctx.params is the host's"),
+    ("ctx.bank.labels = 3;", "ctx.bank is the host's"),
+    ("ctx.params.list.push(3);", "ctx.params is the host's"),
+    ("ctx.params.list[0] = 3;", "ctx.params is the host's"),
+    ("ctx.step += 3;", "ctx.step is the host's"),
+    (
+        "ctx.params.remove(\"skip\");",
+        "'m.to_map()' makes one of the script's own",
+    ),
+    ("ctx.params.mixin(#{});", "mixin(map: map, map2: map)"),
+    ("throw ctx.params;", "error: #{list: [1, 2], skip: 1}"),
+    ("throw ctx;", "error: a value of type Context"),
+    ("ctx.queries.matmul(0..3);", "'y' must be Tensor, got range"),
+    (
+        "ctx.queries.matmul(this.means);",
+        "note: '()' is what a key gives that a map does not have",
+    ),
+    (
+        "topk(this.means, 3);",
+        "note: '()' is what a key gives that a map does not have",
+    ),
+    (
+        "while ctx.params { }",
+        "data type incorrect: map (expecting bool)",
+    ),
+    (
+        "let x = K;",
+        "note: a constant of the file is 'global::K' in a function",
+    ),
+    ("ctx.queries.shap;", "a Tensor has no field 'shap'"),
+    ("ctx.count(1e300);", "ctx.count(1e300): a fraction"),
+    ("return ctx;", "found a value of type Context"),
+];
+
+/// Nothing of Rust's shows, and nothing that is asked for is lost in silence.
+#[test]
+fn what_a_script_may_not_do_is_said_in_its_own_words() {
+    let dir = Dir::empty();
+    let script = |line: &str| {
+        format!(
+            "//! slot: sampler\nconst K = 3;\nfn defaults() {{ #{{ skip: 1, list: [1, 2] }} }}\nfn decide(ctx) {{\n    {line}\n    \
+             #{{ positives: ctx.index.unsqueeze(1), negatives: ctx.index.unsqueeze(1) }}\n}}\n"
+        )
+    };
+    for (line, expected) in REFUSED {
+        dir.write("one.rhai", &script(line));
+        let (code, out, err) = said(&dir.output(&["check", "one.rhai"]));
+        let text = format!("{out}{err}");
+        assert_eq!(code, 2, "{line}: {text}");
+        assert!(
+            text.contains(expected),
+            "{line}: expected '{expected}' in\n{text}"
+        );
+        let foreign = ["::policy::", "core::", "i64", "f64"];
+        assert!(
+            !foreign.iter().any(|word| text.contains(word)),
+            "{line}: {text}"
+        );
+    }
+    // Copies are the script's own.
+    dir.write("one.rhai", &script("let p = ctx.params; p.skip = 3; let n = ctx.bank.labels.size(0) + ctx.params.list.len();"));
+    assert_eq!(said(&dir.output(&["check", "one.rhai"])).0, 0);
+}
+
 #[test]
 fn labels_are_asked_only_after_they_have_begun() {
     let dir = Dir::empty();

@@ -113,7 +113,47 @@ const FAILING: &[(&str, &str)] = &[
     ),
     (
         "fn test_asked() { ask(ctx_of(#{ params: #{ negatives: 3.0 } })); }",
-        "the script failed when it was asked: ctx.count(3): a fraction",
+        "the script failed when it was asked: ctx.count(3.0): a fraction",
+    ),
+    (
+        "fn test_counts() { ctx_of(#{ index: [0.5, 1.0] }); }",
+        "ctx_of: 'index' must be int64, got float32",
+    ),
+    (
+        "fn test_flags() { ctx_of(#{ slot: \"boundary\", valid: [[1]] }); }",
+        "ctx_of: 'valid' must be bool, got int64",
+    ),
+    (
+        "fn test_cosines() { ctx_of(#{ similarity: full([4, 32], 2.0) }); }",
+        "ctx_of: 'similarity' holds 2.0, expected a cosine, -1 to 1",
+    ),
+    (
+        "fn test_missing() { ctx_of(#{ slot: \"boundary\", negatives: [[-1e4, 0.0 / 0.0]] }); }",
+        "'negatives' holds NaN, expected a cosine, -1 to 1, or -10000 for none",
+    ),
+    (
+        "fn test_temperature() { ctx_of(#{ slot: \"boundary\", temperature: -1.0 }); }",
+        "'temperature' must be a number of 0 or more, got -1.0",
+    ),
+    (
+        "fn test_pixels() { ctx_of(#{ slot: \"mixer\", images: [[[[0.0 / 0.0]]]] }); }",
+        "'images' holds NaN, expected a finite number",
+    ),
+    (
+        "fn test_steps() { ctx_of(#{ steps: 0 }); }",
+        "'steps' must be at least 1, got 0",
+    ),
+    (
+        "fn test_beyond() { ctx_of(#{ step: 100, steps: 100 }); }",
+        "'step' must be below 'steps', 100, got 100",
+    ),
+    (
+        "fn test_bank() { ctx_of(#{ bank: #{ features: [1.0] } }); }",
+        "'bank.features' must be [N, D], got [1]",
+    ),
+    (
+        "fn test_name() { ctx_of(#{ slot: \"schedule\", base: #{ \"optim.lrr\": 1.0 } }); }",
+        "unknown name 'optim.lrr', known are bank.momentum",
     ),
     (
         "fn test_loop() { while true { } }",
@@ -154,12 +194,13 @@ fn a_test_asks_with_state_that_ends_with_it() {
          fn test_counts() { let c = ctx_of(#{}); ask(c); ask(c); assert_eq(state().n, 2); }\n\
          fn test_afresh() { ask(ctx_of(#{})); assert_eq(state(), #{ n: 1 }); }\n\
          fn test_params() { assert_eq(ask(ctx_of(#{ params: #{ wide: 2 } })).negatives.shape, [4, 2]); }\n\
+         fn test_given_back() { let c = ctx_of(#{}); ctx_of(#{ params: c.params, bank: c.bank }); }\n\
          fn test_seeded() { let c = ctx_of(#{ seed: 5 }); assert_eq(ask(c).negatives, ask(c).negatives); }\n\
          fn test_seeds_differ() {\n    let drawn = |seed| ask(ctx_of(#{ seed: seed, params: #{ wide: 9 } })).negatives;\n    \
          assert((drawn.call(1) != drawn.call(2)).any().item());\n}\n",
     );
     let (code, out, err) = said(&dir.output(&["test", "samplers"]));
-    assert!(code == 0 && out.contains("5 passed"), "{out}{err}");
+    assert!(code == 0 && out.contains("6 passed"), "{out}{err}");
 }
 
 #[test]
@@ -221,7 +262,7 @@ fn an_example_shows_what_is_wrong_with_it_in_its_own_line() {
         ),
         (
             "f(1) => g(2)",
-            "no function takes these arguments: g (i64)\n --> wrong.rhai:2:22",
+            "no function takes these arguments: g (int)\n --> wrong.rhai:2:22",
         ),
         ("f(tensor([[1]]).matmul(2)) => 1", "--> wrong.rhai:2:30"),
     ];

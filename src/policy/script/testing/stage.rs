@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
 use super::super::failed::Failed;
-use super::super::vocabulary::kind_of;
+use super::super::vocabulary::{kind_of, map_of};
 use super::super::{Context, Script, Source};
 use super::assert::word;
 use crate::ground::seed::{Purpose, seed_torch};
@@ -22,6 +22,15 @@ pub type MakeUp = Rc<dyn Fn(Slot, &Map) -> Result<Rc<Question>, String>>;
 pub struct Stage {
     script: Option<Rc<RefCell<Script>>>,
     make_up: MakeUp,
+}
+
+fn params_of(value: &Dynamic) -> Result<Params, String> {
+    let wrong = || {
+        let found = kind_of(value);
+        format!("'params' must be a map of numbers, texts, booleans and lists, got {found}")
+    };
+    let map = Dynamic::from_map(map_of(value).ok_or_else(wrong)?);
+    rhai::serde::from_dynamic(&map).map_err(|_| wrong())
 }
 
 impl Stage {
@@ -93,12 +102,7 @@ impl Stage {
     fn params(&self, given: &Map) -> Result<Params, String> {
         let overrides: Params = match given.get("params") {
             None => Params::new(),
-            Some(value) => rhai::serde::from_dynamic(value).map_err(|_| {
-                format!(
-                    "'params' must be a map of numbers, texts, booleans and lists, got {}",
-                    kind_of(value)
-                )
-            })?,
+            Some(value) => params_of(value)?,
         };
         let Some(script) = &self.script else {
             return Ok(overrides);

@@ -84,7 +84,7 @@ impl<T: Value, E: Into<Fault>> Give for Result<T, E> {
 }
 
 /// Counts one wait for the device.
-pub(super) fn sync() {
+pub(in crate::policy::script) fn sync() {
     SYNCS.set(SYNCS.get() + 1);
 }
 

@@ -54,11 +54,13 @@ use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
 use crate::ground::clock::Stopwatch;
+pub(super) use answer::sync;
 pub(super) use differ::{Difference, differ, shown};
 pub use kind::kind_of;
 pub(super) use kind::{in_words, is_foreign};
 pub use random::Rng;
-pub(super) use record::{Record, map_of, unchanged};
+pub use record::map_of;
+pub(super) use record::{Record, unchanged};
 use verb::Verb;
 pub use word::{Argument, Word};
 
@@ -205,10 +207,22 @@ pub fn tensor(value: &Dynamic, kind: tch::Kind) -> Result<Tensor, String> {
             kind_of(value)
         ));
     }
-    create::from_values(value, Some(kind), Device::Cpu).map_err(|fault| match fault {
+    let text = |fault| match fault {
         answer::Fault::Said(text) => text,
         answer::Fault::Torch(error) => error.to_string(),
-    })
+    };
+    let own = create::from_values(value, None, Device::Cpu).map_err(text)?;
+    // Counts are floats as well, and nothing else is anything else; an array of nothing has no type.
+    let fits = kind == tch::Kind::Float && own.kind() == tch::Kind::Int64;
+    match fits || own.numel() == 0 {
+        true => create::from_values(value, Some(kind), Device::Cpu).map_err(text),
+        false => Ok(own),
+    }
+}
+
+/// The name that scripts have for a type of tensors.
+pub fn dtype_name(kind: tch::Kind) -> String {
+    inspect::kind_name(kind).to_string()
 }
 
 /// All words of the vocabulary, each with its domain.

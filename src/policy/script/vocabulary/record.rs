@@ -124,7 +124,7 @@ pub(in crate::policy::script) fn unchanged(held: &Dynamic, value: &Dynamic) -> b
 }
 
 /// A map of the script's own, or one of the host's.
-pub(in crate::policy::script) fn map_of(value: &Dynamic) -> Option<Map> {
+pub fn map_of(value: &Dynamic) -> Option<Map> {
     let own = value.read_lock::<Map>().map(|map| map.clone());
     own.or_else(|| Some(value.read_lock::<Record>()?.0.fields.clone()))
 }
