@@ -8,8 +8,8 @@ use super::parameters::{Parameter, Shipped, shipped};
 use super::reference;
 use crate::policy::script::testing::WORDS;
 use crate::policy::script::vocabulary::{self, Argument, Word};
-use crate::slots::contract::{Answer, BANK, COMMON, Input};
-use crate::slots::{Fault, Slot};
+use crate::slots::contract::{Answer, BANK, COMMON, Input, Type};
+use crate::slots::{Fault, Slot, schedule};
 
 /// Under which heading the words stand that only tests have.
 const TESTS: &str = "Tests";
@@ -55,12 +55,37 @@ pub fn definitions() -> String {
             ),
         };
         let Input { name, doc, .. } = input;
+        let parts = parts(&input);
         let _ = write!(
             text,
-            "\n/// {shape}{doc}.\n///\n/// {places}\nfn get {name}(ctx: Context) -> {kind};\n"
+            "\n/// {shape}{doc}.{parts}\n///\n/// {places}\nfn get {name}(ctx: Context) -> {kind};\n"
         );
     }
+    text.push_str("\n// What a policy answers\n\n");
+    for slot in Slot::all() {
+        for function in slot.contract().functions {
+            let (name, answers) = (function.name, reference::answers(function));
+            let _ = writeln!(text, "// {slot} {name}(ctx): {}. {answers}", function.doc);
+        }
+    }
     text
+}
+
+/// What a field holds that is a map of tensors, a line each.
+fn parts(input: &Input) -> String {
+    let Type::Map(fields) = input.kind else {
+        return String::new();
+    };
+    let lines = fields.iter().map(
+        |Input {
+             name,
+             shape,
+             kind,
+             doc,
+             ..
+         }| { format!("\n/// - `{name}` {shape} {}: {doc}", kind.name()) },
+    );
+    lines.collect()
 }
 
 /// The definition of a name, once for each number of arguments that may be given.
@@ -163,7 +188,8 @@ fn scripts(text: &mut String) -> Result<(), Fault> {
 }
 
 /// Everything for programs: `words`, `common`, `bank`, of each slot its functions with `context`, `answers` in words and `returns`, an
-/// answer each; and `scripts`, the shipped ones with their parameters.
+/// answer each; `about` the slots; `schedulable`, the numbers of the configuration that a schedule may give; and `scripts`, the
+/// shipped ones with their parameters.
 ///
 /// # Errors
 /// The fault of a shipped script that cannot be used.
@@ -178,6 +204,7 @@ pub fn json() -> Result<Value, Fault> {
                 let about = json!({
                     "doc": function.doc, "context": inputs(function.gets), "answers": reference::answers(function),
                     "returns": returns, "budget_ms": function.budget.ms, "gradient": function.gradient,
+                    "when": reference::when(function.when), "need": reference::need(function.need),
                 });
                 (function.name.to_owned(), about)
             })
@@ -192,9 +219,26 @@ pub fn json() -> Result<Value, Fault> {
             json!({"path": path, "slot": slot, "parameters": parameters})
         })
         .collect();
-    Ok(
-        json!({"words": words, "common": inputs(COMMON), "bank": inputs(BANK), "slots": slots, "scripts": scripts}),
-    )
+    let about: serde_json::Map<_, _> = Slot::all()
+        .map(|slot| (slot.name().to_owned(), about(slot)))
+        .collect();
+    let names = schedule::NAMES.iter();
+    let names: Vec<_> = names
+        .map(|name| json!({"name": name.key, "range": name.range.text()}))
+        .collect();
+    Ok(json!({
+        "words": words, "common": inputs(COMMON), "bank": inputs(BANK), "slots": slots, "about": about,
+        "schedulable": names, "scripts": scripts,
+    }))
+}
+
+/// What is said of a slot beside its functions.
+fn about(slot: Slot) -> Value {
+    let contract = slot.contract();
+    json!({
+        "title": contract.title, "folder": contract.folder, "default": contract.default_script(),
+        "plugins": contract.plugin.is_some(), "without": contract.without,
+    })
 }
 
 fn answer(answer: &Answer) -> Value {

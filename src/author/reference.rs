@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::slots::contract::{
     Answer, BANK, By, COMMON, Contract, Form, Function, Input, Need, Type,
 };
-use crate::slots::{Asked, Slot};
+use crate::slots::{Asked, Slot, When};
 
 /// What scripts answer to a function.
 pub fn answers(function: &'static Function) -> String {
@@ -68,6 +68,25 @@ pub fn of_scripts() -> String {
     text
 }
 
+/// Whether a policy must have a function, in words.
+pub fn need(need: Need) -> &'static str {
+    match need {
+        Need::Always => "required",
+        Need::First(_) => "required of the first generation",
+        Need::Never => "may be left out",
+    }
+}
+
+/// When a function is called, in words.
+pub fn when(when: When) -> &'static str {
+    match when {
+        When::Start => "once, before the first step in which the slot is asked",
+        When::Step => "in each step",
+        When::AfterStep => "after each step",
+        When::AfterEpoch => "after each epoch",
+    }
+}
+
 fn section(contract: &'static Contract) -> String {
     let Contract {
         name,
@@ -88,11 +107,7 @@ fn section(contract: &'static Contract) -> String {
     };
     let mut text = format!("\n## Slot `{name}`: {title}\n\n{asked} {about}\n");
     for function in contract.functions {
-        let need = match function.need {
-            Need::Always => "required",
-            Need::First(_) => "required of the first generation",
-            Need::Never => "may be left out",
-        };
+        let need = need(function.need);
         let Function { name, doc, .. } = function;
         let _ = write!(
             text,

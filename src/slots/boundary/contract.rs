@@ -43,12 +43,12 @@ pub const CONTRACT: Contract = Contract {
             Answer::float32("logits", "[B, P + K]", Range::Any)
                 .is("logits, positives first and the temperature applied")
                 .by(By::Script),
-            Answer::float32("loss", "[]", Range::Any).is("a loss of its own"),
+            Answer::float32("loss", "[]", Range::Any).is("a loss of its own, taken as it is: loss.inter alone weighs it"),
             Answer::float32("d_positives", "[B, P]", Range::Any)
-                .is("its gradient on the positives")
+                .is("its gradient on the positives, before loss.inter weighs it; 0 where valid is false")
                 .by(By::Plugin),
             Answer::float32("d_negatives", "[B, K]", Range::Any)
-                .is("its gradient on the negatives")
+                .is("its gradient on the negatives, likewise; 0 where one is missing")
                 .by(By::Plugin),
         ],
         nothing: None,

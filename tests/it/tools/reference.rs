@@ -48,6 +48,21 @@ fn the_reference_is_printed_for_people_and_programs() {
         topk["parameters"][0],
         serde_json::json!({"name": "x", "type": "Tensor", "default": null})
     );
+    let about = &json["about"]["sampler"];
+    assert_eq!(
+        (about["folder"].as_str(), about["default"].as_str()),
+        (Some("samplers"), Some("samplers/semi_hard.rhai"))
+    );
+    let after = &json["slots"]["labels"]["after_step"];
+    assert_eq!(
+        (after["when"].as_str(), after["need"].as_str()),
+        (Some("after each step"), Some("may be left out"))
+    );
+    let rate = &json["schedulable"][0];
+    assert_eq!(
+        (rate["name"].as_str(), rate["range"].as_str()),
+        (Some("optim.lr"), Some("0 or more"))
+    );
     let fields = json["slots"]["sampler"]["decide"]["context"]
         .as_array()
         .unwrap();
@@ -59,4 +74,42 @@ fn the_reference_is_printed_for_people_and_programs() {
         (&similarity["shape"], &similarity["type"]),
         (&Value::from("[B, N]"), &Value::from("float32"))
     );
+}
+
+/// The cells of a row of a Markdown table, in which `\|` is no border.
+fn cells(row: &str) -> Vec<String> {
+    let row = row.trim().trim_matches('|').replace("\\|", "\u{0}");
+    let cells = row.split('|').map(|cell| {
+        let cell = cell.trim();
+        // A span with backticks inside stands between two of them.
+        let bare = cell
+            .strip_prefix("`` ")
+            .and_then(|cell| cell.strip_suffix(" ``"));
+        bare.unwrap_or(cell.trim_matches('`')).replace('\u{0}', "|")
+    });
+    cells.collect()
+}
+
+#[test]
+fn each_line_of_the_table_for_users_of_pytorch_is_true() {
+    let text = fs::read_to_string(repo().join("scripts/README.md")).unwrap();
+    let (_, table) = text.split_once("| Python | here | gives |").unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = rows.map(cells).collect();
+    assert!(rows.len() > 20, "{} rows", rows.len());
+    let tests = rows.iter().enumerate().map(|(at, row)| {
+        let [python, here, gives] = row.as_slice() else {
+            panic!("{row:?}");
+        };
+        // Through a variable, since Rhai cannot read a block as an argument.
+        format!("// {python}\nfn test_{at}() {{ let got = {here}; assert_eq(got, {gives}); }}\n")
+    });
+    let dir = Dir::empty();
+    dir.write("table_test.rhai", &tests.collect::<String>());
+    let (code, out, err) = said(&dir.output(&["test", "table_test.rhai"]));
+    let passed = format!("ok. {} passed", rows.len());
+    assert!(code == 0 && out.contains(&passed), "{out}{err}");
 }
