@@ -49,8 +49,15 @@ pub fn make_up_context(slot: Slot, given: &Map) -> Result<Rc<Question>, String> 
 /// When the script is asked; the synthetic run of `sandbox check`, unless it is given.
 fn moment(given: &Fields<'_>) -> Result<Now, String> {
     let steps_per_epoch = given.count_from(1, "steps_per_epoch", 10)?;
-    let step = given.count("step", 9)?;
-    let steps = given.count_from(1, "steps", 100.max(step + 1))?;
+    let told = |field: &str| given.0.contains_key(field);
+    // What is not given follows from what is.
+    let usual = match (told("epoch"), told("steps")) {
+        (true, _) => given.count("epoch", 0)?.saturating_mul(steps_per_epoch),
+        (false, true) => 9.min(given.count_from(1, "steps", 100)? - 1),
+        (false, false) => 9,
+    };
+    let step = given.count("step", usual)?;
+    let steps = given.count_from(1, "steps", 100.max(step.saturating_add(1)))?;
     if step >= steps {
         return Err(format!("'step' must be below 'steps', {steps}, got {step}"));
     }
@@ -98,6 +105,14 @@ fn take(scene: &mut Scene, given: &Fields<'_>, input: &Input) -> Result<(), Stri
     Ok(())
 }
 
+/// A number as it is, of anything else its type.
+fn shown(value: &rhai::Dynamic) -> String {
+    match value.is_int() || value.is_float() {
+        true => value.to_string(),
+        false => vocabulary::kind_of(value).to_owned(),
+    }
+}
+
 /// What a test gives.
 struct Fields<'a>(&'a Map);
 
@@ -132,8 +147,9 @@ impl Fields<'_> {
             return Ok(None);
         };
         let text = value.clone().into_string();
+        let found = vocabulary::kind_of(value);
         text.map(Some)
-            .map_err(|found| format!("'{field}' must be a text, got {found}"))
+            .map_err(|_| format!("'{field}' must be a text, got {found}"))
     }
 
     fn map(&self, field: &str) -> Result<Option<Map>, String> {
@@ -153,7 +169,7 @@ impl Fields<'_> {
             return Ok(default);
         };
         let count = value.as_int().ok().and_then(|int| u64::try_from(int).ok());
-        count.ok_or_else(|| format!("'{field}' must be a count, got {value}"))
+        count.ok_or_else(|| format!("'{field}' must be a count, got {}", shown(value)))
     }
 
     fn count_from(&self, least: u64, field: &str, default: u64) -> Result<u64, String> {
@@ -173,7 +189,12 @@ impl Fields<'_> {
             .ok()
             .or(value.as_int().ok().map(|int| int as f64));
         let number = number.filter(|number| number.is_finite() && *number >= 0.0);
-        let wrong = || format!("'{field}' must be a number of 0 or more, got {value}");
+        let wrong = || {
+            format!(
+                "'{field}' must be a number of 0 or more, got {}",
+                shown(value)
+            )
+        };
         number.map(Some).ok_or_else(wrong)
     }
 }

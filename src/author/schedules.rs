@@ -10,7 +10,7 @@ use crate::policy::script;
 use crate::slots::contract::{Function, Type};
 use crate::slots::made_up::Scene;
 use crate::slots::schedule::{BEFORE, Last};
-use crate::slots::{Given, Numbers};
+use crate::slots::{Given, Number, Numbers};
 use crate::train::rehearsal;
 
 /// Completes a scene for a function that is given such numbers: what is given in the place of every name that a schedule may give, and of
@@ -22,6 +22,12 @@ pub(super) fn complete(scene: &mut Scene, given: &Map, function: &Function) -> R
     let mut schedulable = rehearsal::any_numbers().clone();
     for (name, number) in numbers("base", given)?.unwrap_or_default() {
         schedulable.check(&name, number)?;
+        let known = schedulable.numbers().find(|(known, _)| **known == name);
+        // A run gives a real number, however it is written.
+        let number = match known {
+            Some((_, Number::Real(_))) => Number::Real(number.value()),
+            _ => number,
+        };
         schedulable.put(name, number);
     }
     scene.give("base", Given::Numbers(Rc::new(schedulable)));
@@ -58,11 +64,11 @@ fn numbers(field: &str, given: &Map) -> Result<Option<Numbers>, String> {
     let Some(value) = given.get(field) else {
         return Ok(None);
     };
-    if !value.is_map() {
+    let Some(map) = script::vocabulary::map_of(value) else {
         let found = script::vocabulary::kind_of(value);
         return Err(format!("'{field}' must be a map #{{ .. }}, got {found}"));
-    }
-    let read: Dynamic = value.clone();
-    let numbers = script::numbers(&read).map_err(|found| format!("'{field}': {found}"))?;
+    };
+    let numbers =
+        script::numbers(&Dynamic::from_map(map)).map_err(|found| format!("'{field}': {found}"))?;
     Ok(Some(numbers))
 }

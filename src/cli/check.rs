@@ -111,7 +111,7 @@ fn check(search: &Search, file: &Path, recording: Option<&Recording>) -> Result<
     });
     let mut policy = Policy::build(slot, content, &Params::new(), Unknown::Refused)?;
     // The first rehearsal pays for caches and lazy initialisation; the second is timed.
-    rehearsal::synthetic(&mut policy, rehearsal::VIEW)?;
+    rehearsal::synthetic(&mut policy, rehearsal::NO_RUN)?;
     if let Policy::Script(script) = &policy {
         rehearsal::state(&mut Policy::from(script.afresh()?))?;
         rehearsal::degenerate(&mut policy)?;
@@ -125,9 +125,26 @@ fn check(search: &Search, file: &Path, recording: Option<&Recording>) -> Result<
         },
         hash,
         params: policy.params().clone(),
+        warnings: warnings(&mut policy),
         cost,
         recorded: recorded?,
     })
+}
+
+/// What is odd in a script, and whether it can only be a run's first one.
+fn warnings(policy: &mut Policy) -> Vec<String> {
+    let Policy::Script(script) = &*policy else {
+        return Vec::new();
+    };
+    let mut all = script.warnings();
+    let swapped_in = script
+        .afresh()
+        .and_then(|script| rehearsal::without_start(&mut script.into()));
+    if let Err(fault) = swapped_in {
+        let note = "warning: it can begin a run, and cannot be swapped in: only a run's first labels are asked 'start'";
+        all.push(format!("{note}\n{}", fault.report));
+    }
+    all
 }
 
 /// Reads the policy that a person names by its file, a library by its ending `.so`, and tries a library.

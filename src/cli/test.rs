@@ -14,6 +14,8 @@ use crate::author::recorded::Recording;
 use crate::author::trials::{self, Filter, Trial};
 use crate::ground::clock::Stopwatch;
 use crate::policy::script::Search;
+use crate::slots::contract::Made;
+use crate::slots::{Fault, Kind, Slot};
 
 /// Run the tests of scripts: files NAME_test.rhai beside them, and the examples in their heads.
 ///
@@ -95,8 +97,19 @@ fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) ->
         Err(Outcome::Fault(fault)) => {
             return tally.trials.add(trial("loads".into(), 0.0, Err(*fault)));
         }
-        Err(unusable) => return Err(unusable.into()),
+        Err(Outcome::Unusable(message)) => {
+            // Which slot it was meant for is not known.
+            let fault = Fault::new(Slot::Sampler, Kind::Missing, message);
+            return tally.trials.add(trial("loads".into(), 0.0, Err(fault)));
+        }
     };
+    let mut inputs = policy
+        .slot()
+        .contract()
+        .functions
+        .iter()
+        .flat_map(|function| function.gets);
+    let policy_sees_images = inputs.any(|input| input.made == Made::Pixels);
     for asked in recording.ask(&mut policy) {
         let name = format!("step {} of {}", asked.step, recording.run);
         if !filter.takes(&script, &name) {
@@ -104,7 +117,14 @@ fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) ->
             continue;
         }
         let cost = asked.outcome.as_ref().ok().copied().unwrap_or_default();
-        let note = format!("{:.3} ms of its own, {:.3} ms in all", cost.own_ms, cost.ms);
+        let made_up = match policy_sees_images {
+            true => "images are not recorded, so these were made up; ",
+            false => "",
+        };
+        let note = format!(
+            "{made_up}{:.3} ms of its own, {:.3} ms in all",
+            cost.own_ms, cost.ms
+        );
         tally.trials.add(Trial {
             note: Some(note),
             ..trial(name, cost.ms, asked.outcome.map(drop))

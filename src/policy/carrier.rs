@@ -90,7 +90,7 @@ impl Policy {
     /// Whether a parameter is known to be a count of the bank's rows, or a fraction of them.
     pub fn counts(&self, parameter: &str) -> bool {
         match self {
-            Policy::Script(script) => script.source().counts(parameter),
+            Policy::Script(script) => script.counts(parameter),
             Policy::Plugin(_) => false,
         }
     }

@@ -37,11 +37,6 @@ impl Shape {
         self.ways().any(|way| Self::sizes(way).count() == dims)
     }
 
-    /// Whether a letter stands in it.
-    pub(crate) fn has(self, letter: char) -> bool {
-        self.0.contains(letter)
-    }
-
     /// The letters of its dimensions, in its first way.
     ///
     /// # Panics

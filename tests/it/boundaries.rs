@@ -66,6 +66,7 @@ impl Cosines {
             negatives: &Self::tensor(&self.negatives, MISSING),
             valid: &exists,
             temperature: BRANCH,
+            rows: 1,
             now,
         };
         boundary::run(script, &ctx).unwrap_or_else(|fault| panic!("{}", fault.report))
@@ -334,6 +335,7 @@ fn unknown_names_are_refused_with_those_that_are_known() {
             negatives: &Cosines::tensor(&cosines.negatives, MISSING),
             valid: &Tensor::ones([6, 3], (Kind::Bool, tch::Device::Cpu)),
             temperature: BRANCH,
+            rows: 1,
             now: golden::now(0),
         };
         let fault = boundary::run(&mut script, &ctx).unwrap_err();

@@ -16,6 +16,8 @@ pub(super) struct Passed {
     pub(super) hash: String,
     pub(super) params: Params,
     pub(super) cost: Cost,
+    /// What is odd in it, each as a diagnostic.
+    pub(super) warnings: Vec<String>,
     /// Of each recorded batch, the steps before it and what a step costs on it.
     pub(super) recorded: Vec<(u64, Cost)>,
 }
@@ -77,6 +79,9 @@ impl Passed {
                 cost.own_ms, cost.ms
             );
         }
+        for warning in &self.warnings {
+            text += &format!("\n{warning}");
+        }
         text
     }
 }
@@ -93,7 +98,7 @@ pub(super) fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
             json!({
                 "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
                 "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
-                "operations": passed.cost.operations, "recorded": recorded,
+                "operations": passed.cost.operations, "recorded": recorded, "warnings": passed.warnings,
             })
         }
         Err(Outcome::Unusable(message)) => {

@@ -76,6 +76,7 @@ fn entry(map: &Map, answer: &Answer) -> Result<Option<Tensor>, String> {
         None if answer.required => Err(format!("the answer has no '{name}'")),
         None => Ok(None),
         Some(value) if value.is_unit() && !answer.required => Ok(None),
+        Some(value) if value.is_unit() => Err(format!("expected a tensor as '{name}', found ()")),
         Some(value) => handle(value, &format!("a tensor as '{name}'")).map(Some),
     }
 }
@@ -106,6 +107,7 @@ pub fn numbers(value: &Dynamic) -> Result<Numbers, String> {
     map.iter()
         .map(|(name, value)| match number(value) {
             Some(number) => Ok((name.to_string(), number)),
+            None if value.is_unit() => Err(format!("'{name}': expected a number, found ()")),
             None => Err(format!(
                 "'{name}': expected a number, found {}",
                 describe(value)

@@ -1,5 +1,7 @@
 //! The contract of a script, checked before it is asked anything.
 
+use std::collections::BTreeSet;
+
 use rhai::{AST, ASTNode, Dynamic, Expr, Position, Stmt};
 use serde_json::Value;
 
@@ -116,23 +118,89 @@ pub(super) fn contract(
             &[],
         ));
     }
+    arguments(slot, source, &functions)?;
     calls(slot, source, engine, ast)
+}
+
+/// What the host calls must take what the host gives, or it would never be called.
+fn arguments(slot: Slot, source: &Source, functions: &[(String, usize)]) -> Result<(), Fault> {
+    let of_contract = slot
+        .contract()
+        .functions
+        .iter()
+        .map(|function| function.name);
+    let mut known = of_contract
+        .map(|name| (name, 1))
+        .chain([("defaults", 0), ("restore", 1)]);
+    let odd = known.find(|(name, _)| {
+        let mut own = functions.iter().filter(|(own, _)| own == name).peekable();
+        own.peek().is_some() && !own.any(|(_, count)| known_count(name) == *count)
+    });
+    let Some((name, count)) = odd else {
+        return Ok(());
+    };
+    let argument = if count == 0 {
+        ""
+    } else if name == "restore" {
+        "old"
+    } else {
+        "ctx"
+    };
+    let start = format!("fn {name}");
+    let text = source.main();
+    let line = text
+        .text
+        .lines()
+        .position(|line| line.trim_start().starts_with(&start));
+    let place = Position::new(line.map_or(1, |index| index as u16 + 1), 1);
+    let message = format!(
+        "the host calls '{name}' as 'fn {name}({argument})', and there is none with so many arguments"
+    );
+    Err(diagnostic::at(
+        slot,
+        Kind::Contract,
+        text,
+        place,
+        &message,
+        &[],
+    ))
+}
+
+/// How many arguments the host gives to one of its functions.
+fn known_count(name: &str) -> usize {
+    usize::from(name != "defaults")
 }
 
 /// Every function that the main text calls must exist.
 pub(super) fn calls(slot: Slot, source: &Source, engine: &Engine, ast: &AST) -> Result<(), Fault> {
     let mut known: Vec<String> = engine.names().to_vec();
     known.extend(ast.iter_functions().map(|f| f.name.to_owned()));
+    let variables = variables(ast);
     let mut fault = None;
     ast.walk(&mut |path| {
         fault = path.last().and_then(called).and_then(|(name, place)| {
-            unknown(&name, &known).map(|(message, notes)| {
+            unknown(&name, &known, &variables).map(|(message, notes)| {
                 diagnostic::at(slot, Kind::Compile, source.main(), place, &message, &notes)
             })
         });
         fault.is_none()
     });
     fault.map_or(Ok(()), Err)
+}
+
+/// The names of all variables and parameters.
+fn variables(ast: &AST) -> BTreeSet<String> {
+    let mut all: BTreeSet<_> = ast
+        .iter_functions()
+        .flat_map(|f| f.params.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .collect();
+    ast.walk(&mut |path| {
+        if let Some(ASTNode::Stmt(Stmt::Var(of, _, _))) = path.last() {
+            all.insert(of.0.name.to_string());
+        }
+        true
+    });
+    all
 }
 
 /// Only `fn`, `const` and `import` stand at top level: anything else would run again with each call.
@@ -170,7 +238,11 @@ fn called(node: &ASTNode) -> Option<(String, Position)> {
     (call.op_token.is_none() && call.namespace.is_empty()).then(|| (call.name.to_string(), place))
 }
 
-fn unknown(name: &str, known: &[String]) -> Option<(String, Vec<String>)> {
+fn unknown(
+    name: &str,
+    known: &[String],
+    variables: &BTreeSet<String>,
+) -> Option<(String, Vec<String>)> {
     if let Some((_, reason)) = FORBIDDEN.iter().find(|(forbidden, _)| *forbidden == name) {
         return Some((
             format!("'{name}' is not available to policies: {reason}"),
@@ -186,11 +258,27 @@ fn unknown(name: &str, known: &[String]) -> Option<(String, Vec<String>)> {
         .iter()
         .map(String::as_str)
         .filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
-    let notes = suggest::nearest(name, names)
-        .map(|near| format!("did you mean '{near}'?"))
-        .into_iter()
-        .collect();
+    let notes = match variables.contains(name) {
+        true => vec![format!(
+            "'{name}' is a variable: a function in it is called '{name}.call(..)'"
+        )],
+        false => {
+            let near = suggest::nearest(name, names);
+            near.map(|near| format!("did you mean '{near}'?"))
+                .into_iter()
+                .collect()
+        }
+    };
     Some((format!("unknown function '{name}'"), notes))
+}
+
+/// A number, text, boolean or list of them; what is not finite has no JSON.
+fn is_default(json: &Value) -> bool {
+    match json {
+        Value::Object(_) | Value::Null => false,
+        Value::Array(items) => items.iter().all(is_default),
+        _ => true,
+    }
 }
 
 /// The map that `defaults()` answers, as parameters.
@@ -207,7 +295,7 @@ pub(super) fn defaults(script: &Script, value: &Dynamic) -> Result<Params, Fault
         .map(|(name, value)| {
             let json: Value = rhai::serde::from_dynamic(value)
                 .ok()
-                .filter(|json: &Value| !json.is_object() && !json.is_null())
+                .filter(is_default)
                 .ok_or_else(|| {
                     fault(format!(
                         "default of '{name}' must be a number, text, boolean or list of them"

@@ -1,6 +1,7 @@
 //! What a script gets as `ctx`: a question of its slot, as the contract declares it.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
@@ -11,6 +12,9 @@ use crate::policy::Params;
 use crate::slots::contract::{COMMON, Input, Type};
 use crate::slots::{Given, Named, Number, Question};
 
+/// The fractions that a script has asked `ctx.count` for, as their bits.
+pub(super) type Counted = Rc<RefCell<BTreeSet<u64>>>;
+
 /// `ctx` of a script.
 #[derive(Clone)]
 pub struct Context(Rc<Inner>);
@@ -18,12 +22,13 @@ pub struct Context(Rc<Inner>);
 struct Inner {
     question: Rc<Question>,
     params: Record,
+    counted: Counted,
     /// What has been read of the question, in the order of the declaration.
     read: Vec<OnceCell<Dynamic>>,
 }
 
 impl Context {
-    pub(super) fn new(question: &Rc<Question>, params: &Params) -> Self {
+    pub(super) fn new(question: &Rc<Question>, params: &Params, counted: &Counted) -> Self {
         let params = params
             .iter()
             .map(|(name, value)| (name.as_str().into(), dynamic(value)))
@@ -31,7 +36,8 @@ impl Context {
         let inputs = question.function.gets.len();
         Self(Rc::new(Inner {
             question: Rc::clone(question),
-            params: Record::new("params", params),
+            counted: Rc::clone(counted),
+            params: Record::new("ctx.params", params),
             read: std::iter::repeat_with(OnceCell::new).take(inputs).collect(),
         }))
     }
@@ -93,6 +99,7 @@ impl Context {
             )
             .into());
         }
+        self.0.counted.borrow_mut().insert(fraction.to_bits());
         let rows = self.0.question.rows;
         Ok(((fraction * rows as f64).round() as i64).clamp(1, rows))
     }
@@ -119,7 +126,7 @@ fn value(input: &Input, given: &Given) -> Result<Dynamic, Box<EvalAltResult>> {
             let fields = declared.iter().zip(fields);
             let fields = fields.map(|(input, given)| Ok((input.name.into(), value(input, given)?)));
             let fields = fields.collect::<Result<Map, Box<EvalAltResult>>>()?;
-            Record::new(input.name, fields).into()
+            Record::new(format!("ctx.{}", input.name), fields).into()
         }
     })
 }
@@ -133,8 +140,14 @@ fn numbers_of(input: &Input, numbers: &Rc<dyn Named>) -> Result<Dynamic, Box<Eva
         .iter()
         .map(|(name, number)| (name.as_str().into(), (*number).into()));
     let (names, unseen) = (numbers.names(), Rc::clone(numbers));
-    let made_up = Rc::new(move |name: &str| unseen.made_up(name).map(Dynamic::from));
-    Ok(Record::with_absent(input.name, fields.collect(), names, made_up).into())
+    let made_up = Rc::new(move |name: &str| unseen.made_up(name).map(Into::into));
+    Ok(Record::with_absent(
+        format!("ctx.{}", input.name),
+        fields.collect(),
+        names,
+        made_up,
+    )
+    .into())
 }
 
 impl From<Number> for Dynamic {

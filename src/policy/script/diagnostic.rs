@@ -5,11 +5,11 @@ use std::rc::Rc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
 use rhai::{AST, Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
-use super::Script;
 use super::failed::Failed;
 use super::limits::MAX_OPERATIONS;
 use super::source::{Source, Text};
 use super::vocabulary::{in_words, shown};
+use super::{Script, habits};
 use crate::ground::suggest;
 use crate::slots::fault::Place;
 use crate::slots::{Budget, Fault, Kind, Slot};
@@ -126,13 +126,14 @@ pub(super) fn at_function(script: &Script, kind: Kind, function: &str, message: 
 /// A text that does not parse.
 pub(super) fn parse(slot: Slot, text: &Text, error: &ParseError) -> Fault {
     let message = lower(&error.err_type().to_string());
-    let notes: Vec<_> = global(error, text).into_iter().collect();
     // An unexpected end has no place: it is the end of the text.
     let place = if error.position().is_none() {
         end(&text.text)
     } else {
         error.position()
     };
+    let note = global(error, text).or_else(|| habits::parsing(error.err_type(), text, place));
+    let notes: Vec<_> = note.into_iter().collect();
     at(slot, Kind::Compile, text, place, &message, &notes)
 }
 
@@ -169,6 +170,11 @@ pub(super) fn runtime(
     let mut inner = error;
     while let EvalAltResult::ErrorInFunctionCall(name, file, cause, place) = inner {
         if let Some(line) = place.line() {
+            let name = if name.starts_with("anon$") {
+                "a closure"
+            } else {
+                name
+            };
             notes.push(format!(
                 "in '{name}', called from line {line} of {}",
                 text.name
@@ -186,7 +192,12 @@ pub(super) fn runtime(
         None => describe(inner, budget),
     };
     notes.extend(hint(inner, functions, ast));
-    if message.contains("got ()") || of_nothing(inner) {
+    notes.extend(habits::running(inner).map(str::to_owned));
+    if ["got ()", "type '()'", "unavailable: ()", "found ()"]
+        .iter()
+        .any(|what| message.contains(what))
+        || of_nothing(inner)
+    {
         notes.push(NOTHING.to_owned());
     }
     notes.extend(
@@ -239,6 +250,21 @@ fn thrown(value: &Dynamic) -> String {
     }
 }
 
+/// Whether a function `name(m: map, ..)` takes the arguments of a call `name (map, ..)`: then one of these is a map of the host.
+fn of_own_map(function: &str, call: &str) -> bool {
+    let inside = |text: &str| {
+        let (_, rest) = text.split_once('(')?;
+        Some(rest.trim_end_matches(')').to_owned())
+    };
+    let (Some(takes), Some(given)) = (inside(function), inside(call)) else {
+        return false;
+    };
+    let takes = takes
+        .split(", ")
+        .map(|one| one.rsplit(": ").next().unwrap_or_default());
+    given.contains("map") && takes.eq(given.split(", "))
+}
+
 /// Whether a function was called with `()`.
 fn of_nothing(error: &EvalAltResult) -> bool {
     matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, ..)
@@ -257,13 +283,18 @@ fn hint(error: &EvalAltResult, functions: &dyn Functions, ast: &AST) -> Vec<Stri
             return Vec::new();
         }
         let exists = format!("'{name}' exists as\n{}", overloads.join("\n"));
-        let of_map = signature.contains("map") && overloads.iter().any(|one| one.contains(": map"));
+        let of_map = overloads
+            .iter()
+            .any(|one| of_own_map(one, &in_words(signature)));
         return [exists]
             .into_iter()
             .chain(of_map.then(|| HOSTS_MAP.to_owned()))
             .collect();
     }
-    let own: Vec<String> = ast.iter_functions().map(|f| f.name.to_owned()).collect();
+    let own = ast.iter_functions().map(|f| f.name.to_owned());
+    let own: Vec<String> = own
+        .filter(|own| !own.starts_with("anon$") && own != name)
+        .collect();
     let names = functions.names();
     let all = names.iter().chain(&own).map(String::as_str);
     suggest::nearest(name, all)

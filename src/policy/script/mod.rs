@@ -7,6 +7,7 @@ mod declared;
 mod diagnostic;
 mod engine;
 mod failed;
+mod habits;
 mod hottest;
 mod limits;
 mod modules;
@@ -16,6 +17,7 @@ mod source;
 mod state;
 pub mod testing;
 pub mod vocabulary;
+mod warnings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -50,6 +52,8 @@ pub struct Script {
     asker: Asker,
     /// The watching of its next calls, where these cost too much.
     profile: Option<Box<hottest::Profile>>,
+    /// What its calls have given to `ctx.count`.
+    counted: context::Counted,
 }
 
 impl Script {
@@ -81,6 +85,7 @@ impl Script {
             cost: Cost::default(),
             asker,
             profile: None,
+            counted: Rc::default(),
         };
         script.params = script.resolve_params(overrides, unknown)?;
         Ok(script)
@@ -128,6 +133,15 @@ impl Script {
             .any(|f| f.name == function && f.params.len() == 1)
     }
 
+    /// Whether the value of a parameter was given to `ctx.count` as a fraction, in any call so far.
+    pub fn counts(&self, parameter: &str) -> bool {
+        let value = self
+            .params
+            .get(parameter)
+            .and_then(serde_json::Value::as_f64);
+        value.is_some_and(|value| self.counted.borrow().contains(&value.to_bits()))
+    }
+
     /// Whether its main text has a loop.
     pub fn loops(&self) -> bool {
         let is_loop = |node: &ASTNode| {
@@ -154,7 +168,8 @@ impl Script {
 
     /// Asks a question, with `this` bound to the script's state. Where it fails the state is what it was before.
     fn call(&mut self, question: &Rc<Question>) -> Result<Dynamic, Fault> {
-        let ctx = Context::new(question, self.given.as_ref().unwrap_or(&self.params));
+        let params = self.given.as_ref().unwrap_or(&self.params);
+        let ctx = Context::new(question, params, &self.counted);
         self.call_with(ctx)
     }
 
@@ -166,7 +181,17 @@ impl Script {
         vocabulary::set_device(question.device);
         let args = vec![Dynamic::from(ctx)];
         let again = self.profile.is_some().then(|| args.clone());
-        let answer = self.call_raw(function, args, budget);
+        let mut answer = self.call_raw(function, args, budget);
+        if answer.is_ok() && !self.state.is_map() {
+            let found = vocabulary::kind_of(&self.state);
+            let message = format!("'this' is a map, and '{function}' has put {found} in its place");
+            answer = Err(diagnostic::at_function(
+                self,
+                Kind::State,
+                function,
+                message,
+            ));
+        }
         match (&answer, again) {
             (Ok(_), Some(args)) => self.watch(function, args, before, budget),
             (Ok(_), None) => {}

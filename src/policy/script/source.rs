@@ -209,21 +209,6 @@ impl Source {
         std::iter::once(&self.main).chain(self.imports.values())
     }
 
-    /// Whether a parameter is among what is given to `ctx.count`: a count, or a fraction of the bank's rows.
-    pub fn counts(&self, parameter: &str) -> bool {
-        let field = format!(".{parameter}");
-        let whole_word = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let names = |given: &str| {
-            let mut places = given.match_indices(&field);
-            places.any(|(at, _)| whole_word(&given[at + field.len()..]))
-        };
-        let mut texts = self.texts();
-        texts.any(|text| {
-            let mut calls = text.text.split(".count(").skip(1);
-            calls.any(|rest| names(rest.split(')').next().unwrap_or_default()))
-        })
-    }
-
     /// The files on disk whose change changes this script.
     pub fn files(&self) -> Vec<PathBuf> {
         self.texts()

@@ -23,6 +23,8 @@ pub struct Context<'a> {
     pub valid: &'a Tensor,
     /// The temperature of the inter-image branch.
     pub temperature: f64,
+    /// Rows of the bank, of which counts are fractions.
+    pub rows: i64,
     /// When.
     pub now: Now,
 }
@@ -41,13 +43,18 @@ pub struct Outcome {
 impl Context<'_> {
     /// The question that they are. Its graph begins at the cosines: what lies before them is one product (Similarity::backward).
     pub fn question(&self) -> Rc<Question> {
-        Question::begin(&CONTRACT, "decide", (1, self.positives.device()), self.now)
-            .tensor("positives", self.positives)
-            .tensor("negatives", self.negatives)
-            .tensor("valid", self.valid)
-            .number("missing", MISSING)
-            .number("temperature", self.temperature)
-            .end()
+        Question::begin(
+            &CONTRACT,
+            "decide",
+            (self.rows, self.positives.device()),
+            self.now,
+        )
+        .tensor("positives", self.positives)
+        .tensor("negatives", self.negatives)
+        .tensor("valid", self.valid)
+        .number("missing", MISSING)
+        .number("temperature", self.temperature)
+        .end()
     }
 }
 

@@ -289,7 +289,7 @@ pub enum Made {
     Unlike,
     /// Everything there, unless that is tried otherwise.
     Ones,
-    /// Numbers from 0 to 1, as the pixels of images.
+    /// Numbers around 0, as the pixels of normalised images.
     Pixels,
     /// This number.
     Number(f64),

@@ -117,16 +117,8 @@ impl<'a> Making<'a> {
     }
 
     /// Of how many rows a count is a fraction, where there is no bank.
-    pub(super) fn rows(&mut self, function: &Function) -> i64 {
-        let of_bank = function.gets.iter().any(|input| input.shape.has('N'));
-        let schedule = function
-            .gets
-            .iter()
-            .any(|input| input.kind == Type::Numbers);
-        match of_bank || schedule {
-            true => self.sizes.or('N', 32),
-            false => 1,
-        }
+    pub(super) fn rows(&mut self) -> i64 {
+        self.sizes.or('N', self.scene.sizes.get('N').unwrap_or(32))
     }
 
     /// The bank of which some parts may be given; labels of the batch must be clusters of it.
@@ -305,7 +297,7 @@ impl<'a> Making<'a> {
     fn pixels(&mut self, input: &Input) -> Tensor {
         self.sizes.or('C', self.scene.sizes.get('C').unwrap_or(1));
         let shape = self.shape(input);
-        Tensor::rand(&shape, FLOAT)
+        Tensor::randn(&shape, FLOAT)
     }
 }
 

@@ -156,7 +156,7 @@ impl Scene {
             let mut making = Making::new(self, function)?;
             let rows = match making.bank.is_some() {
                 true => making.sizes.or('N', 0),
-                false => making.rows(function),
+                false => making.rows(),
             };
             let place = (rows, Device::Cpu);
             let mut asking = Question::begin(contract, function.name, place, self.now);

@@ -30,7 +30,8 @@ impl Range {
     }
 
     fn holds(self, number: f64) -> bool {
-        number.is_finite()
+        // In single precision, in which the host computes.
+        number.abs() <= f64::from(f32::MAX)
             && match self {
                 Range::FromZero => number >= 0.0,
                 Range::AboveZero => number > 0.0,
@@ -169,7 +170,7 @@ impl Named for Schedulable {
 /// The slot of the inter-image branch and its parameter that a name means.
 pub(crate) fn of_slot(name: &str) -> Option<(Slot, &str)> {
     let (slot, parameter) = name.split_once('.')?;
-    let slot = Slot::named(slot).filter(|slot| slot.in_branch())?;
+    let slot = Slot::named(slot).filter(|slot| slot.in_branch() && !parameter.is_empty())?;
     Some((slot, parameter))
 }
 

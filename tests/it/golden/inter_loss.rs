@@ -32,6 +32,7 @@ pub(crate) fn check(case: &Case) {
         negatives: &cosines.negatives,
         valid: &cosines.valid,
         temperature: case.number("temperature"),
+        rows: 1,
         now: now(0),
     };
     let outcome = boundary::run(&mut boundary_script(case), &ctx).unwrap();

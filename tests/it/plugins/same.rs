@@ -40,10 +40,8 @@ fn script(slot: Slot, path: &str, params: &Params) -> Policy {
 }
 
 fn plugin(dir: &Dir, slot: Slot, path: &std::path::Path, params: &Params) -> Policy {
-    let staging = Staging {
-        folder: dir.path().to_owned(),
-        prober: Prober::Program(env!("CARGO_BIN_EXE_sandbox").into()),
-    };
+    let staging = Staging::new(dir.path().to_owned())
+        .tried_by(Prober::Program(env!("CARGO_BIN_EXE_sandbox").into()));
     let library = Library::read(slot, path).unwrap();
     let library = library.tried(slot, params, &staging).unwrap();
     Policy::build(slot, Content::Plugin(library), params, Unknown::Refused).unwrap()
@@ -133,6 +131,7 @@ fn cosine_margin_has_the_loss_and_the_gradient_of_the_script() {
             negatives: &cosines(k).masked_fill(&exists.logical_not(), MISSING),
             valid: &some(p, 0.2),
             temperature: 0.2,
+            rows: 1,
             now: now(round),
         };
         let (one, other) = (

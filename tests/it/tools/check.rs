@@ -251,6 +251,225 @@ fn what_a_script_may_not_do_is_said_in_its_own_words() {
     assert_eq!(said(&dir.output(&["check", "one.rhai"])).0, 0);
 }
 
+/// What somebody who writes PyTorch is used to, and what is said of it.
+const HABITS: &[(&str, &str)] = &[
+    (
+        "let x = ctx.queries.softmax(dim=1);",
+        "arguments have no names",
+    ),
+    (
+        "let x = ctx.labels[:, 0];",
+        "'[:, None]' is 'x.unsqueeze(1)'",
+    ),
+    ("let x = None;", "'None' is '()'"),
+    ("if True { }", "'True' is 'true'"),
+    ("if not true { }", "'!'"),
+    ("if true and false { }", "'&&', '||', '!'"),
+    (
+        "let x = ~(ctx.labels == 1);",
+        "the opposite of a mask is '!mask'",
+    ),
+    (
+        "let x = ctx.queries @ ctx.queries.t();",
+        "the matrix product is 'x.matmul(y)'",
+    ),
+    (
+        "let m = ctx.labels == 1; m[0] = true;",
+        "nothing changes in place",
+    ),
+    (
+        "if (ctx.labels > 1).any() { throw 1; }",
+        "a tensor is no bool: 'if x.any().item() { .. }'",
+    ),
+    ("let x = 1 # one", "a comment begins with '//'"),
+    ("let f = |x| x; f(3);", "called 'f.call(..)'"),
+    (
+        "let x = ctx.queries.max(1).values;",
+        "max and min with a dimension give the values only",
+    ),
+    ("let x = ctx.queries.dtyp;", "did you mean 'dtype'?"),
+    (
+        "let x = ctx.queries.topk(3).indicies;",
+        "the answer has no field 'indicies', it has indices, values; did you mean 'indices'?",
+    ),
+    (
+        "let (v, i) = ctx.queries.topk(3);",
+        "several values at once are not taken apart",
+    ),
+    ("let x = inf;", "infinity is '1.0 / 0.0'"),
+    (
+        "let x = torch.zeros(3);",
+        "words stand alone or behind a tensor",
+    ),
+    (
+        "let x = 1\n    let y = 2;",
+        "a statement ends with ';', also in the line before",
+    ),
+];
+
+/// What is odd in a script that passes.
+const ODD: &[(&str, &str)] = &[
+    (
+        "let s = ctx.similarity; s.masked_fill(s > 0.5, -2.0); let y = 1;",
+        "nobody takes what 'masked_fill' answers, and nothing changes in place",
+    ),
+    (
+        "for i in 0..2 { ctx.similarity.exp(); }",
+        "nobody takes what 'exp' answers",
+    ),
+    (
+        "if ctx.step > 2 { ctx.queries.t(); this.n = 3; }",
+        "nobody takes what 't' answers",
+    ),
+    (
+        "let x = ctx.step / ctx.steps;",
+        "a quotient of integers is whole",
+    ),
+    (
+        "let x = 2 * (ctx.epoch / 10);",
+        "a quotient of integers is whole",
+    ),
+];
+
+fn of_sampler(line: &str) -> String {
+    format!(
+        "//! slot: sampler\nfn decide(ctx) {{\n    {line}\n    #{{ positives: ctx.index.unsqueeze(1), negatives: \
+         ctx.index.unsqueeze(1) }}\n}}\n"
+    )
+}
+
+#[test]
+fn habits_of_pytorch_are_answered() {
+    let dir = Dir::empty();
+    for (line, expected) in HABITS {
+        dir.write("one.rhai", &of_sampler(line));
+        let (code, out, err) = said(&dir.output(&["check", "one.rhai"]));
+        assert_eq!(code, 2, "{line}: {out}{err}");
+        assert!(
+            out.contains(expected),
+            "{line}: expected '{expected}' in\n{out}"
+        );
+    }
+}
+
+#[test]
+fn what_is_odd_is_a_warning_with_its_line() {
+    let dir = Dir::empty();
+    for (line, expected) in ODD {
+        dir.write("one.rhai", &of_sampler(line));
+        let (code, out, err) = said(&dir.output(&["check", "one.rhai"]));
+        assert_eq!(code, 0, "{line}: {out}{err}");
+        let warned = format!("warning: {expected}");
+        assert!(
+            out.contains(&warned) && out.contains("one.rhai:3:"),
+            "{line}: expected '{warned}' in\n{out}"
+        );
+    }
+    let fine =
+        "let x = [3, 1]; x.sort(); let n = 1.0 * ctx.step / ctx.steps; let y = ctx.queries.t();";
+    dir.write("one.rhai", &of_sampler(fine));
+    let (_, out, _) = said(&dir.output(&["check", "one.rhai"]));
+    assert!(!out.contains("warning"), "{out}");
+    let near = "//! slot: labels\nfn start(ctx) { let n = ctx.features.size(0); #{ labels: zeros([n]).to(\"int64\"), centroids: ctx.features[0..1] } }\n\
+                fn decide(ctx) { () }\nfn afterstep(ctx) { () }\n";
+    dir.write("two.rhai", near);
+    let (code, out, _) = said(&dir.output(&["check", "two.rhai"]));
+    assert!(
+        code == 0 && out.contains("warning: nobody calls 'afterstep': did you mean 'after_step'?"),
+        "{out}"
+    );
+    let begun = near
+        .replace("fn decide(ctx) { () }", "fn decide(ctx) { this.n + 1; () }")
+        .replace("#{ labels", "this.n = 1; #{ labels");
+    dir.write("three.rhai", &begun);
+    let (code, out, _) = said(&dir.output(&["check", "three.rhai"]));
+    assert!(
+        code == 0 && out.contains("it can begin a run, and cannot be swapped in"),
+        "{out}"
+    );
+}
+
+/// Whole scripts with what is said of them, and whether they pass.
+const SCRIPTS: &[(&str, &str, bool)] = &[
+    // A schedule alone may read what only its run has, and change what it has copied.
+    (
+        "//! slot: schedule\nfn decide(ctx) { #{ \"sampler.mine\": 0.5 * ctx.base[\"sampler.mine\"] } }\n",
+        "ok, schedule",
+        true,
+    ),
+    (
+        "//! slot: schedule\nfn decide(ctx) { let b = ctx.base; b[\"sampler.mine\"] = 0.5; b }\n",
+        "ok, schedule",
+        true,
+    ),
+    (
+        "//! slot: schedule\nfn decide(ctx) { let l = ctx.last; l[\"loss.total\"] = 4.0; #{ \"optim.lr\": 0.01 * l[\"loss.total\"] } }\n",
+        "ok, schedule",
+        true,
+    ),
+    (
+        "//! slot: schedule\nfn decide(ctx) { #{ \"optim.lr\": () } }\n",
+        "'optim.lr': expected a number, found ()",
+        false,
+    ),
+    // Pixels are normalised.
+    (
+        "//! slot: mixer\nfn decide(ctx) { #{ images: ctx.images.log(), targets: arange(ctx.images.size(0)).unsqueeze(0), weights: ones([1]) } }\n",
+        "'images[0, ",
+        false,
+    ),
+    // Counts that are written out are as good as parameters.
+    (
+        "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.index.unsqueeze(1), negatives: ctx.similarity.topk(2).indices } }\n",
+        "ok, sampler",
+        true,
+    ),
+    (
+        "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.index.unsqueeze(1), negatives: ctx.similarity.topk(1000).indices } }\n",
+        "ok, sampler",
+        true,
+    ),
+    (
+        "//! slot: sampler\nfn decide(ctx) { #{ positives: ctx.index.unsqueeze(1), negatives: () } }\n",
+        "expected a tensor as 'negatives', found ()",
+        false,
+    ),
+    (
+        "//! slot: sampler\nfn decide(ctx) { this = 5; #{ positives: ctx.index.unsqueeze(1), negatives: ctx.index.unsqueeze(1) } }\n",
+        "'this' is a map, and 'decide' has put int in its place",
+        false,
+    ),
+    (
+        "//! slot: sampler\nfn defaults() { #{ l: [0.0 / 0.0, 1.0] } }\nfn decide(ctx) { () }\n",
+        "default of 'l' must be a number",
+        false,
+    ),
+    (
+        "//! slot: labels\nfn start(ctx) { () }\nfn decide(ctx) { () }\nfn after_step() { () }\n",
+        "the host calls 'after_step' as 'fn after_step(ctx)'",
+        false,
+    ),
+    (
+        "//! slot: sampler\nfn defaults(x) { #{} }\nfn decide(ctx) { () }\n",
+        "the host calls 'defaults' as 'fn defaults()'",
+        false,
+    ),
+];
+
+#[test]
+fn what_a_run_would_take_passes_and_what_it_would_not_does_not() {
+    let dir = Dir::empty();
+    for (script, expected, passes) in SCRIPTS {
+        dir.write("one.rhai", script);
+        let (code, out, err) = said(&dir.output(&["check", "one.rhai"]));
+        assert_eq!(code == 0, *passes, "{script}: {out}{err}");
+        assert!(
+            out.contains(expected),
+            "{script}: expected '{expected}' in\n{out}"
+        );
+    }
+}
+
 #[test]
 fn labels_are_asked_only_after_they_have_begun() {
     let dir = Dir::empty();

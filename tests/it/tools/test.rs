@@ -140,6 +140,14 @@ const FAILING: &[(&str, &str)] = &[
         "'images' holds NaN, expected a finite number",
     ),
     (
+        "fn test_handle() { ctx_of(#{ step: tensor(1) }); }",
+        "'step' must be a count, got Tensor",
+    ),
+    (
+        "fn test_param_kind() { ctx_of(#{ params: #{ skip: tensor(3) } }); }",
+        "'params' must hold numbers, texts, booleans and lists alone",
+    ),
+    (
         "fn test_steps() { ctx_of(#{ steps: 0 }); }",
         "'steps' must be at least 1, got 0",
     ),
@@ -195,12 +203,16 @@ fn a_test_asks_with_state_that_ends_with_it() {
          fn test_afresh() { ask(ctx_of(#{})); assert_eq(state(), #{ n: 1 }); }\n\
          fn test_params() { assert_eq(ask(ctx_of(#{ params: #{ wide: 2 } })).negatives.shape, [4, 2]); }\n\
          fn test_given_back() { let c = ctx_of(#{}); ctx_of(#{ params: c.params, bank: c.bank }); }\n\
+         fn test_moments() { assert_eq(ctx_of(#{ steps: 5 }).step, 4); assert_eq(ctx_of(#{ epoch: 3 }).step, 30); }\n\
+         fn test_numbers_back() { let c = ctx_of(#{ slot: \"schedule\" }); ctx_of(#{ slot: \"schedule\", base: c.base, last: c.last }); }\n\
+         fn test_real() { assert_eq(ctx_of(#{ slot: \"schedule\", base: #{ \"optim.lr\": 1 } }).base[\"optim.lr\"] / 2, 0.5); }\n\
+         fn test_rows() { assert_eq(ctx_of(#{ slot: \"boundary\" }).count(0.5), 16); }\n\
          fn test_seeded() { let c = ctx_of(#{ seed: 5 }); assert_eq(ask(c).negatives, ask(c).negatives); }\n\
          fn test_seeds_differ() {\n    let drawn = |seed| ask(ctx_of(#{ seed: seed, params: #{ wide: 9 } })).negatives;\n    \
          assert((drawn.call(1) != drawn.call(2)).any().item());\n}\n",
     );
     let (code, out, err) = said(&dir.output(&["test", "samplers"]));
-    assert!(code == 0 && out.contains("6 passed"), "{out}{err}");
+    assert!(code == 0 && out.contains("10 passed"), "{out}{err}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
+use super::super::context::Counted;
 use super::super::failed::Failed;
 use super::super::vocabulary::{kind_of, map_of};
 use super::super::{Context, Script, Source};
@@ -30,7 +31,8 @@ fn params_of(value: &Dynamic) -> Result<Params, String> {
         format!("'params' must be a map of numbers, texts, booleans and lists, got {found}")
     };
     let map = Dynamic::from_map(map_of(value).ok_or_else(wrong)?);
-    rhai::serde::from_dynamic(&map).map_err(|_| wrong())
+    rhai::serde::from_dynamic(&map)
+        .map_err(|_| "'params' must hold numbers, texts, booleans and lists alone".to_owned())
 }
 
 impl Stage {
@@ -75,7 +77,7 @@ impl Stage {
         let question = (self.make_up)(slot, given).map_err(refused)?;
         // What a plain call of the script draws comes after this; `ask` seeds anew each time.
         slots::seed(&question);
-        Ok(Context::new(&question, &params))
+        Ok(Context::new(&question, &params, &Counted::default()))
     }
 
     fn slot(&self, given: &Map) -> Result<Slot, String> {
@@ -87,7 +89,8 @@ impl Stage {
             })?;
             return Ok(script.borrow().slot());
         };
-        let name = named.clone().into_string().unwrap_or_default();
+        let name = named.clone().into_string();
+        let name = name.map_err(|_| format!("'slot' must be a text, got {}", kind_of(named)))?;
         Slot::named(&name).ok_or_else(|| {
             let meant = suggest::nearest(&name, names.iter().copied());
             let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));

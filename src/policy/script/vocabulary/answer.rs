@@ -3,7 +3,7 @@
 use rhai::{Dynamic, FLOAT, INT, Map};
 use tch::{Kind, TchError, Tensor};
 
-use super::{Handle, SYNCS};
+use super::{Handle, Record, SYNCS};
 
 /// What went wrong in a verb.
 pub(super) enum Fault {
@@ -62,14 +62,11 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
-/// A map with these fields.
+/// A map with these fields and no others.
 pub(super) fn record<const N: usize>(fields: [(&str, Dynamic); N]) -> Dynamic {
-    Dynamic::from_map(
-        fields
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect::<Map>(),
-    )
+    let fields = fields.into_iter();
+    let fields: Map = fields.map(|(name, value)| (name.into(), value)).collect();
+    Record::new("the answer", fields).into()
 }
 
 /// Ends a verb: the result as the script's value.

@@ -117,6 +117,9 @@ fn cluster(a: &Arguments<'_>) -> Answer {
     ]))
 }
 
+/// Rounds of k-means, and repetitions of it, that anybody waits for.
+const MOST_ROUNDS: i64 = 10_000;
+
 fn options(clusters: i64, given: &Map) -> Result<Options, Fault> {
     let mut options = Options {
         clusters,
@@ -147,9 +150,9 @@ fn options(clusters: i64, given: &Map) -> Result<Options, Fault> {
         ("iterations", options.iterations),
         ("restarts", options.restarts),
     ] {
-        if got < 1 {
+        if !(1..=MOST_ROUNDS).contains(&got) {
             return Err(said(format!(
-                "option '{name}' must be at least 1, got {got}"
+                "option '{name}' must be 1 to {MOST_ROUNDS}, got {got}"
             )));
         }
     }

@@ -49,8 +49,18 @@ pub(super) fn within(index: &Tensor, low: i64, high: i64) -> Result<(), Fault> {
 
 /// Probabilities that can be drawn from, on CUDA only: none negative or infinite, and no row of zeros.
 pub(super) fn weights(weights: &Tensor) -> Result<(), Fault> {
-    if !weights.device().is_cuda() {
-        return Ok(());
+    match weights.device().is_cuda() {
+        true => sane(weights),
+        false => Ok(()),
+    }
+}
+
+/// The same on every device.
+pub(super) fn sane(weights: &Tensor) -> Result<(), Fault> {
+    if weights.f_isnan()?.f_any()?.int64_value(&[]) != 0 {
+        return Err(said(
+            "weights hold NaN; a softmax of a row that is -inf throughout gives it",
+        ));
     }
     let sane = weights
         .f_isfinite()?

@@ -11,6 +11,7 @@ use super::guard;
 use super::kind::kind_of;
 use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
+use crate::ground::suggest;
 
 pub(super) const VERBS: &[Verb] = &[
     verb(
@@ -174,9 +175,7 @@ fn at(a: &Arguments<'_>) -> Answer {
     match a.tensor(1) {
         Ok(rows) => x.f_index(&[Some(rows_of(&x, &rows)?)]).give(),
         Err(_) => Err(said(match index.is_string() {
-            true => format!(
-                "a Tensor has no field '{index}'; its methods have parentheses, as 'x.{index}()'"
-            ),
+            true => no_field(&index.to_string()),
             false => format!(
                 "'index' must be int, range or Tensor, got {}",
                 kind_of(index)
@@ -200,6 +199,24 @@ fn rows_of(x: &Tensor, rows: &Tensor) -> Result<Tensor, Fault> {
         }
     }
     Ok(rows.shallow_clone())
+}
+
+/// What a tensor has in the place of a field of that name.
+fn no_field(name: &str) -> String {
+    let names = super::names();
+    let why = if names.iter().any(|known| known == name) {
+        format!("it is a method, 'x.{name}()'")
+    } else if matches!(name, "values" | "indices") {
+        "topk, sort and unique give such a map; max and min with a dimension give the values only"
+            .to_owned()
+    } else {
+        let near = suggest::nearest(name, names.iter().map(String::as_str));
+        near.map_or_else(
+            || "see scripts/VOCABULARY.md".to_owned(),
+            |near| format!("did you mean '{near}'?"),
+        )
+    };
+    format!("a Tensor has no field '{name}': {why}")
 }
 
 #[cfg(test)]

@@ -70,7 +70,12 @@ pub(super) const VERBS: &[Verb] = &[
         |a| {
             let weights = a.tensor(1)?;
             guard::weights(&weights)?;
-            weights.f_multinomial(a.int(2)?, a.flag(3)?).give()
+            let drawn = weights.f_multinomial(a.int(2)?, a.flag(3)?);
+            if drawn.is_err() {
+                // libtorch calls NaN negative.
+                guard::sane(&weights)?;
+            }
+            drawn.give()
         },
     ),
     verb(
@@ -247,7 +252,12 @@ mod tests {
             "bernoulli: 'p' must lie in 0..=1, got 1.5"
         );
         assert!(fails("rng.bernoulli(tensor([1.5]))").starts_with("bernoulli: [1]: "));
-        assert!(fails("rng.multinomial(tensor([0.0]), 1)").starts_with("multinomial: [1]: "));
+        assert!(
+            fails("rng.multinomial(tensor([0.0]), 1)")
+                .starts_with("multinomial: weights must be finite")
+                && fails("rng.multinomial(tensor([0.0 / 0.0]), 1)")
+                    .starts_with("multinomial: weights hold NaN")
+        );
         assert!(fails("rng.randint(3, 3, 1)").starts_with("randint: "));
         assert!(
             fails("rng.choose_where(arange(3), 1)")

@@ -1,4 +1,4 @@
-//! Maps that the host gives to a script. A name that they do not have is an error, not `()` as in a map of the script's own: a slip of
+//! Maps that the host gives to a script, in `ctx` or as the answer of a word. A name that they do not have is an error, not `()` as in a map of the script's own: a slip of
 //! the pen would pass unseen.
 
 use std::fmt;
@@ -13,14 +13,14 @@ use crate::ground::suggest;
 /// Makes up a value for a name, or says that it is none.
 pub(in crate::policy::script) type MakeUp = Rc<dyn Fn(&str) -> Option<Dynamic>>;
 
-/// A map of the host, registered as `map`: `ctx.params`, `ctx.bank` and their like.
+/// A map of the host, registered as `map`: `ctx.params`, `ctx.bank`, what `topk` answers.
 #[derive(Clone)]
 pub(in crate::policy::script) struct Record(Rc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    /// The field of `ctx` that it is, such as `params`.
-    called: &'static str,
+    /// How messages call it, as `ctx.params`.
+    called: String,
     fields: Map,
     /// Names that it may have and has not: they are `()`.
     absent: Vec<String>,
@@ -29,10 +29,10 @@ struct Inner {
 }
 
 impl Record {
-    /// The map that a script finds as the field `called` of `ctx`.
-    pub(in crate::policy::script) fn new(called: &'static str, fields: Map) -> Self {
+    /// A map that messages call so.
+    pub(in crate::policy::script) fn new(called: impl Into<String>, fields: Map) -> Self {
         Self(Rc::new(Inner {
-            called,
+            called: called.into(),
             fields,
             absent: Vec::new(),
             made_up: None,
@@ -41,7 +41,7 @@ impl Record {
 
     /// The same with names that it may have in other steps, and what stands for all others.
     pub(in crate::policy::script) fn with_absent(
-        called: &'static str,
+        called: impl Into<String>,
         fields: Map,
         names: Vec<String>,
         made_up: MakeUp,
@@ -49,7 +49,7 @@ impl Record {
         let absent = names.into_iter();
         let absent = absent.filter(|name| !fields.contains_key(name.as_str()));
         Self(Rc::new(Inner {
-            called,
+            called: called.into(),
             absent: absent.collect(),
             fields,
             made_up: Some(made_up),
@@ -70,10 +70,9 @@ impl Record {
 
     /// A script may change a copy of its own.
     fn set(&mut self, name: &str, value: Dynamic) -> Result<(), Box<EvalAltResult>> {
-        match self.0.fields.get(name) {
-            None => return Err(self.no_such(name).into()),
-            Some(held) if unchanged(held, &value) => return Ok(()),
-            Some(_) => {}
+        // Whatever may be read may be changed.
+        if unchanged(&self.get(name)?, &value) {
+            return Ok(());
         }
         let fields = &mut Rc::make_mut(&mut self.0).fields;
         fields.insert(name.into(), value);
@@ -90,7 +89,7 @@ impl Record {
         let all = fields.keys().map(|name| name.as_str());
         let all = all.chain(absent.iter().map(String::as_str));
         format!(
-            "ctx.{called} has no field '{name}', it has {}",
+            "{called} has no field '{name}', it has {}",
             suggest::among(name, all)
         )
     }
@@ -186,7 +185,7 @@ mod tests {
         let fields: Map = [("pool".into(), 0.5.into()), ("negatives".into(), 8.into())].into();
         let mut scope = rhai::Scope::new();
         let names = vec!["loss.inter".to_owned()];
-        let record = Record::with_absent("params", fields, names, Rc::new(|_| None));
+        let record = Record::with_absent("ctx.params", fields, names, Rc::new(|_| None));
         scope.push("p", record);
         let mut yes = |text: &str| engine.eval_with_scope::<bool>(&mut scope, text).unwrap();
         for text in [
