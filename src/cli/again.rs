@@ -25,6 +25,9 @@ pub(super) struct Training {
     /// The folder of the images, in the place of what the run was started with.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Go on though the images are not those that the run was started with.
+    #[arg(long)]
+    pub changed_data: bool,
     /// Record so many batches in the run's folder, for `test --on` and `check --on`: the next one, then the first of each epoch.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub record: usize,
@@ -54,6 +57,7 @@ impl Training {
             watch: !self.no_watch,
             look: self.looks.look()?,
             record: self.record,
+            changed_data: self.changed_data,
             shadows: policies(&Search::default(), &self.shadow)?,
         })
     }
@@ -89,9 +93,13 @@ pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
             "kNN  {trained:.2} % trained, {initial:.2} % before training, {raw:.2} % raw pixels\n"
         ),
     };
+    let knn = match &summary.outcome {
+        Some(outcome) => format!("{knn}end  {outcome}\n"),
+        None => knn,
+    };
     let text = match summary.status {
         Status::Interrupted => format!(
-            "run  {folder}  (stopped after step {}, everything is saved)\ngo on  sandbox resume {folder}",
+            "{knn}run  {folder}  (stopped after step {}, everything is saved)\ngo on  sandbox resume {folder}",
             summary.steps
         ),
         _ => format!(

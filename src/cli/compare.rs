@@ -101,10 +101,9 @@ fn text(entries: &[Entry], metrics: &[Metric]) -> Result<String> {
     let mut text = String::new();
     for (at, entry) in entries.iter().enumerate() {
         let (path, state) = (entry.path.display(), entry.state.name());
-        let origin = match entry.origin() {
-            origin if origin.is_empty() => origin,
-            origin => format!("  ({origin})"),
-        };
+        let about = [entry.origin(), entry.outcome().unwrap_or_default()];
+        let about = about.into_iter().filter(|text| !text.is_empty());
+        let origin: String = about.map(|text| format!("  ({text})")).collect();
         writeln!(text, "{}  {path}  {state}{origin}", letter(at))?;
     }
     text.push_str("\nsteps\n");

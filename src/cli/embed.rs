@@ -48,7 +48,8 @@ impl Embed {
     ///
     /// # Errors
     /// A run without such a network, images that it cannot take, a file that cannot be written.
-    pub fn execute(self) -> Result<()> {
+    pub fn execute(mut self) -> Result<()> {
+        self.trained = self.trained.found()?;
         let plan = self.trained.plan(&[])?;
         let device = device::resolve(&self.device)?;
         let images = images(&self.input)?;

@@ -1,27 +1,27 @@
 //! `sandbox eval`: judge the newest checkpoint of a run.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use tch::Device;
 
 use super::trained::Trained;
+use super::{Invalid, again};
 use crate::config::{Evaluation, Plan};
-use crate::data::{self, Feeds};
+use crate::data::{self, Feeds, Splits};
 use crate::ground::clock::Stopwatch;
 use crate::ground::device;
 use crate::judge::{Jury, Subject};
 use crate::judge::{Measure, Verdict};
 use crate::record::checkpoint::Checkpoint;
-use crate::record::{EvalJson, Section};
+use crate::record::{EvalJson, RunFolder, RunStatus, Section};
 
 /// Judge the newest checkpoint of a run that is whole, and write what comes out to the run's eval.json.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// The run's folder.
-    pub run: PathBuf,
+    /// The run's folder, or a part of the name of one in runs/ that no other there has.
+    pub run: String,
     /// A comma list of knn, linear, lowshot, retrieval, representation, finetune, or all; what the run's eval.online says
     /// if nothing is named.
     #[arg(value_name = "EVALUATIONS")]
@@ -29,6 +29,9 @@ pub struct Eval {
     /// A value in the place of the run's own, as in eval.k=200; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Judge with other images than the run had.
+    #[arg(long)]
+    pub changed_data: bool,
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, value_name = "D", default_value = "auto")]
     pub device: String,
@@ -45,7 +48,7 @@ impl Eval {
     pub fn execute(self) -> Result<()> {
         let named = self.evaluations.as_deref().map(Evaluation::parse);
         let named = named.transpose()?;
-        let trained = Trained::of(self.run);
+        let trained = Trained::of(again::folder(&self.run)?);
         let plan = trained.plan(&self.set)?;
         let evaluations = named.unwrap_or_else(|| plan.judging.online.clone());
         let device = device::resolve(&self.device)?;
@@ -55,7 +58,7 @@ impl Eval {
         EvalJson::read(&path, checkpoint.step)?;
 
         let watch = Stopwatch::start();
-        let feeds = feeds(&plan, device)?;
+        let feeds = Feeds::new(self.splits(&trained, &plan)?, device);
         let network = trained.network(&checkpoint, &plan, device)?;
         let jury = Jury {
             memory: &feeds.memory,
@@ -80,6 +83,29 @@ impl Eval {
             print_json(checkpoint.step, &sections)
         } else {
             conclude(&path, watch.elapsed().as_secs_f64())
+        }
+    }
+}
+
+impl Eval {
+    /// The splits of the run: those that it had, unless a person says otherwise.
+    fn splits(&self, trained: &Trained, plan: &Plan) -> Result<Splits> {
+        let splits = data::open(&plan.source)?;
+        plan.expect_channels(splits.train.channels())?;
+        let told = self.changed_data || self.set.iter().any(|set| set.starts_with("data."));
+        let status = RunFolder::open(&trained.run).and_then(|folder| RunStatus::load(&folder));
+        let before = status.map(|status| status.data).unwrap_or_default();
+        let difference = match told || before.is_empty() {
+            true => None,
+            false => data::difference(&before, &data::fingerprints(&splits)),
+        };
+        match difference {
+            None => Ok(splits),
+            Some(what) => Err(Invalid(format!(
+                "the images are not those that '{}' was trained with: {what}\nhelp: --changed-data judges with them",
+                trained.run.display()
+            ))
+            .into()),
         }
     }
 }
@@ -132,12 +158,6 @@ fn print_json(step: u64, sections: &[Section]) -> Result<()> {
     let mut found = EvalJson::new(step);
     sections.iter().for_each(|section| found.put(section));
     Ok(write!(io::stdout(), "{}", found.text())?)
-}
-
-/// The splits of the run.
-fn feeds(plan: &Plan, device: Device) -> Result<Feeds> {
-    let splits = data::open(&plan.source)?;
-    Ok(Feeds::new(splits, device))
 }
 
 #[cfg(test)]

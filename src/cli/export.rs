@@ -49,7 +49,8 @@ impl Export {
     ///
     /// # Errors
     /// A run without such a network, and a file that cannot be written; an older file of its name then stands.
-    pub fn execute(self) -> Result<()> {
+    pub fn execute(mut self) -> Result<()> {
+        self.trained = self.trained.found()?;
         let plan = self.trained.plan(&[])?;
         let checkpoint = self.trained.checkpoint()?;
         let network = self.trained.network(&checkpoint, &plan, Device::Cpu)?;

@@ -20,7 +20,7 @@ pub struct Ls {
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
-    /// Those in this state alone: live, finished, interrupted, failed, killed or damaged.
+    /// Those in this state alone: live, finished, incomplete (finished, and something was left out), interrupted, failed, killed or damaged.
     #[arg(long, value_parser = State::named)]
     pub status: Option<State>,
     /// Those alone whose name has this in it.
@@ -127,7 +127,14 @@ impl Row {
             Some(format!("{}{live}", &slot[..2]))
         });
         let (origin, device) = match &self.entry.status {
-            Ok(status) => (self.entry.origin(), status.device.clone()),
+            Ok(status) => {
+                let about = [
+                    self.entry.origin(),
+                    self.entry.outcome().unwrap_or_default(),
+                ];
+                let about: Vec<_> = about.into_iter().filter(|text| !text.is_empty()).collect();
+                (about.join(", "), status.device.clone())
+            }
             Err(problem) => (problem.clone(), String::new()),
         };
         vec![

@@ -172,8 +172,11 @@ pub fn describe(error: &Error) -> String {
     text
 }
 
-/// 2 for what the person gave us, 1 for everything else.
+/// 2 for what the person gave us, 3 for a strict run that left something out, 1 for everything else.
 pub fn exit_code(error: &Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<train::Lapsed>()) {
+        return 3;
+    }
     let input = error.chain().any(|cause| {
         cause.is::<Fault>()
             || cause.is::<config::Error>()

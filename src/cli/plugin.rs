@@ -106,8 +106,11 @@ fn live(slot: Slot, path: &Path, params: &Params, degenerate: bool) -> Result<De
         let plugin = Plugin::load(slot, &library, params, Unknown::Ignored)?;
         let description = plugin.describe();
         let mut policy = Policy::from(plugin);
-        rehearsal::synthetic(&mut policy, rehearsal::VIEW)?;
+        rehearsal::synthetic(&mut policy, rehearsal::NO_RUN)?;
         rehearsal::state(&mut policy)?;
+        if slot == Slot::Boundary {
+            rehearsal::gradient::check(&mut policy)?;
+        }
         if degenerate {
             rehearsal::degenerate(&mut policy)?;
         }

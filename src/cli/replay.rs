@@ -84,10 +84,19 @@ impl Replay {
             .ok_or_else(|| anyhow!("a replay is always held against its original"))?;
         let text = verdict(&against, first_change);
         writeln!(std::io::stdout(), "{text}")?;
-        match self.verify && !equal_up_to(&against, first_change) {
-            true => bail!("the replay is not the run: {text}"),
-            false => Ok(()),
+        if !self.verify {
+            return Ok(());
         }
+        if !equal_up_to(&against, first_change) {
+            bail!("the replay is not the run: {text}");
+        }
+        if against.difference.is_none() && against.compared < until {
+            bail!(
+                "steps {} to {until} were not looked at: the run left no digest of them",
+                against.compared + 1
+            );
+        }
+        Ok(())
     }
 
     /// `replay`, or what is changed, as in `without-4`: two replays of a run are told apart by their names.

@@ -7,6 +7,7 @@ use super::Invalid;
 use super::again::{self, Training};
 use crate::config::live;
 use crate::record::Status;
+use crate::sweep;
 use crate::train::begin::past::Past;
 use crate::train::{self, sets};
 
@@ -23,6 +24,9 @@ pub struct Resume {
     /// A value in the place of the run's, from here on, as in optim.lr=0.01; may be repeated. The ledger keeps it.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// End when standard input closes, as a sweep's jobs do when the sweep is killed.
+    #[arg(long, hide = true)]
+    pub end_with_parent: bool,
     #[command(flatten)]
     training: Training,
 }
@@ -33,6 +37,9 @@ impl Resume {
     /// # Errors
     /// A run that cannot be gone on with, and what fails.
     pub fn execute(self) -> Result<()> {
+        if self.end_with_parent {
+            sweep::jobs::end_with_parent();
+        }
         let run = again::folder(&self.run)?;
         let mut past = Past::newest(&run)?;
         let set = sets(&self.set)?;

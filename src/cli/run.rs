@@ -54,6 +54,10 @@ pub struct Run {
     /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts.
     #[arg(long, value_name = "FILE")]
     pub init: Option<PathBuf>,
+    /// End with exit code 3 as soon as something is left out of a step that was to be done in it, as where a policy fails and there
+    /// is none to go back to. Without it the run goes on, and says what it is without.
+    #[arg(long)]
+    pub strict: bool,
     /// Stop after so many steps.
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -153,6 +157,7 @@ impl Run {
             watch: !self.no_watch,
             look: self.looks.look()?,
             record: self.record,
+            changed_data: false,
             shadows,
         };
         let summary = train::run(plan, &options)?;
@@ -167,6 +172,7 @@ impl Run {
         let config = &mut loaded.config;
         config.name = self.name.clone().unwrap_or(config.name.clone());
         config.seed = self.seed.unwrap_or(config.seed);
+        config.strict |= self.strict;
         config.model.init = self.init.clone().unwrap_or(config.model.init.clone());
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.device = self.device.clone().unwrap_or(config.device.clone());
@@ -217,17 +223,28 @@ impl Run {
     ) -> Result<(), Invalid> {
         let (slot, option, path) = new;
         let twice = |other: &str| {
-            let path = path.display();
+            let said = match self.varied.contains(path) {
+                true => format!(
+                    "-m {slot}={}",
+                    path.file_stem().unwrap_or_default().to_string_lossy()
+                ),
+                false => format!("--{option} {}", path.display()),
+            };
             Invalid(format!(
-                "slot '{slot}' is given '--{option} {path}' and {other}: expected one {option}"
+                "slot '{slot}' is given '{said}' and {other}: expected one {option}"
             ))
         };
         let same = |known: &&(Slot, &str, &PathBuf)| (known.0, known.1) == (slot, option);
         if let Some((_, _, other)) = said.iter().find(same) {
             return Err(twice(&format!("'--{option} {}'", other.display())));
         }
-        let key = format!("{slot}.{option}=");
-        if let Some(set) = self.set.iter().find(|set| set.starts_with(&key)) {
+        let (key, whole) = (format!("{slot}.{option}="), format!("{slot}="));
+        let names = |set: &&String| {
+            let map = set.strip_prefix(&whole);
+            let map = map.and_then(|map| serde_yaml::from_str::<serde_yaml::Mapping>(map).ok());
+            set.starts_with(&key) || map.is_some_and(|map| map.contains_key(option))
+        };
+        if let Some(set) = self.set.iter().find(names) {
             return Err(twice(&format!("'--set {set}'")));
         }
         said.push(new);

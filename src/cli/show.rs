@@ -109,6 +109,9 @@ fn head(entry: &Entry) -> String {
         }
         Ok(status) => status,
     };
+    if let Some(outcome) = entry.outcome() {
+        text += &format!("       {outcome}\n");
+    }
     let origin = entry.origin();
     if !origin.is_empty() {
         text += &format!("       {origin}\n");
@@ -138,7 +141,7 @@ fn next(entry: &Entry) -> String {
     let run = entry.path.display();
     let go_on = match entry.state {
         State::Live => format!("sandbox status {run}"),
-        State::Finished => format!("sandbox eval {run} all"),
+        State::Finished | State::Incomplete => format!("sandbox eval {run} all"),
         _ => format!("sandbox resume {run}"),
     };
     format!(

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use tch::{Device, Tensor};
 
-use super::Invalid;
+use super::{Invalid, again};
 use crate::config::{self, Plan, Request};
 use crate::model::{Network, Precision, Spec};
 use crate::record::checkpoint::{self, Checkpoint};
@@ -15,7 +15,7 @@ use crate::record::checkpoint::{self, Checkpoint};
 /// A network of a run.
 #[derive(Clone, Debug, Args)]
 pub struct Trained {
-    /// The run's folder.
+    /// The run's folder, or a part of the name of one in runs/ that no other there has.
     pub run: PathBuf,
     /// The checkpoint after so many steps; the newest that is whole where this is not said.
     #[arg(long, value_name = "N")]
@@ -52,6 +52,17 @@ impl Trained {
             step: None,
             network: Which::Query,
         }
+    }
+
+    /// The same with the folder that the run's name means.
+    ///
+    /// # Errors
+    /// No such run, or several.
+    pub fn found(self) -> Result<Self> {
+        Ok(Self {
+            run: again::folder(&self.run.to_string_lossy())?,
+            ..self
+        })
     }
 
     /// What the run was to do, with `set` in the place of its own values.

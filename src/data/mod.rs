@@ -7,6 +7,7 @@ mod decode;
 mod embedded;
 mod feed;
 mod files;
+mod fingerprint;
 mod folder;
 mod idx;
 mod images;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use feed::{Feed, Feeds};
+pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
 pub use images::Images;
 pub use loader::{Batch, Loader, epoch_order};
 pub use splits::Decode;

@@ -67,6 +67,17 @@ impl Pixels {
         self.bytes() / self.image_bytes()
     }
 
+    /// Takes all pixels, as they lie, into a hash.
+    pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
+        for size in self.shape {
+            hasher.update(&size.to_le_bytes());
+        }
+        for block in &self.blocks {
+            hasher.update(&[u8::from(block.by_column)]);
+            hasher.update_rayon(block.bytes());
+        }
+    }
+
     /// The size of all pixels in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.bytes().len()).sum()

@@ -6,7 +6,8 @@ use std::{env, fs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Error, Result, RunFolder, io_error};
+use super::{Error, Lapses, Result, RunFolder, io_error};
+use crate::data::Fingerprints;
 use crate::ground::clock;
 
 /// The file's name in a run's folder.
@@ -75,8 +76,20 @@ pub struct RunStatus {
     pub started: String,
     /// When it ended, in UTC.
     pub ended: Option<String>,
+    /// What its images are; not known of runs of before it was recorded.
+    #[serde(default, skip_serializing_if = "Fingerprints::is_empty")]
+    pub data: Fingerprints,
     /// How many steps were done.
     pub steps: u64,
+    /// Why it ended before its time, in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it was to do and did not.
+    #[serde(default, skip_serializing_if = "Lapses::is_empty")]
+    pub lapses: Lapses,
+    /// How it came out, in a sentence; for people, made of the other fields.
+    #[serde(default)]
+    pub outcome: String,
     /// The numbers by which runs are compared.
     pub summary: Map<String, Value>,
 }
@@ -102,9 +115,34 @@ impl RunStatus {
             command: command.join(" "),
             started: clock::utc(),
             ended: None,
+            data: Fingerprints::new(),
             steps: 0,
+            reason: None,
+            lapses: Lapses::default(),
+            outcome: String::new(),
             summary: Map::new(),
         }
+    }
+
+    /// How it came out, or how it stands: `finished`, `finished, without boundary from step 12 on: the loss is NaN`, `failed: ...`.
+    pub fn outcome(&self) -> String {
+        let how = match (self.status, &self.reason) {
+            (Status::Running, _) => "running".to_owned(),
+            (Status::Finished, _) => "finished".to_owned(),
+            (Status::Failed, Some(reason)) => format!("failed: {reason}"),
+            (Status::Failed, None) => "failed".to_owned(),
+            (Status::Interrupted, _) => format!("interrupted after step {}", self.steps),
+        };
+        let lapses = self.lapses.iter().map(|lapse| lapse.text(self.steps));
+        std::iter::once(how)
+            .chain(lapses)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Whether it did all its steps and is another run than it was to be all the same.
+    pub fn is_incomplete(&self) -> bool {
+        self.status == Status::Finished && self.lapses.is_grave()
     }
 
     /// Steps that were done where it began, for a run that goes on from another one's checkpoint.
@@ -116,6 +154,7 @@ impl RunStatus {
     /// Says that the run ended now.
     pub fn end(&mut self, status: Status) {
         self.status = status;
+        self.outcome = self.outcome();
         self.ended = Some(clock::utc());
     }
 

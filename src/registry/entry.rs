@@ -18,6 +18,8 @@ pub enum State {
     Live,
     /// It did all its steps.
     Finished,
+    /// It did all its steps, and in some of them not all that it was to do.
+    Incomplete,
     /// It was asked to stop, and can be resumed.
     Interrupted,
     /// It ended with an error.
@@ -30,9 +32,10 @@ pub enum State {
 
 impl State {
     /// All states.
-    pub const ALL: [State; 6] = [
+    pub const ALL: [State; 7] = [
         State::Live,
         State::Finished,
+        State::Incomplete,
         State::Interrupted,
         State::Failed,
         State::Killed,
@@ -44,6 +47,7 @@ impl State {
         match self {
             State::Live => "live",
             State::Finished => "finished",
+            State::Incomplete => "incomplete",
             State::Interrupted => "interrupted",
             State::Failed => "failed",
             State::Killed => "killed",
@@ -86,6 +90,7 @@ impl Entry {
             Err(_) => State::Damaged,
             Ok(status) => match status.status {
                 Status::Running => State::Killed,
+                Status::Finished if status.is_incomplete() => State::Incomplete,
                 Status::Finished => State::Finished,
                 Status::Failed => State::Failed,
                 Status::Interrupted => State::Interrupted,
@@ -115,6 +120,13 @@ impl Entry {
             Kind::Replay => "replay",
         };
         format!("{kind} of {}", status.parent.as_deref().unwrap_or("?"))
+    }
+
+    /// How it came out, where it did anything but its steps.
+    pub fn outcome(&self) -> Option<String> {
+        let status = self.status.as_ref().ok()?;
+        let plain = status.lapses.is_empty() && status.reason.is_none();
+        (!plain).then(|| status.outcome())
     }
 
     /// The run that it descends from, and the step.

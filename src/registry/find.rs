@@ -113,7 +113,7 @@ pub fn one(out: &Path, text: &str) -> Result<Entry, Error> {
         _ => Err(Error(format!(
             "'{text}' may be any of {} runs{}",
             having.len(),
-            list(&having)
+            list(&having.iter().rev().copied().collect::<Vec<_>>())
         ))),
     }
 }

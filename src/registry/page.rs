@@ -102,6 +102,7 @@ fn head(body: &mut String, entry: &Entry) {
             entry.origin(),
             format!("started {}", status.started),
             format!("on {} ({})", status.host, status.device),
+            entry.outcome().unwrap_or_default(),
             format!("seed {}", status.seed),
             format!("sandbox {} {}", status.sandbox, status.git),
         ]
@@ -249,7 +250,9 @@ fn commands(entry: &Entry) -> String {
         State::Interrupted | State::Killed | State::Failed => {
             lines.insert(0, format!("sandbox resume {run}"));
         }
-        State::Finished | State::Damaged => lines.push(format!("sandbox eval {run} all")),
+        State::Finished | State::Incomplete | State::Damaged => {
+            lines.push(format!("sandbox eval {run} all"))
+        }
     }
     format!("<pre>{}</pre>", lines.join("\n"))
 }

@@ -12,13 +12,15 @@ use super::places::config_of;
 use super::policies::{write_plugin, write_script};
 use super::request::Request;
 use crate::config::{self, Config, Plan};
+use crate::data::Source;
 use crate::ground::{clock, device};
 use crate::policy::Content;
 use crate::policy::plugin::Staging;
 use crate::record::{self, fresh_folder};
 use crate::slots::{Fault, Slot};
 use crate::storage::write_atomically;
-use crate::train;
+use crate::train::rehearsal::{self, Stage};
+use crate::{data, train};
 
 /// A plan of the experiment with these values (as `--set` takes them) and these scripts in the place of its own.
 pub type Resolve<'a> = dyn Fn(&[String], &[PathBuf]) -> Result<Plan> + 'a;
@@ -127,7 +129,7 @@ fn prepare(job: &Job, resolve: &Resolve<'_>) -> Result<Ready> {
         }
     }
     Ok(Ready {
-        policies: check(&plan)?,
+        policies: asked(&plan, job).and_then(|()| check(&plan))?,
         config: plan.config,
     })
 }
@@ -141,10 +143,53 @@ fn check(plan: &Plan) -> Result<Vec<(Slot, Content)>> {
     device::resolve(&plan.config.device)?;
     plan.spec(plan.recipe.mean.len() as i64).check()?;
     let staging = Staging::temporary().context("there is no folder for temporary files")?;
-    let policies = train::policies(plan, &staging)?.into_iter();
+    let rows = images(&plan.source)?.unwrap_or(rehearsal::NO_RUN.rows);
+    let view = plan.view();
+    let policies = train::policies(plan, &staging, Stage { view, rows })?.into_iter();
     Ok(policies
         .map(|policy| (policy.slot(), policy.content()))
         .collect())
+}
+
+/// How many images there are to train on, where that is known without decoding them.
+fn images(source: &Source) -> Result<Option<i64>> {
+    Ok(match source {
+        Source::Folder { .. } | Source::List { .. } => None,
+        source => Some(data::open(source)?.train.len() as i64),
+    })
+}
+
+/// That what a job varies is asked for at all: two variants of a part that never begins are the same run.
+fn asked(plan: &Plan, job: &Job) -> Result<()> {
+    let of_branch = |key: &str| {
+        let section = key.split('.').next().unwrap_or_default();
+        matches!(section, "inter" | "bank") || Slot::named(section).is_some_and(Slot::in_branch)
+    };
+    let Some(key) = job.keys().find(|key| of_branch(key)) else {
+        return Ok(());
+    };
+    let train = &plan.config.train;
+    let never = match (plan.inter(), images(&plan.source)?) {
+        (false, _) => Some("loss.inter is 0".to_owned()),
+        (true, Some(images)) => {
+            let step = (train.batch * train.accumulate) as u64;
+            let per_epoch = images as u64 / step;
+            let (first, steps) = (
+                plan.config.inter.warmup_epochs * per_epoch + 1,
+                plan.steps(per_epoch),
+            );
+            (first > steps).then(|| format!("it begins with step {first} (inter.warmup_epochs), and the run has {steps} steps"))
+        }
+        (true, None) => (plan.config.inter.warmup_epochs >= train.epochs)
+            .then(|| "inter.warmup_epochs is not below train.epochs".to_owned()),
+    };
+    match never {
+        None => Ok(()),
+        Some(why) => Err(Error::Request(format!(
+            "'{key}' is set by the sweep, and the inter-image branch never begins: {why}"
+        ))
+        .into()),
+    }
 }
 
 fn record(name: String, ask: &Ask<'_>, jobs: Vec<Entry>) -> Result<Record> {

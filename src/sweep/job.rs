@@ -54,6 +54,11 @@ impl Job {
         others.map(Override::set).collect()
     }
 
+    /// The keys that it sets.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.overrides.iter().map(|o| o.key.as_str())
+    }
+
     /// The scripts that it names, with the slots that they are meant for.
     pub fn scripts(&self) -> Vec<(Slot, PathBuf)> {
         self.overrides.iter().filter_map(Override::script).collect()

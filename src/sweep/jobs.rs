@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use super::folder::Sweep;
 use super::places::{CUT, FAILED, OUTPUT, config_of};
 use super::report::Report;
+use super::stop::Stop;
 use super::{report, say, summary};
 use crate::ground::clock::Stopwatch;
 use crate::storage::write_atomically;
@@ -69,7 +70,12 @@ enum Event {
 ///
 /// # Errors
 /// When a failure cannot be recorded. A summary that cannot be written is a warning.
-pub fn run(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<Option<Vec<Report>>> {
+pub fn run(
+    sweep: &Sweep,
+    left: Vec<usize>,
+    at_once: usize,
+    stop: &Stop,
+) -> Result<Option<Vec<Report>>> {
     let mut telling = Telling {
         sweep,
         at_once,
@@ -83,13 +89,18 @@ pub fn run(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<Option<Vec
     thread::scope(|scope| {
         for _ in 0..at_once {
             let (sender, queue) = (sender.clone(), &queue);
-            scope.spawn(move || work(sweep, queue, at_once, &sender));
+            scope.spawn(move || work((sweep, at_once), queue, &sender, stop));
         }
         drop(sender);
         for event in events {
             match event {
                 Event::Started(job) => telling.started(job),
                 Event::Ended(job, seconds, status) => {
+                    if stop.is_asked() && report::cut(&sweep.job(job)).is_some() {
+                        telling.stopped(job);
+                        last = Some(summary::write(sweep)?);
+                        continue;
+                    }
                     let failure = failure(&sweep.job(job), status)?;
                     telling.ended(job, seconds, failure);
                     match summary::write(sweep) {
@@ -104,16 +115,16 @@ pub fn run(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<Option<Vec
 }
 
 fn work(
-    sweep: &Sweep,
+    (sweep, at_once): (&Sweep, usize),
     queue: &Mutex<impl Iterator<Item = usize>>,
-    at_once: usize,
     events: &mpsc::Sender<Event>,
+    stop: &Stop,
 ) {
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    while let Some(job) = next() {
+    while let Some(job) = (!stop.is_asked()).then(next).flatten() {
         let _ = events.send(Event::Started(job));
         let watch = Stopwatch::start();
-        let status = process(sweep, &sweep.job(job), at_once);
+        let status = process(sweep, &sweep.job(job), at_once, stop);
         let seconds = watch.elapsed().as_secs_f64();
         if events.send(Event::Ended(job, seconds, status)).is_err() {
             return;
@@ -122,16 +133,24 @@ fn work(
 }
 
 /// One job, from start to end.
-fn process(sweep: &Sweep, folder: &Path, at_once: usize) -> io::Result<ExitStatus> {
-    let output = File::create(folder.join(OUTPUT))?;
+fn process(sweep: &Sweep, folder: &Path, at_once: usize, stop: &Stop) -> io::Result<ExitStatus> {
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(OUTPUT))?;
     let mut command = Command::new(executable()?);
+    command.arg0(std::env::current_exe()?);
+    match report::cut(folder) {
+        Some(run) => command.arg("resume").arg(run),
+        None => command
+            .arg("run")
+            .arg("--config")
+            .arg(config_of(folder))
+            .arg("--out")
+            .arg(folder),
+    };
     command
-        .arg0(std::env::current_exe()?)
-        .args(["run", "--plain", "--no-watch", "--end-with-parent"])
-        .arg("--config")
-        .arg(config_of(folder))
-        .arg("--out")
-        .arg(folder)
+        .args(["--plain", "--no-watch", "--end-with-parent"])
         .current_dir(&sweep.record.directory)
         .stdin(Stdio::piped())
         .stdout(output.try_clone()?)
@@ -141,6 +160,7 @@ fn process(sweep: &Sweep, folder: &Path, at_once: usize) -> io::Result<ExitStatu
         command.env("OMP_NUM_THREADS", (cores / at_once).max(1).to_string());
     }
     let mut child = command.spawn()?;
+    let _running = stop.running(child.id());
     // `wait` would close it, and the job would take that for this process's end.
     let tether = child.stdin.take();
     let status = child.wait();
@@ -209,6 +229,10 @@ impl Telling<'_> {
         say(&format!("{} starts", self.which(job)));
     }
 
+    fn stopped(&self, job: usize) {
+        say(&format!("{} stopped, everything is saved", self.which(job)));
+    }
+
     fn ended(&mut self, job: usize, seconds: f64, failure: Option<String>) {
         self.ended += 1;
         self.left -= 1;
@@ -216,6 +240,7 @@ impl Telling<'_> {
         let report = Report::read(&self.sweep.record.jobs[job], &self.sweep.job(job));
         let outcome = match failure {
             Some(how) => format!("failed: {how}, see jobs/{}/{FAILED}", report.entry.folder),
+            None if !report.is_done() => report.outcome(),
             None => match report.metrics.get("eval/knn_top1") {
                 Some(knn) => format!("done: kNN {knn:.2} %"),
                 None => "done".to_owned(),

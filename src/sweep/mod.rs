@@ -18,6 +18,7 @@ mod policies;
 pub mod report;
 pub mod request;
 pub mod spread;
+mod stop;
 pub mod summary;
 #[cfg(test)]
 mod trial;
@@ -26,6 +27,7 @@ pub mod variant;
 pub use folder::Sweep;
 pub use freeze::Ask;
 pub use request::Request;
+use stop::Stop;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -74,8 +76,8 @@ pub fn start(ask: &Ask<'_>) -> Result<()> {
     go_on(&sweep, all, sweep.record.at_once)
 }
 
-/// Runs the jobs of the sweep in `folder` that are not done, as many at once as asked, else as before. What they left is
-/// put aside in their folders, under `cut/`.
+/// Runs the jobs of the sweep in `folder` that are not done, as many at once as asked, else as before. A job that was cut goes on from
+/// its checkpoint; what others left is put aside in their folders, under `cut/`.
 ///
 /// # Errors
 /// As [`start`], and a folder that holds no sweep or whose sweep is being run.
@@ -87,7 +89,10 @@ pub fn resume(folder: &Path, at_once: Option<usize>) -> Result<()> {
         .filter(|&job| !report::is_done(&sweep.job(job)))
         .collect();
     freeze::check_frozen(&sweep, &left)?;
-    for &job in &left {
+    for &job in left
+        .iter()
+        .filter(|&&job| report::cut(&sweep.job(job)).is_none())
+    {
         jobs::put_aside(&sweep.job(job))?;
     }
     go_on(&sweep, left, at_once.unwrap_or(sweep.record.at_once))
@@ -101,7 +106,8 @@ fn go_on(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<()> {
         sweep.record.jobs.len(),
     ));
     let reports = summary::write(sweep)?;
-    let reports = jobs::run(sweep, left, at_once)?.unwrap_or(reports);
+    let stop = Stop::listen();
+    let reports = jobs::run(sweep, left, at_once, &stop)?.unwrap_or(reports);
     let mut out = std::io::stdout();
     write!(
         out,
@@ -109,10 +115,17 @@ fn go_on(sweep: &Sweep, left: Vec<usize>, at_once: usize) -> Result<()> {
         summary::table(&reports)
     )
     .context("cannot write to standard output")?;
+    if stop.is_asked() {
+        let left = reports.iter().filter(|report| !report.is_done()).count();
+        bail!(
+            "stopped, {left} of {} jobs are not done: sandbox run --resume {shown} goes on",
+            reports.len()
+        );
+    }
     let undone = reports.iter().filter(|report| !report.is_done()).count();
     if undone > 0 {
         bail!(
-            "{undone} of {} jobs failed, see '{shown}/summary.md'",
+            "{undone} of {} jobs failed or left something out, see '{shown}/summary.md'",
             reports.len()
         );
     }

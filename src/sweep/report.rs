@@ -8,13 +8,15 @@ use serde_json::{Map, Value};
 
 use super::job::Entry;
 use super::places::{CUT, FAILED};
-use crate::record::{RunFolder, RunStatus, Status, value};
+use crate::record::{RunFolder, RunStatus, Status, checkpoint, value};
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// Its run did all its steps.
     Done,
+    /// Its run did all its steps, and in some of them not all that it was to do: it counts for nothing.
+    Incomplete(String),
     /// It ended otherwise, and this is what was recorded of it.
     Failed(String),
     /// It runs, or was cut.
@@ -28,6 +30,7 @@ impl State {
     pub fn name(&self) -> &'static str {
         match self {
             State::Done => "done",
+            State::Incomplete(_) => "incomplete",
             State::Failed(_) => "failed",
             State::Begun => "begun",
             State::Waiting => "waiting",
@@ -60,6 +63,7 @@ impl Report {
         let status = run.as_deref().and_then(status);
         let failure = fs::read_to_string(folder.join(FAILED)).ok();
         let state = match (&status, failure) {
+            (Some(status), _) if status.is_incomplete() => State::Incomplete(status.outcome()),
             (Some(status), _) if status.status == Status::Finished => State::Done,
             (_, Some(text)) => State::Failed(text),
             _ if run.is_some() => State::Begun,
@@ -79,7 +83,21 @@ impl Report {
         }
     }
 
-    /// Whether its run did all its steps.
+    /// How it stands, with what was recorded of it, in a line.
+    pub fn outcome(&self) -> String {
+        match &self.state {
+            State::Failed(how) | State::Incomplete(how) => {
+                format!(
+                    "{}: {}",
+                    self.state.name(),
+                    how.lines().next().unwrap_or_default()
+                )
+            }
+            state => state.name().to_owned(),
+        }
+    }
+
+    /// Whether its run did all its steps, and all that it was to do in them.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
@@ -89,6 +107,14 @@ impl Report {
 pub fn is_done(folder: &Path) -> bool {
     let status = run_of(folder).as_deref().and_then(status);
     status.is_some_and(|status| status.status == Status::Finished)
+}
+
+/// The run of a job that was cut and can be gone on with: it has not failed, and has a checkpoint.
+pub fn cut(folder: &Path) -> Option<PathBuf> {
+    let run = run_of(folder)?;
+    let failed = folder.join(FAILED).exists() || status(&run)?.status == Status::Failed;
+    let saved = checkpoint::list(&run.join("checkpoints")).unwrap_or_default();
+    (!failed && !saved.is_empty()).then_some(run)
 }
 
 /// The folder of a job's run: the only one in it, beside what was put aside.

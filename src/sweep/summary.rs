@@ -175,6 +175,15 @@ fn markdown(name: &str, reports: &[Report]) -> String {
             _ => None,
         })
         .collect();
+    let incomplete = reports.iter().filter_map(|report| match &report.state {
+        State::Incomplete(how) => Some(format!("- {}: {how}\n", report.entry.label)),
+        _ => None,
+    });
+    let incomplete: String = incomplete.collect();
+    if !incomplete.is_empty() {
+        text.push_str("\n## In no mean: something was left out\n\n");
+        text.push_str(&incomplete);
+    }
     if !failed.is_empty() {
         text.push_str("\n## Failed\n\n");
     }

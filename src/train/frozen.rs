@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tch::{Kind as Dtype, Tensor};
 
 use super::inter::Batch;
-use super::rehearsal;
+use super::rehearsal::{self, Stage};
 use crate::bank::Bank;
 use crate::ground::Now;
 use crate::policy::Policy;
@@ -56,7 +56,14 @@ impl Frozen {
             pairs: None,
             temperature: 0.2,
             now,
-            view: rehearsal::VIEW,
+            view: rehearsal::NO_RUN.view,
+        }
+    }
+
+    fn stage(&self, bank: &Bank) -> Stage {
+        Stage {
+            view: self.view,
+            rows: bank.rows(),
         }
     }
 
@@ -82,7 +89,7 @@ impl Frozen {
             });
             match question {
                 Some(question) => all.extend(ask(policy, &question)?.all()),
-                None => all.extend(rehearsal::made_up(policy, function, self.view)?),
+                None => all.extend(rehearsal::made_up(policy, function, self.stage(bank))?),
             }
         }
         Ok(all)

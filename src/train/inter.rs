@@ -96,7 +96,7 @@ fn relate(
     })?;
     let cosines = Cosines::gather(&similarity, &pairs);
     let outcome = ask(gate, Slot::Boundary, now, |policy| {
-        draw(policy, &cosines, temperature, now)
+        draw(policy, &cosines, temperature, (bank.rows(), now))
     })?;
     let gradient = cosines.backward(&outcome.positives, &outcome.negatives);
     Some(Relation {
@@ -112,7 +112,7 @@ pub(super) fn draw(
     policy: &mut Policy,
     cosines: &Cosines,
     temperature: f64,
-    now: Now,
+    (rows, now): (i64, Now),
 ) -> Result<Outcome, Fault> {
     let Cosines {
         positives,
@@ -127,6 +127,7 @@ pub(super) fn draw(
             negatives,
             valid,
             temperature,
+            rows,
             now,
         },
     )

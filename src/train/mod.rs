@@ -23,4 +23,5 @@ pub use begin::policies::policies;
 pub use begin::{Again, Changes};
 pub use commands::sets;
 pub use options::{Comparison, Options, Summary};
+pub use records::lapses::Lapsed;
 pub use run::{fork, replay, resume, run};

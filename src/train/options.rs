@@ -20,6 +20,8 @@ pub struct Options {
     pub watch: bool,
     /// How it is shown.
     pub look: Look,
+    /// Whether a run goes on with other images than it had.
+    pub changed_data: bool,
     /// How many batches are recorded.
     pub record: usize,
     /// Policies that are tried beside the live ones of these slots.
@@ -33,6 +35,8 @@ pub struct Summary {
     pub folder: PathBuf,
     /// Whether it did all its steps, or was asked to stop before.
     pub status: Status,
+    /// How it came out, where something was left out.
+    pub outcome: Option<String>,
     /// Steps done.
     pub steps: u64,
     /// kNN accuracy in percent: on raw pixels, with the encoder before training, with the trained one; NaN where `eval.online`

@@ -1,5 +1,7 @@
 //! A rehearsal on synthetic data: before a run has any of its own, and for `sandbox check`.
 
+pub mod gradient;
+
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -30,16 +32,28 @@ const BATCH: i64 = 8;
 /// Dimension of the synthetic embeddings.
 const DIM: i64 = 16;
 
-/// Channels, height and width of views where no configuration says them: those of the embedded images.
-pub const VIEW: [i64; 3] = [1, 28, 28];
+/// What a rehearsal is told of the run for which it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// Channels, height and width of a view.
+    pub view: [i64; 3],
+    /// Training images, which is the most rows that a bank can have.
+    pub rows: i64,
+}
 
-/// Asks a policy everything that a run would ask it, on random unit rows, and images of the shape of `view`.
+/// Where there is no run: views of the embedded images, and as many rows as anybody asks for.
+pub const NO_RUN: Stage = Stage {
+    view: [1, 28, 28],
+    rows: 65_536,
+};
+
+/// Asks a policy everything that a run would ask it, on random unit rows, and images of the shape of a view.
 ///
 /// # Errors
 /// The policy's fault.
-pub fn synthetic(policy: &mut Policy, view: [i64; 3]) -> Result<(), Fault> {
+pub fn synthetic(policy: &mut Policy, stage: Stage) -> Result<(), Fault> {
     let fault = policy.without_trace(|policy| {
-        let scene = begun(policy, view)?;
+        let scene = begun(policy, stage)?;
         for function in policy.slot().contract().functions {
             if function.when != When::Start {
                 asked(policy, function, &scene)?;
@@ -63,7 +77,7 @@ pub fn degenerate(policy: &mut Policy) -> Result<(), Fault> {
     let tried = |case: &Case| case.concerns(contract) && !(counts && *case == Case::OneRow);
     for case in cases.filter(tried) {
         let fault = policy.without_trace(|policy| {
-            let mut scene = begun(policy, VIEW)?;
+            let mut scene = begun(policy, NO_RUN)?;
             scene.case = case;
             of_a_step(contract).try_for_each(|function| asked(policy, function, &scene).map(drop))
         });
@@ -73,13 +87,22 @@ pub fn degenerate(policy: &mut Policy) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Asks a policy what a step asks, without that it has begun: so one is asked that is swapped in.
+///
+/// # Errors
+/// The policy's fault.
+pub fn without_start(policy: &mut Policy) -> Result<(), Fault> {
+    let scene = scene(policy, NO_RUN);
+    step(policy, &scene).map(drop)
+}
+
 /// Whether a policy, asked once more, answers as a twin does that has its saved state: a run that goes on from a checkpoint is such
 /// a twin.
 ///
 /// # Errors
 /// The policy's fault, and one of kind state where the answers differ.
 pub fn state(policy: &mut Policy) -> Result<(), Fault> {
-    let scene = begun(policy, VIEW)?;
+    let scene = begun(policy, NO_RUN)?;
     step(policy, &scene)?;
     let twin = step(&mut policy.restored()?, &scene)?;
     let own = step(policy, &scene)?;
@@ -102,7 +125,7 @@ pub fn state(policy: &mut Policy) -> Result<(), Fault> {
 pub fn decide(policy: &mut Policy) -> Result<Cost, Fault> {
     // A plugin's twin acts, and has the cost.
     policy.without_trace(|policy| {
-        let scene = begun(policy, VIEW)?;
+        let scene = begun(policy, NO_RUN)?;
         policy.take_cost();
         step(policy, &scene)?;
         Ok(policy.take_cost())
@@ -116,8 +139,8 @@ pub(super) fn of_a_step(contract: &'static Contract) -> impl Iterator<Item = &'s
 }
 
 /// A scene after the policy has begun in it, where policies of its slot begin.
-fn begun(policy: &mut Policy, view: [i64; 3]) -> Result<Scene, Fault> {
-    let (mut scene, contract) = (scene(policy, view), policy.slot().contract());
+fn begun(policy: &mut Policy, stage: Stage) -> Result<Scene, Fault> {
+    let (mut scene, contract) = (scene(policy, stage), policy.slot().contract());
     let mut all = contract.functions.iter();
     if let Some(start) = all.find(|function| function.when == When::Start) {
         let question = question(policy, start, &scene);
@@ -140,9 +163,9 @@ fn step(policy: &mut Policy, scene: &Scene) -> Result<Vec<Tensor>, Fault> {
 pub(super) fn made_up(
     policy: &mut Policy,
     function: &'static Function,
-    view: [i64; 3],
+    stage: Stage,
 ) -> Result<Vec<Tensor>, Fault> {
-    let scene = scene(policy, view);
+    let scene = scene(policy, stage);
     asked(policy, function, &scene)
 }
 
@@ -169,7 +192,8 @@ fn question(policy: &Policy, function: &'static Function, scene: &Scene) -> Rc<Q
 }
 
 /// A batch of 8 of a bank that is large enough for what the parameters ask for. Of a bank C are the clusters, of images the channels.
-fn scene(policy: &Policy, [channels, height, width]: [i64; 3]) -> Scene {
+fn scene(policy: &Policy, stage: Stage) -> Scene {
+    let [channels, height, width] = stage.view;
     let mut scene = Scene::new(NOW);
     let mut inputs = policy
         .slot()
@@ -181,7 +205,7 @@ fn scene(policy: &Policy, [channels, height, width]: [i64; 3]) -> Scene {
     let sizes = [
         ('B', BATCH),
         ('D', DIM),
-        ('N', rows(policy)),
+        ('N', rows(policy).min(stage.rows)),
         ('C', if of_images { channels } else { 8 }),
         ('H', height),
         ('W', width),
@@ -205,7 +229,7 @@ fn rows(policy: &Policy) -> i64 {
 }
 
 /// The largest integer of a script's text that may be a count: others are seeds and the like.
-const LARGEST_LITERAL: i64 = 8192;
+const LARGEST_LITERAL: i64 = 32_768;
 
 /// All counts together that are among the parameters or written out in a script.
 fn counts(policy: &Policy) -> i64 {
@@ -216,7 +240,7 @@ fn counts(policy: &Policy) -> i64 {
         Policy::Plugin(_) => Vec::new(),
     };
     // A dimension is no count.
-    let counts = |literal: &i64| (3..=LARGEST_LITERAL).contains(literal);
+    let counts = |literal: &i64| (2..=LARGEST_LITERAL).contains(literal);
     let literals = literals.into_iter().filter(counts);
     params.filter(|count| *count > 0).chain(literals).sum()
 }

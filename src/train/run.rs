@@ -75,6 +75,7 @@ fn whole(begun: Begun) -> Result<Summary> {
     records.begins(&trainer);
     let _watchdog = Watchdog::start(Writer::say);
     let trained = train(&mut trainer, &mut records, &mut server, until);
+    records.end_digests(&trainer);
     records.course.seconds += watch.elapsed().as_secs_f64();
     let summary = |records: &Records, trainer: &Trainer, status| {
         let [raw, initial] = records.course.baselines.unwrap_or([f64::NAN; 2]);
@@ -84,6 +85,7 @@ fn whole(begun: Begun) -> Result<Summary> {
             steps: trainer.step,
             knn: [raw, initial, records.course.knn.unwrap_or(f64::NAN)],
             seconds: records.course.seconds,
+            outcome: (!records.status.lapses.is_empty()).then(|| records.status.outcome()),
             against: records.against.as_ref().map(|against| Comparison {
                 compared: against.compared(),
                 tolerance: against.tolerance(),
@@ -93,18 +95,22 @@ fn whole(begun: Begun) -> Result<Summary> {
     };
     match trained {
         Ok(Next::Step) => {
+            records.lapse_at_the_end(&mut trainer);
+            records.status.steps = trainer.step;
+            records.status.end(Status::Finished);
             let summary = summary(&records, &trainer, Status::Finished);
             records.finish(&trainer)?;
             Ok(summary)
         }
         Ok(Next::Stop) => {
             records.save(&mut trainer)?;
+            records.status.end(Status::Interrupted);
             let summary = summary(&records, &trainer, Status::Interrupted);
             records.interrupt(&trainer);
             Ok(summary)
         }
         Err(error) => {
-            records.fail(trainer.step);
+            records.fail(trainer.step, &error);
             Err(error)
         }
     }
@@ -133,7 +139,7 @@ fn train(
     server: &mut CommandServer,
     until: Option<u64>,
 ) -> Result<Next> {
-    while trainer.step < until.unwrap_or(trainer.steps).min(trainer.steps) {
+    while trainer.goes_on(until)? {
         if trainer.begins_epoch() && trainer.start_inter()? {
             records.introduce_bank(trainer);
         }
@@ -146,6 +152,10 @@ fn train(
         let bank = records.batches.before(trainer);
         let report = step(trainer);
         records.after_step(trainer, &report);
+        if let Err(lapsed) = records.expect_whole(trainer) {
+            records.checkpoint(trainer);
+            return Err(lapsed.into());
+        }
         if let Some(bank) = bank {
             let folder = records.recorder.folder().clone();
             records.batches.after(&folder, trainer, &report, bank);

@@ -7,7 +7,7 @@ use tch::{Device, Tensor};
 
 use crate::bank::Bank;
 use crate::config::Plan;
-use crate::data::{Feed, Feeds, Loader, Splits};
+use crate::data::{self, Feed, Feeds, Fingerprints, Loader, Splits};
 use crate::ground::Now;
 use crate::method::Method;
 use crate::model::Network;
@@ -22,6 +22,7 @@ use crate::judge::Jury;
 use crate::train::begin::{build, init};
 use crate::train::frozen::Frozen;
 use crate::train::inter::{apply, ask};
+use crate::train::rehearsal::Stage;
 
 use crate::train::shadow::Shadows;
 
@@ -63,6 +64,8 @@ pub struct Trainer {
     pub step: u64,
     /// Steps of the whole run.
     pub steps: u64,
+    /// What tells the images from others.
+    pub(crate) data: Fingerprints,
     /// Steps in a row, up to the last one, whose gradient was not finite.
     pub nonfinite: u64,
     /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
@@ -97,6 +100,7 @@ impl Trainer {
         let config = plan.config.clone();
         let spec = plan.spec(splits.train.channels());
         spec.check()?;
+        plan.expect_channels(spec.channels)?;
         let mut query = Network::new(&spec, device, config.seed);
         // Before the method, whose momentum encoder is a copy.
         let file = &config.model.init;
@@ -110,6 +114,7 @@ impl Trainer {
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
+        let data = data::fingerprints(&splits);
         let feeds = Feeds::new(splits, device);
         Ok(Self {
             parameters,
@@ -126,6 +131,7 @@ impl Trainer {
             frozen: None,
             last: Last::default(),
             step: 0,
+            data,
             nonfinite: 0,
             redoing: false,
             query,
@@ -133,6 +139,14 @@ impl Trainer {
             loader,
             plan,
         })
+    }
+
+    /// What a rehearsal is told of this run.
+    pub(crate) fn stage(&self) -> Stage {
+        Stage {
+            view: self.plan.view(),
+            rows: self.train.images().len() as i64,
+        }
     }
 
     /// Where the run is.
@@ -184,8 +198,7 @@ impl Trainer {
         let now = self.now();
         self.rehearsing(|gate, rehearse| gate.take_saved(now, rehearse));
         if !self.gate.reruns() {
-            let mut rehearse =
-                rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.plan.view());
+            let mut rehearse = rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.stage());
             self.shadows.between_steps(now, &mut rehearse);
         }
     }
@@ -213,7 +226,7 @@ impl Trainer {
             rows: self.train.images().len() as i64,
             now,
         };
-        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.plan.view());
+        let mut others = rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.stage());
         act(&mut self.gate, &mut |slot, policy| match slot {
             Slot::Schedule => schedule::run(policy, &numbers).map(drop),
             slot => others(slot, policy),
@@ -235,10 +248,10 @@ impl<'a> From<&'a Trainer> for Jury<'a> {
 pub(crate) fn rehearsal<'a>(
     frozen: Option<&'a Frozen>,
     bank: Option<&'a Bank>,
-    view: [i64; 3],
+    stage: Stage,
 ) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
     move |slot, policy| match (frozen, bank) {
         (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
-        _ => crate::train::rehearsal::synthetic(policy, view),
+        _ => crate::train::rehearsal::synthetic(policy, stage),
     }
 }

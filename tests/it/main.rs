@@ -29,6 +29,7 @@ mod swap;
 mod sweep;
 mod tidy;
 mod tools;
+mod truth;
 mod tutorial;
 mod weights;
 

@@ -195,7 +195,8 @@ fn a_signal_saves_everything_and_says_how_to_go_on() {
         let (run, code) = dir.resume(&stopped, &[]).end();
         assert_eq!(code, Some(0), "{}", run.text);
         run.assert_same_bits(&whole);
-        assert_eq!(run.digests().len(), 12);
+        let tenths = run.digests().into_keys().filter(|step| step % 10 == 0);
+        assert_eq!(tenths.count(), 12);
     }
 }
 
@@ -235,18 +236,23 @@ fn a_signal_stops_a_run_whose_reader_has_gone() {
     assert_eq!(status(&run, "status"), "interrupted");
 }
 
-/// The script makes a step so long that the second signal comes before its end.
+/// A step takes long, and the second signal comes before its end: one that comes within a second is taken for the first.
 #[test]
 fn a_second_signal_leaves_at_once_and_nothing_is_lost_but_the_steps_since_the_checkpoint() {
     let dir = Dir::new();
-    let text = dir.copy_script(SCRIPT);
-    let slow =
-        "fn decide(ctx) {\n    if ctx.step >= 15 { let n = 0; while n < 1_000_000 { n += 1; } }";
+    let text = dir.copy_script("labels/online.rhai");
+    let slow = "fn after_step(ctx) {\n    if ctx.step >= 15 { kmeans(ctx.bank.features, 8, ctx.rng, #{ iterations: 10_000, restarts: 10_000 }); }";
+    assert!(text.contains("fn after_step(ctx) {"));
     dir.write(
-        &format!("scripts/{SCRIPT}"),
-        &text.replace("fn decide(ctx) {", slow),
+        "scripts/labels/online.rhai",
+        &text.replace("fn after_step(ctx) {", slow),
     );
-    let args = ["--script", SCRIPT, "--set", "checkpoint.every=10"];
+    let args = [
+        "--script",
+        "labels/online.rhai",
+        "--set",
+        "checkpoint.every=10",
+    ];
     let mut run = dir.start(&args);
     run.until("step 15/");
     let pid = run.pid().to_string();
@@ -258,10 +264,17 @@ fn a_second_signal_leaves_at_once_and_nothing_is_lost_but_the_steps_since_the_ch
     };
     interrupt();
     run.until("once more leaves at once");
-    interrupt();
+    let ended = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        !status.contains("State:") || status.contains("State:\tZ")
+    };
+    while !ended() {
+        interrupt();
+    }
     let (run, code) = run.end();
     assert_eq!(code, Some(130), "{}", run.text);
     assert_eq!(status(&run, "status"), "running");
+    dir.copy_script("labels/online.rhai");
     let mut run = dir.resume(&run, &[]);
     run.until("goes on from step 10 of");
     run.until("step 15/");

@@ -203,7 +203,7 @@ const FAULTS: &[(&str, &[&str], &str)] = &[
     (
         r#"#{ "optim.lr": ctx.last["loss.total"] }"#,
         &[],
-        "'optim.lr': expected a number, found nothing",
+        "'optim.lr': expected a number, found ()",
     ),
 ];
 

@@ -446,3 +446,67 @@ fn a_script_edited_during_a_sweep_changes_none_of_its_jobs() {
         assert_eq!(run.losses().len(), 12);
     }
 }
+
+/// The jobs that run save everything and end, no other begins, and they go on from there with the bits of jobs that were not stopped.
+#[test]
+fn a_sweep_that_is_asked_to_stop_goes_on_where_its_jobs_were() {
+    let (dir, other) = (Dir::new(), Dir::new());
+    let whole = other.train(&["--steps", "300", "--seed", "0"]);
+    let args = [
+        "run",
+        "--config",
+        "tiny.yaml",
+        "--steps",
+        "300",
+        "-m",
+        "seed=0,1",
+    ];
+    let mut child = dir
+        .sandbox(&args)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("[1/2] seed=0 starts")));
+    let sweep = sweep(&dir);
+    let output = job(&sweep, 0).join("output.txt");
+    while !fs::read_to_string(&output)
+        .unwrap_or_default()
+        .contains("step 20/")
+    {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Command::new("kill")
+        .args(["-s", "TERM", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    let rest: Vec<_> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let said = rest.join("\n");
+    assert!(
+        said.contains("[1/2] seed=0 stopped, everything is saved"),
+        "{said}"
+    );
+    assert!(
+        said.contains("stopped, 2 of 2 jobs are not done") && !said.contains("[2/2] seed=1 starts"),
+        "{said}"
+    );
+    assert_eq!(states(&sweep), ["begun", "waiting"]);
+
+    let resumed = dir.output(&["run", "--resume", sweep.to_str().unwrap()]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed));
+    assert_eq!(states(&sweep), ["done", "done"]);
+    assert!(
+        !job(&sweep, 0).join("cut").exists(),
+        "nothing was begun anew"
+    );
+    assert!(
+        fs::read_to_string(&output)
+            .unwrap()
+            .contains("goes on from step")
+    );
+    run(&sweep, 0).assert_same_bits(&whole);
+}

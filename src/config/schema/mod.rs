@@ -27,6 +27,8 @@ pub struct Config {
     pub name: String,
     /// Seed of everything random.
     pub seed: u64,
+    /// Whether a run ends, with exit code 3, as soon as something is left out of a step that was to be done in it.
+    pub strict: bool,
     /// `cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where there is a GPU.
     pub device: String,
     /// Where the images come from.
@@ -117,6 +119,19 @@ impl Config {
         self.slots.get_mut(slot)
     }
 
+    /// Makes the paths of data and weights hold wherever the run is gone on with.
+    ///
+    /// # Errors
+    /// A working directory that is gone.
+    pub fn make_paths_absolute(&mut self) -> std::io::Result<()> {
+        for path in [&mut self.data.dir, &mut self.model.init] {
+            if !path.as_os_str().is_empty() {
+                *path = std::path::absolute(&*path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a slot of which only parameters are named its script.
     pub(super) fn settle(mut self) -> Self {
         for slot in Slot::of_branch() {
@@ -134,6 +149,7 @@ impl Default for Config {
         Self {
             name: "run".into(),
             seed: 0,
+            strict: false,
             device: "auto".into(),
             data: Data::default(),
             views: Views::default(),

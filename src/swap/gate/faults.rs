@@ -6,6 +6,17 @@ use crate::slots::{Fault, Kind, Slot};
 use crate::swap::change::Event;
 use crate::swap::ledger::Origin;
 
+/// A step in which a slot rested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The slot.
+    pub slot: Slot,
+    /// The step, counted from 1.
+    pub step: u64,
+    /// What was wrong.
+    pub why: String,
+}
+
 /// What the step does after a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -43,6 +54,11 @@ impl Gate {
             self.note(slot, Event::RolledBack, Some(fault), &failed, when);
             return Verdict::Again;
         }
+        self.rests.push(Rest {
+            slot,
+            step: now.step + 1,
+            why: fault.message.clone(),
+        });
         let known = std::mem::replace(&mut lineage.resting, true);
         // What a clock decided must be found in the ledger each time, or the run could not be done again.
         if !known || fault.kind == Kind::Budget {

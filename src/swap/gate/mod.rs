@@ -22,7 +22,7 @@ use crate::policy::{Content, Cost, Generation, Params, Policy};
 use crate::slots::{Budget, Slot};
 
 pub use super::rehearsal::Rehearsal;
-pub use faults::Verdict;
+pub use faults::{Rest, Verdict};
 pub use propose::Tuned;
 
 /// The live policies of a run.
@@ -33,6 +33,8 @@ pub struct Gate {
     rerun: Rerun,
     reruns: bool,
     changes: Vec<Change>,
+    /// Steps in which a slot rested, since somebody asked.
+    rests: Vec<Rest>,
     /// Slots whose last saved file was refused.
     refused: BTreeSet<Slot>,
     /// Slots of which that file was put right, so that it is what is live.
@@ -55,6 +57,7 @@ impl Gate {
             rerun: Rerun::default(),
             reruns: false,
             changes: Vec::new(),
+            rests: Vec::new(),
             refused: BTreeSet::new(),
             mended: Vec::new(),
         })
@@ -135,6 +138,11 @@ impl Gate {
     /// What changed since this was last asked.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// The steps in which slots rested since this was last asked.
+    pub fn take_rests(&mut self) -> Vec<Rest> {
+        std::mem::take(&mut self.rests)
     }
 
     /// The slots whose file was refused and now holds what is live, since this was last asked; nothing of that is in the ledger.

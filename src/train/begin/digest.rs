@@ -45,6 +45,12 @@ impl Chain {
             .then(|| self.line(done, parameters))
     }
 
+    /// The line of the steps since the last one, where a run ends between two; the chain goes on as if there was none.
+    pub fn tail(&self, done: u64, parameters: &[(String, Tensor)]) -> Option<Digest> {
+        let waiting = !self.steps.is_empty();
+        waiting.then(|| self.clone().line(done, parameters))
+    }
+
     fn line(&mut self, step: u64, parameters: &[(String, Tensor)]) -> Digest {
         let sums: Vec<_> = parameters
             .iter()

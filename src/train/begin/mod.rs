@@ -43,12 +43,18 @@ pub(crate) struct Begun {
 
 /// A run from nothing.
 pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
+    // Messages have the paths as they were given, the run's files as they hold anywhere.
+    let mut kept = plan.config.clone();
+    kept.make_paths_absolute()?;
     let entrance = Entrance::new(options);
     let name = plan.config.name.clone();
     let splits = data::open(&plan.source)?;
     entrance.make(&name, 0, options, |folder, recorder| {
-        write_plan(recorder, &plan.config)?;
-        Trainer::build(plan, splits, options.device, folder.path(), options.watch)
+        write_plan(recorder, &kept)?;
+        let mut trainer =
+            Trainer::build(plan, splits, options.device, folder.path(), options.watch)?;
+        trainer.plan.config = kept;
+        Ok(trainer)
     })
 }
 
@@ -65,11 +71,13 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     let steps = [step, past.reached()?];
     let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies());
     trainer.gate.follow_ledger(rest);
+    past.expect_data(&trainer, options.changed_data)?;
     past.put_back(&mut trainer)?;
     let mut trainer = with_shadows(trainer, options)?;
     if options.watch {
         trainer.follow_files(|slot, content| seen_last(&past.ledger, slot, content));
     }
+    let ended = (trainer.steps, trainer.rate.at(step.saturating_sub(1)));
     if !set.is_empty() {
         trainer.set(set, Origin::Command)?;
     }
@@ -81,6 +89,7 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     let mut records = Records::open((recorder, entrance.terminal), &trainer, options);
     records.goes_on(&past)?;
     records.introduce_resumed(&trainer);
+    records.introduce_rate(&trainer, ended);
     let server = CommandServer::new(entrance.inbox, socket(past.folder.path(), entrance.remote));
     Ok(Begun {
         trainer,
@@ -117,6 +126,7 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
         let splits = data::open(&plan.source)?;
         let mut trainer =
             Trainer::without_policies(plan, splits, options.device, folder.path(), options.watch)?;
+        parent.expect_data(&trainer, options.changed_data)?;
         parent.put_back(&mut trainer)?;
         parent.introduce(&mut trainer)?;
         if !changes.set.is_empty() {
@@ -169,6 +179,7 @@ pub(crate) fn replayed(
         let splits = data::open(&plan.source)?;
         let mut trainer =
             Trainer::without_policies(plan, splits, options.device, folder.path(), false)?;
+        original.expect_data(&trainer, options.changed_data)?;
         original.put_back(&mut trainer)?;
         original.introduce(&mut trainer)?;
         let rerun = Rerun::of(lines, steps, policies).changed(again.changed);

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::config::{Config, Loaded, Plan, Request, load};
+use crate::data;
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{RunFolder, RunStatus, digests};
 use crate::swap::{Line, ledger};
@@ -126,6 +127,26 @@ impl Past {
         let folder = Some(self.folder.path().to_owned());
         let config = self.config.clone();
         Ok(Plan::new(Loaded { config, folder })?)
+    }
+
+    /// That a trainer has the images that the run had, unless that is no matter.
+    ///
+    /// # Errors
+    /// What differs.
+    pub(crate) fn expect_data(&self, trainer: &Trainer, changed: bool) -> Result<(), Error> {
+        let before = &self.status.data;
+        let difference = (!before.is_empty()).then(|| data::difference(before, &trainer.data));
+        match difference.flatten() {
+            None => Ok(()),
+            Some(what) if changed => {
+                tracing::warn!("the images are not those of '{}': {what}", self.folder.id());
+                Ok(())
+            }
+            Some(what) => Err(Error(format!(
+                "the images are not those of '{}': {what}\nhelp: --changed-data goes on with them, as another run than it was",
+                self.folder.id()
+            ))),
+        }
     }
 
     /// The policies, and with a checkpoint everything else, as they were.

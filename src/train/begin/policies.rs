@@ -10,13 +10,13 @@ use crate::policy::plugin::Staging;
 use crate::policy::{Content, Policy, PolicyFile, Unknown};
 use crate::slots::{Asked, Fault, Kind, Slot};
 use crate::swap::{Line, Origin};
-use crate::train::rehearsal;
+use crate::train::rehearsal::{self, Stage};
 use crate::train::trainer::Trainer;
 
 impl Trainer {
     /// Fills each slot with its first generation, as the plan names it, and watches the slot's files.
     pub(crate) fn fill_slots(&mut self) -> Result<()> {
-        for policy in policies(&self.plan, &self.gate.staging())? {
+        for policy in policies(&self.plan, &self.gate.staging(), self.stage())? {
             self.fill_with(policy)?;
         }
         let live: Vec<_> = self.gate.generations();
@@ -32,7 +32,12 @@ impl Trainer {
         let lines = lines.iter().filter(|line| line.is_first());
         for about in lines.filter_map(|line| line.about.as_ref()) {
             let content = about.content(folder)?;
-            let policy = made(&self.plan, about.slot, content, &self.gate.staging())?;
+            let policy = made(
+                &self.plan,
+                (about.slot, content),
+                &self.gate.staging(),
+                self.stage(),
+            )?;
             self.fill_with(policy)?;
         }
         Ok(())
@@ -111,7 +116,7 @@ pub(crate) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
 ///
 /// # Errors
 /// The fault of a policy that cannot be used.
-pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
+pub fn policies(plan: &Plan, staging: &Staging, stage: Stage) -> Result<Vec<Policy>, Fault> {
     for slot in Slot::all().filter(|slot| !plan.asks(*slot)) {
         let named = slot.contract().asked == Asked::WhereNamed;
         if let (true, Some(name)) = (named, plan.slot(slot).params.keys().next()) {
@@ -126,7 +131,9 @@ pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
         }
     }
     let slots = Slot::all().filter(|slot| plan.asks(*slot));
-    let policies: Result<Vec<_>, _> = slots.map(|slot| first(plan, slot, staging)).collect();
+    let policies: Result<Vec<_>, _> = slots
+        .map(|slot| first(plan, slot, staging, stage))
+        .collect();
     let mut policies = policies?;
     let schedulable = rehearsal::numbers(plan, &policies);
     for schedule in policies
@@ -139,18 +146,24 @@ pub fn policies(plan: &Plan, staging: &Staging) -> Result<Vec<Policy>, Fault> {
     Ok(policies)
 }
 
-fn first(plan: &Plan, slot: Slot, staging: &Staging) -> Result<Policy, Fault> {
-    made(plan, slot, files(plan, slot)?[0].read(slot)?, staging)
+fn first(plan: &Plan, slot: Slot, staging: &Staging, stage: Stage) -> Result<Policy, Fault> {
+    let content = files(plan, slot)?[0].read(slot)?;
+    made(plan, (slot, content), staging, stage)
 }
 
 /// A policy of a content with the plan's parameters, rehearsed on synthetic data; a schedule is not, since the names of its numbers
 /// are known only when the other slots are made.
-fn made(plan: &Plan, slot: Slot, content: Content, staging: &Staging) -> Result<Policy, Fault> {
+fn made(
+    plan: &Plan,
+    (slot, content): (Slot, Content),
+    staging: &Staging,
+    stage: Stage,
+) -> Result<Policy, Fault> {
     let params = plan.slot(slot).params;
     let content = content.tried(slot, &params, staging)?;
     let mut policy = Policy::build(slot, content, &params, Unknown::Refused)?;
     if slot != Slot::Schedule {
-        rehearsal::synthetic(&mut policy, plan.view())?;
+        rehearsal::synthetic(&mut policy, stage)?;
     }
     Ok(policy)
 }

@@ -71,6 +71,25 @@ impl Trainer {
     pub fn begin_step(&mut self) -> Result<()> {
         let now = self.now();
         self.gate.begin_step(now);
+        self.redo_due()
+    }
+
+    /// Whether there is a step to do, before `until` where that is said. A run that had ended and was lengthened later is lengthened
+    /// again as its ledger says.
+    ///
+    /// # Errors
+    /// As [`Trainer::begin_step`].
+    pub fn goes_on(&mut self, until: Option<u64>) -> Result<bool> {
+        let wanted = until.is_none_or(|until| self.step < until);
+        if wanted && self.step >= self.steps {
+            self.redo_due()?;
+        }
+        Ok(wanted && self.step < self.steps)
+    }
+
+    /// Does again what the ledger says somebody asked for here.
+    fn redo_due(&mut self) -> Result<()> {
+        let now = self.now();
         while let Some(line) = self.gate.due(now) {
             self.redoing = true;
             let redone = self.redo(&line);

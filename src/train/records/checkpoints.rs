@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{self, Checkpoint};
+use crate::record::{self, Checkpoint, Lapses};
 use crate::train::begin::digest::Chain;
 use crate::train::records::Records;
 use crate::train::trainer::Trainer;
@@ -21,6 +21,9 @@ pub(crate) struct Course {
     pub(crate) seconds: f64,
     /// The digests.
     pub(super) chain: Chain,
+    /// What was left out.
+    #[serde(default)]
+    pub(super) lapses: Lapses,
 }
 
 impl Records {
@@ -28,6 +31,7 @@ impl Records {
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) {
         let course = checkpoint.extra["course"].clone();
         self.course = serde_json::from_value(course).unwrap_or_default();
+        self.status.lapses = self.course.lapses.clone();
         self.diagnosis.load(checkpoint);
     }
 
@@ -51,9 +55,11 @@ impl Records {
     /// # Errors
     /// State that cannot be saved, or a disk that refuses.
     pub(crate) fn save(&mut self, trainer: &mut Trainer) -> Result<PathBuf> {
+        self.rest(trainer);
         let folder = self.recorder.folder().checkpoints();
         let keep = trainer.plan.config.checkpoint.keep;
         let saved = trainer.state().and_then(|(mut files, mut extra)| {
+            self.course.lapses = self.status.lapses.clone();
             extra["course"] = serde_json::to_value(&self.course)?;
             files.push(self.diagnosis.state());
             let path = record::checkpoint::save(&folder, trainer.step, files, extra)?;

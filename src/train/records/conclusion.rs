@@ -14,14 +14,35 @@ impl Records {
         self.status.steps = trainer.step;
         self.status.end(Status::Interrupted);
         self.save_status();
+        self.tell_outcome();
         self.close(Status::Interrupted);
     }
 
-    /// Says that the run ended before its time.
-    pub(crate) fn fail(&mut self, step: u64) {
+    /// Leaves the digest of the steps since the last one, so that each step can be held against another run's.
+    pub(crate) fn end_digests(&mut self, trainer: &Trainer) {
+        let Some(digest) = self.course.chain.tail(trainer.step, &trainer.parameters) else {
+            return;
+        };
+        self.recorder.digest(&digest);
+        if let Some(against) = &mut self.against {
+            against.compare(&digest);
+        }
+    }
+
+    /// How the run came out, for who reads its curves.
+    fn tell_outcome(&mut self) {
+        let text = self.status.outcome();
+        self.recorder.text("run/outcome", self.status.steps, &text);
+    }
+
+    /// Says that the run ended before its time, and why.
+    pub(crate) fn fail(&mut self, step: u64, error: &anyhow::Error) {
+        let reason = error.to_string();
+        self.status.reason = reason.lines().next().map(str::to_owned);
         self.status.steps = step;
         self.status.end(Status::Failed);
         self.save_status();
+        self.tell_outcome();
         self.close(Status::Failed);
     }
 
@@ -61,6 +82,7 @@ impl Records {
         self.recorder
             .folder()
             .write(EvalJson::FILE, eval.text().as_bytes())?;
+        self.tell_outcome();
         self.close(Status::Finished);
         Ok(())
     }

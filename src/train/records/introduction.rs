@@ -88,6 +88,20 @@ impl Records {
         }
     }
 
+    /// Says what becomes of the learning rate where a run is longer than it was: its course is one over all steps. `before` are the
+    /// steps and the rate of the last one as it was.
+    pub(crate) fn introduce_rate(&mut self, trainer: &Trainer, before: (u64, f64)) {
+        let (steps, rate) = before;
+        let now = trainer.rate.at(trainer.step);
+        if trainer.steps == steps || rate == now {
+            return;
+        }
+        self.say(&format!(
+            "optim.lr: {rate:.3e} in step {}, {now:.3e} from the next on: its course is over {} steps now, not {steps}",
+            trainer.step, trainer.steps
+        ));
+    }
+
     /// Says how large the bank is, and which counts the fractions among the sampler's parameters are of it.
     pub(crate) fn introduce_bank(&mut self, trainer: &Trainer) {
         let Some(bank) = &trainer.bank else { return };

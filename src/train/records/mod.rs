@@ -6,6 +6,7 @@ pub(crate) mod costs;
 pub(crate) mod diagnosis;
 mod evaluation;
 pub(crate) mod introduction;
+pub mod lapses;
 pub mod measure;
 pub(crate) mod pictures;
 pub mod recorded;
@@ -55,7 +56,11 @@ impl Records {
         options: &Options,
     ) -> Self {
         let device = format!("{:?}", options.device).to_lowercase();
-        let status = RunStatus::start(&trainer.plan.config.name, trainer.plan.config.seed, &device);
+        let config = &trainer.plan.config;
+        let status = RunStatus {
+            data: trainer.data.clone(),
+            ..RunStatus::start(&config.name, config.seed, &device)
+        };
         Self {
             recorder,
             terminal,
@@ -81,7 +86,10 @@ impl Records {
         self.status = RunStatus {
             status: Status::Running,
             ended: None,
+            reason: None,
+            outcome: String::new(),
             device: self.status.device.clone(),
+            data: self.status.data.clone(),
             threads: self.status.threads,
             host: self.status.host.clone(),
             git: self.status.git.clone(),

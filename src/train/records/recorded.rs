@@ -207,7 +207,7 @@ impl Recorded {
         // What was recorded by an earlier version does not say it.
         let view = metadata
             .get("view")
-            .map_or(Ok(rehearsal::VIEW), |text| view(text))?;
+            .map_or(Ok(rehearsal::NO_RUN.view), |text| view(text))?;
         let bank = bank(&tensors)?;
         let tensor = |name: &str| part(&tensors, name);
         let batch = Batch {

@@ -46,6 +46,7 @@ impl Records {
                 against.compare(&digest);
             }
         }
+        self.lapse(trainer, report);
         self.window.steps += 1;
         self.window.skipped += u64::from(report.skipped);
         let lap = std::mem::replace(&mut self.window.lap, Stopwatch::start());
@@ -80,6 +81,10 @@ impl Records {
         put(&mut scalars, "perf/images_per_s", images_per_s);
         put(&mut scalars, "perf/step_ms", step_ms);
         put(&mut scalars, "train/skipped", window.skipped as f64);
+        match self.status.lapses.grave_steps() {
+            0 => {}
+            steps => put(&mut scalars, "run/lapses", steps as f64),
+        }
         if let Some(unreadable) = trainer.train.unreadable() {
             put(&mut scalars, "data/unreadable", unreadable as f64);
         }

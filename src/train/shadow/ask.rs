@@ -144,8 +144,9 @@ impl Shadow {
         let pairs = sampler::run(&mut self.policy, &ctx)?;
         let cosines = Cosines::gather(&relation.similarity, &pairs);
         let boundary = gate.live(Slot::Boundary);
-        let outcome = boundary
-            .unbooked(|live| live.without_trace(|live| draw(live, &cosines, *temperature, *now)));
+        let outcome = boundary.unbooked(|live| {
+            live.without_trace(|live| draw(live, &cosines, *temperature, (bank.rows(), *now)))
+        });
         let (drawn, undrawn) = match outcome {
             Ok(outcome) => (Some(Drawn::new(&cosines, &outcome)), None),
             Err(fault) => (None, Some(fault)),
@@ -155,7 +156,12 @@ impl Shadow {
 
     fn draw(&mut self, relation: &Relation, scene: &Scene<'_>) -> Result<Answer, Fault> {
         let cosines = &relation.cosines;
-        let outcome = draw(&mut self.policy, cosines, scene.temperature, scene.now)?;
+        let outcome = draw(
+            &mut self.policy,
+            cosines,
+            scene.temperature,
+            (scene.bank.rows(), scene.now),
+        )?;
         Ok(Answer::Drawn(Drawn::new(cosines, &outcome)))
     }
 }

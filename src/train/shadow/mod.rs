@@ -241,7 +241,7 @@ impl Trainer {
             false => PolicyFile::Script(search.find(slot, &file)?),
         };
         let (now, overrides) = (self.now(), self.plan.slot(slot).params);
-        let rehearse = &mut rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.plan.view());
+        let rehearse = &mut rehearsal(self.frozen.as_ref(), self.bank.as_ref(), self.stage());
         let shadows = &mut self.shadows;
         shadows.add(file, (slot, overrides), &mut self.gate, now, rehearse)
     }

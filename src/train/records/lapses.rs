@@ -1,0 +1,70 @@
+//! What a step was to do and did not.
+
+use crate::record::Cause;
+use crate::swap::Rest;
+use crate::train::records::Records;
+use crate::train::step::Report;
+use crate::train::trainer::Trainer;
+
+/// A run that is to be strict and has left something out.
+#[derive(Debug, thiserror::Error)]
+#[error("strict: {0}; everything up to this step is saved")]
+pub struct Lapsed(String);
+
+impl Records {
+    /// Takes in what was left out of the step that is done.
+    pub(super) fn lapse(&mut self, trainer: &mut Trainer, report: &Report) {
+        let step = trainer.step;
+        let of_branch = self.rest(trainer);
+        let lapses = &mut self.status.lapses;
+        if report.skipped {
+            lapses.take_in("update", Cause::Skipped, step, "the gradient is not finite");
+        }
+        let due =
+            trainer.plan.inter() && report.now.epoch >= trainer.plan.config.inter.warmup_epochs;
+        if due && report.relation.is_none() && !of_branch {
+            let why = match trainer.bank {
+                Some(_) => "query embeddings are not finite",
+                None => "the bank could not be filled when its epoch came",
+            };
+            lapses.take_in("inter", Cause::LeftOut, step, why);
+        }
+    }
+
+    /// Takes in which slots have rested; says whether one of the inter-image branch did.
+    pub(super) fn rest(&mut self, trainer: &mut Trainer) -> bool {
+        let rests = trainer.gate.take_rests();
+        for Rest { slot, step, why } in &rests {
+            let lapses = &mut self.status.lapses;
+            lapses.take_in(slot.name(), Cause::Rested, *step, why);
+        }
+        rests.iter().any(|rest| rest.slot.in_branch())
+    }
+
+    /// Takes in what is known when the last step is done.
+    pub(crate) fn lapse_at_the_end(&mut self, trainer: &mut Trainer) {
+        self.rest(trainer);
+        let warmup = trainer.plan.config.inter.warmup_epochs;
+        let first = warmup * trainer.loader.steps_per_epoch() + 1;
+        if trainer.plan.inter() && first > trainer.steps {
+            let why = format!(
+                "it begins with step {first} (inter.warmup_epochs = {warmup}), and the run has {} steps",
+                trainer.steps
+            );
+            let lapses = &mut self.status.lapses;
+            lapses.take_in("inter", Cause::NeverBegan, trainer.steps, &why);
+        }
+    }
+
+    /// That nothing was left out so far, where the run is strict.
+    ///
+    /// # Errors
+    /// What was left out.
+    pub(crate) fn expect_whole(&self, trainer: &Trainer) -> Result<(), Lapsed> {
+        let grave = self.status.lapses.iter().find(|lapse| lapse.is_grave());
+        match grave {
+            Some(lapse) if trainer.plan.config.strict => Err(Lapsed(lapse.text(trainer.step))),
+            _ => Ok(()),
+        }
+    }
+}
