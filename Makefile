@@ -28,7 +28,7 @@ lint: libtorch
 
 # What lint needs beside Rust; some minutes the first time.
 tools:
-	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version 0.20.2
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked --debug cargo-deny --version 0.20.2
 
 # Known faults of the crates, from the advisory database, which is fetched from the network.
 advisories:

@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::error::{Error, parse_error};
 use super::schema::Config;
 use super::split::{BASE, File, SWEEP};
+use crate::slots::Slot;
 
 pub use super::shipped::SHIPPED;
 
@@ -105,6 +106,8 @@ fn layer(
     if let Value::Mapping(keys) = &mut tree {
         keys.remove(BASE);
         keys.remove(SWEEP);
+        // A section with nothing in it says nothing.
+        keys.retain(|_, value| !value.is_null());
     }
     let bad = |message: String| Error::Value {
         key: format!("{file}: {BASE}"),
@@ -195,8 +198,29 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
     let (path, value) = set
         .split_once('=')
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
-    let value: Value = serde_yaml::from_str(value).map_err(|error| bad(error.to_string()))?;
+    let value: Value = match is_text(path) && !is_quoted(value) {
+        true => Value::String(value.to_owned()),
+        false => serde_yaml::from_str(value).map_err(|error| bad(error.to_string()))?,
+    };
     put(tree, path, value).map_err(bad)
+}
+
+/// Whether a key holds a text: then `2019` and `set #2` are texts too, which YAML reads as something else.
+fn is_text(path: &str) -> bool {
+    let of_slot = |(slot, key): (&str, &str)| {
+        Slot::named(slot).is_some() && ["script", "plugin"].contains(&key)
+    };
+    let default = serde_yaml::to_value(Config::default()).unwrap_or_default();
+    let mut keys = path.split('.');
+    let found = keys.try_fold(&default, |tree, key| tree.get(key));
+    found.is_some_and(Value::is_string) || path.split_once('.').is_some_and(of_slot)
+}
+
+/// Whether somebody has written the text as YAML does.
+fn is_quoted(value: &str) -> bool {
+    ['"', '\'']
+        .iter()
+        .any(|quote| value.len() > 1 && value.starts_with(*quote) && value.ends_with(*quote))
 }
 
 /// Puts a value at a key with dots.

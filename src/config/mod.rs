@@ -6,6 +6,7 @@ mod evaluation;
 mod judging;
 pub mod live;
 pub mod load;
+mod numbers;
 mod optim;
 pub mod plan;
 pub mod schema;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::error::Error;
 use super::judging::Judging;
 use super::load::Loaded;
-use super::optim;
 use super::schema::{Config, SlotConfig};
 use super::source::source;
 use super::values::{above_0, at_least, choose, fraction, need};
+use super::{numbers, optim};
 use crate::data::Source;
 use crate::method::Margin;
 use crate::model::{EncoderKind, Precision, Spec, Stem};
@@ -135,6 +135,23 @@ impl Plan {
         [mean.len() as i64, *size, *size]
     }
 
+    /// That there is a mean and a deviation of each channel of the images.
+    ///
+    /// # Errors
+    /// How many there are.
+    pub fn expect_channels(&self, channels: i64) -> Result<(), Error> {
+        let found = self.recipe.mean.len();
+        match found as i64 == channels {
+            true => Ok(()),
+            false => Err(Error::Value {
+                key: "views.mean".into(),
+                message: format!(
+                    "expected {channels} numbers, one of each channel of the images, found {found}"
+                ),
+            }),
+        }
+    }
+
     /// The optimiser, without history.
     ///
     /// # Errors
@@ -238,6 +255,8 @@ fn check(config: &Config) -> Result<(), Error> {
         checkpoint,
         ..
     } = config;
+    numbers::check_finite(config)?;
+    numbers::check_sizes(config)?;
     at_least("train.batch", train.batch as f64, 2.0)?;
     at_least("train.accumulate", train.accumulate as f64, 1.0)?;
     at_least("train.epochs", train.epochs as f64, 1.0)?;

@@ -105,6 +105,20 @@ const WRONG: &[(&[&str], &str)] = &[
         "and '--set sampler.script=samplers/easy.rhai': expected one script",
     ),
     (
+        &[
+            "run",
+            "--script",
+            "samplers/hard.rhai",
+            "--set",
+            "sampler={script: samplers/easy.rhai}",
+        ],
+        "and '--set sampler={script: samplers/easy.rhai}': expected one script",
+    ),
+    (
+        &["run", "--config", "empty.yaml", "--set", "sampler.pol=1"],
+        "did you mean 'sampler.pool'?",
+    ),
+    (
         &["run", "--set", "sampler.scirpt=x"],
         "did you mean 'sampler.script'?",
     ),
@@ -145,7 +159,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["check", "headless.rhai"], "'//! slot: NAME'"),
     (
         &["eval", "nowhere"],
-        "'nowhere' is no run: it has no config.yaml",
+        "no run 'nowhere': it is no folder, and there are no runs in 'runs'",
     ),
     (
         &["eval", "nowhere", "knn,lineer"],
@@ -167,6 +181,7 @@ fn wrong_usage_exits_with_2_says_what_was_meant_and_leaves_nothing() {
         "//! slot: sampler\nfn decide(ctx) {\n    ctx.similarity.topkk(3)\n}\n",
     );
     dir.write("headless.rhai", "fn decide(ctx) { 1 }\n");
+    dir.write("empty.yaml", "optim:\nname: a\n");
     dir.write("number.yaml", "sampler: {plugin: 3}\n");
     dir.write(
         "twice.rhai",

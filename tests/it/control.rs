@@ -117,7 +117,7 @@ fn assert_every_act_is_kept(run: &Finished) {
 /// What is asked of a live run, and why it refuses; the run has the bits of one of which nothing was asked.
 const REFUSED: &[(&str, &[&str], &str)] = &[
     ("set", &["model.dim=3"], "cannot change while a run goes on"),
-    ("set", &["optim.lr=fast"], "expected f64"),
+    ("set", &["optim.lr=fast"], "expected a number"),
     ("set", &["optim.momentum=3"], "momentum"),
     ("set", &["sampler.pool=many"], "expected a number"),
     (

@@ -185,7 +185,7 @@ const RUN: &str = "RUN";
 
 /// Wrong usage: the arguments and what the message must say.
 const WRONG: &[(&[&str], &str)] = &[
-    (&["export", "nowhere"], "'nowhere' is no run"),
+    (&["export", "nowhere"], "no run 'nowhere': it is no folder"),
     (
         &["export", RUN, "--step", "3"],
         "no checkpoint of step 3, only of 2, 4",

@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use super::elf;
 use super::probe::{self, Description, Prober};
 use crate::policy::Params;
@@ -21,17 +23,28 @@ pub struct Staging {
     pub folder: PathBuf,
     /// What tries a library before this process loads it.
     pub prober: Prober,
+    /// Removes the folder when nobody stages in it any more, where no run keeps it.
+    _temporary: Option<Arc<TempDir>>,
 }
 
 impl Staging {
-    /// A folder of this process among the system's temporary files, for libraries that no run keeps.
+    /// A new folder among the system's temporary files, for libraries that no run keeps. Nobody else may look into it: what lay there
+    /// before would be loaded, whoever put it there.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn temporary() -> io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("sandbox-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        Ok(Self::new(folder))
+        let folder = tempfile::Builder::new().prefix("sandbox-").tempdir()?;
+        let staging = Self::new(folder.path().to_owned());
+        Ok(Self {
+            _temporary: Some(Arc::new(folder)),
+            ..staging
+        })
+    }
+
+    /// Another program tries the copies.
+    pub fn tried_by(self, prober: Prober) -> Self {
+        Self { prober, ..self }
     }
 
     /// Copies go to `folder`; this very program tries them.
@@ -39,6 +52,7 @@ impl Staging {
         Self {
             folder,
             prober: Prober::ThisProgram,
+            _temporary: None,
         }
     }
 }
@@ -52,6 +66,8 @@ pub struct Library {
     bytes: Arc<[u8]>,
     /// The copy that has survived its trial.
     staged: Option<PathBuf>,
+    /// The folder of that copy, where no run keeps it.
+    _folder: Option<Arc<TempDir>>,
 }
 
 impl Library {
@@ -73,6 +89,7 @@ impl Library {
             hash: blake3::hash(&bytes).to_hex().to_string(),
             bytes: bytes.into(),
             staged: None,
+            _folder: None,
         })
     }
 
@@ -99,6 +116,7 @@ impl Library {
         probe::rehearse(&staging.prober, slot, &staged, params, false)
             .map_err(|(kind, message)| about(slot, kind, &self.path, &message))?;
         self.staged = Some(staged);
+        self._folder = staging._temporary.clone();
         Ok(self)
     }
 
@@ -137,7 +155,9 @@ impl Library {
     /// The copy, durable under the hash of its bytes.
     fn stage(&self, slot: Slot, staging: &Staging) -> Result<PathBuf, Fault> {
         let staged = staging.folder.join(self.blob().file());
-        if !staged.exists() {
+        // A file of that name need not hold what its name says.
+        let held = std::fs::read(&staged).ok();
+        if held.is_none_or(|bytes| bytes != *self.bytes) {
             write_atomically(&staged, &self.bytes).map_err(|error| {
                 let message = format!("no copy can be made, so it is not loaded: {error}");
                 about(slot, Kind::Load, &self.path, &message)
@@ -201,4 +221,40 @@ pub(super) fn about(slot: Slot, kind: Kind, path: &Path, message: &str) -> Fault
         fault.report.push_str(line);
     }
     fault
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What lies under the name of a copy may be anybody's.
+    #[test]
+    fn a_copy_holds_what_its_name_says_and_lies_where_nobody_else_looks() {
+        let staging = Staging::temporary().unwrap();
+        let mode = std::fs::metadata(&staging.folder)
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let bytes: Arc<[u8]> = (*b"the library").into();
+        let library = Library {
+            path: "libmine.so".into(),
+            name: "mine".into(),
+            hash: blake3::hash(&bytes).to_hex().to_string(),
+            bytes,
+            staged: None,
+            _folder: None,
+        };
+        let planted = staging.folder.join(library.blob().file());
+        std::fs::write(&planted, "somebody else's").unwrap();
+        let staged = library.stage(Slot::Sampler, &staging).unwrap();
+        assert_eq!(staged, planted);
+        assert_eq!(std::fs::read(&staged).unwrap(), b"the library");
+        let folder = staging.folder.clone();
+        drop(staging);
+        assert!(!folder.exists());
+        assert_ne!(Staging::temporary().unwrap().folder, folder);
+    }
 }

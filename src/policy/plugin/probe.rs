@@ -1,11 +1,14 @@
 //! The trial of a library in a process of its own. What kills its user kills only that one.
 
 use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,8 @@ use crate::slots::{Fault, Kind, Slot};
 
 /// How long a trial may take, start of the process included.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How long its last words are waited for once it has ended.
+const HEARD: Duration = Duration::from_secs(2);
 /// How often its end is looked for.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -119,6 +124,8 @@ fn ask(prober: &Prober, path: &Path, args: &[&str]) -> Result<Description, Failu
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // So that what it starts can be ended with it.
+        .process_group(0)
         .spawn()
         .map_err(|error| {
             failed(format!(
@@ -128,7 +135,8 @@ fn ask(prober: &Prober, path: &Path, args: &[&str]) -> Result<Description, Failu
         })?;
     let said = [drain(child.stdout.take()), drain(child.stderr.take())];
     let ended = wait(&mut child);
-    let [out, err] = said.map(|thread| thread.join().unwrap_or_default());
+    end_group(&child);
+    let [out, err] = said.map(|text| text.recv_timeout(HEARD).unwrap_or_default());
     match (ended, serde_json::from_str(out.trim())) {
         (Some(_), Ok(Report::Good(description))) => Ok(description),
         (Some(_), Ok(Report::Bad { kind, message })) => Err((Kind::named(&kind), message)),
@@ -144,18 +152,30 @@ fn ask(prober: &Prober, path: &Path, args: &[&str]) -> Result<Description, Failu
     }
 }
 
-/// Reads to the end on a thread of its own: a full pipe would block the one who writes.
-fn drain(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+/// Ends whatever the trial has started and left behind: it may hold the pipes for ever.
+fn end_group(child: &Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        // There may be nobody left.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// Reads to the end on a thread of its own: a full pipe would block the one who writes. What it has read comes when the stream ends,
+/// which one that left the group may hold open.
+fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     /// What a process that writes without end may have kept of it.
     const MOST: u64 = 1 << 20;
+    let (said, heard) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut stream) = stream {
             let _ = stream.by_ref().take(MOST).read_to_end(&mut bytes);
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        let _ = said.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    heard
 }
 
 /// Waits for the end of the trial, or ends it.

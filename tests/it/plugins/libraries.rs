@@ -170,6 +170,15 @@ fn what_does_not_keep_the_contract_is_refused_with_the_reason() {
     );
 }
 
+/// The trial is not waited for longer than its own process lives.
+#[test]
+fn what_a_library_starts_ends_with_its_trial() {
+    let dir = Dir::empty();
+    rows(&dir, &["-DFAULT=22"]);
+    let (code, text) = check(&dir);
+    assert_eq!(code, Some(0), "{text}");
+}
+
 #[test]
 fn a_run_does_not_begin_with_a_library_that_is_wrong() {
     let dir = Dir::new();

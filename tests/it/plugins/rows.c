@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef FAULT
 #define FAULT 0
@@ -39,7 +40,8 @@ enum {
   UNKNOWN_INPUT,
   UNKNOWN_ANSWER,
   CREATE_FAILS,
-  STRAYS
+  STRAYS,
+  FORKS
 };
 
 static void fail(const SbxHost *host, const char *text) { host->fail(host, text, strlen(text)); }
@@ -125,4 +127,9 @@ const SbxPlugin *ENTRY(void) { return FAULT == NULL_TABLE ? 0 : &plugin; }
 
 __attribute__((constructor)) static void loaded(void) {
   if (FAULT == CONSTRUCTOR_DIES) abort();
+  /* A child that holds the pipes long after its parent; in the trial alone, which leads a group of its own. */
+  if (FAULT == FORKS && getpgrp() == getpid() && fork() == 0) {
+    sleep(600);
+    _exit(0);
+  }
 }

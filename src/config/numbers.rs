@@ -1,0 +1,178 @@
+//! What numbers of a configuration meet: single precision, in which the host computes, and the machine's memory. Both are looked at
+//! before anything is made of them.
+
+use serde_yaml::Value;
+
+use super::error::Error;
+use super::schema::Config;
+
+/// That each number is finite in single precision.
+pub(super) fn check_finite(config: &Config) -> Result<(), Error> {
+    let tree = serde_yaml::to_value(config).unwrap_or_default();
+    match odd(&tree, "") {
+        None => Ok(()),
+        Some((key, found)) => Err(Error::Value {
+            key,
+            message: format!(
+                "expected a number that is finite in single precision, found {found:?}"
+            ),
+        }),
+    }
+}
+
+/// The key of the first number that is not, and the number.
+fn odd(tree: &Value, key: &str) -> Option<(String, f64)> {
+    match tree {
+        Value::Number(number) => {
+            let number = number.as_f64()?;
+            let fine = number.is_finite() && number.abs() <= f64::from(f32::MAX);
+            (!fine).then(|| (key.to_owned(), number))
+        }
+        Value::Mapping(fields) => fields.iter().find_map(|(name, value)| {
+            let name = name.as_str().unwrap_or_default();
+            let key = if key.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{key}.{name}")
+            };
+            odd(value, &key)
+        }),
+        Value::Sequence(items) => items.iter().find_map(|item| odd(item, key)),
+        _ => None,
+    }
+}
+
+/// Bytes of a number in single precision.
+const FLOAT: f64 = 4.0;
+
+/// Copies of each weight: the encoder's, its momentum encoder's, the gradient, the optimiser's history.
+const COPIES: f64 = 4.0;
+
+/// That what the sizes ask for at the least is not more than the machine has. What is computed on the way comes on top.
+pub(super) fn check_sizes(config: &Config) -> Result<(), Error> {
+    let Some(memory) = memory() else {
+        return Ok(());
+    };
+    let Config {
+        model,
+        method,
+        views,
+        train,
+        ..
+    } = config;
+    let [width, hidden, dim] = [model.width, model.hidden, model.dim].map(|size| size as f64);
+    let features = match model.encoder.as_str() {
+        "small" => 8.0 * width,
+        _ => 2048.0,
+    };
+    let weights = |count: f64| count * FLOAT * COPIES;
+    let batch = train.batch as f64;
+    let asked = [
+        // Four stages of 3x3 convolutions, each of twice the channels of the one before.
+        (
+            "model.width",
+            weights(if model.encoder == "small" {
+                9.0 * 42.0 * width * width
+            } else {
+                0.0
+            }),
+        ),
+        ("model.hidden", weights(hidden * (features + dim))),
+        ("model.dim", weights(dim * hidden.max(features))),
+        (
+            "method.predictor",
+            weights(if method.name == "byol" {
+                2.0 * method.predictor as f64 * dim
+            } else {
+                0.0
+            }),
+        ),
+        (
+            "method.queue",
+            if method.name == "moco" {
+                method.queue as f64 * dim * FLOAT
+            } else {
+                0.0
+            },
+        ),
+        (
+            "views.size",
+            2.0 * batch * views.mean.len() as f64 * (views.size as f64).powi(2) * FLOAT,
+        ),
+    ];
+    match asked.into_iter().find(|(_, bytes)| *bytes > memory) {
+        None => Ok(()),
+        Some((key, bytes)) => Err(Error::Value {
+            key: key.into(),
+            message: format!(
+                "expected what fits into memory, found what takes at least {:.0} GB of this machine's {:.0} GB",
+                bytes / 1e9,
+                memory / 1e9
+            ),
+        }),
+    }
+}
+
+/// Bytes of memory that the machine has; none where the system does not tell.
+fn memory() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load::{Request, load};
+    use crate::config::{Loaded, Plan};
+
+    fn refused(set: &str) -> Option<String> {
+        let request = Request {
+            config: None,
+            set: vec![set.to_owned()],
+        };
+        let planned = load(&request).and_then(|loaded: Loaded| Plan::new(loaded).map(drop));
+        planned.err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_single_precision_does_not_hold_is_refused_under_its_key() {
+        for set in [
+            "optim.lr=1e308",
+            "optim.lr=.inf",
+            "optim.weight_decay=1e39",
+            "optim.warmup_epochs=.inf",
+            "views.mean=[.nan]",
+            "views.std=[1e39]",
+            "views.jitter.brightness=1e308",
+            "sampler.pool=.nan",
+            "loss.inter=-.inf",
+        ] {
+            let key = set.split('=').next().unwrap();
+            let said = refused(set).unwrap_or_default();
+            assert!(said.contains(key), "{set}: {said}");
+        }
+        assert_eq!(refused("optim.lr=1e3"), None);
+    }
+
+    #[test]
+    fn what_no_machine_holds_is_refused_with_what_it_would_take() {
+        for set in [
+            "model.width=2147483648",
+            "model.hidden=9223372036854775807",
+            "model.dim=1000000000000",
+            "method.queue=1000000000000",
+            "views.size=1000000",
+        ] {
+            let key = set.split('=').next().unwrap();
+            let said = refused(set).unwrap_or_default();
+            let start =
+                format!("{key}: expected what fits into memory, found what takes at least ");
+            assert!(said.starts_with(&start), "{set}: {said}");
+        }
+        assert_eq!(refused("model.width=64"), None);
+        assert_eq!(refused("method.queue=65536"), None);
+    }
+}
