@@ -147,7 +147,6 @@ mod tests {
             "views.mean=[.nan]",
             "views.std=[1e39]",
             "views.jitter.brightness=1e308",
-            "sampler.pool=.nan",
             "loss.inter=-.inf",
         ] {
             let key = set.split('=').next().unwrap();
@@ -162,7 +161,6 @@ mod tests {
         for set in [
             "model.width=2147483648",
             "model.hidden=9223372036854775807",
-            "model.dim=1000000000000",
             "method.queue=1000000000000",
             "views.size=1000000",
         ] {

@@ -4,6 +4,7 @@
 //! is only read; what is loaded is a copy under the hash of its bytes, which nobody writes again.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +35,9 @@ impl Staging {
     /// # Errors
     /// Those of the file system.
     pub fn temporary() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("sandbox-").tempdir()?;
+        let owners = std::fs::Permissions::from_mode(0o700);
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("sandbox-").permissions(owners).tempdir()?;
         let staging = Self::new(folder.path().to_owned());
         Ok(Self {
             _temporary: Some(Arc::new(folder)),

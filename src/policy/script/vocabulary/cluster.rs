@@ -265,7 +265,7 @@ mod tests {
         );
         assert_eq!(
             fails_with("#{restarts: 0}"),
-            "kmeans: option 'restarts' must be at least 1, got 0"
+            "kmeans: option 'restarts' must be 1 to 10000, got 0"
         );
         assert_eq!(
             fails_with("#{restarts: 0.5}"),
