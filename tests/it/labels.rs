@@ -226,7 +226,7 @@ fn options_of_kmeans_reach_it() {
         assert!(fault.report.contains(said), "{}", fault.report);
         let fault = start(&[("restarts", json!(0))]).unwrap_err();
         assert!(
-            fault.report.contains("'restarts' must be at least 1"),
+            fault.report.contains("'restarts' must be 1 to 10000"),
             "{}",
             fault.report
         );
