@@ -103,13 +103,7 @@ fn on(recording: &Recording, path: &Path, filter: &Filter, tally: &mut Tally) ->
             return tally.trials.add(trial("loads".into(), 0.0, Err(fault)));
         }
     };
-    let mut inputs = policy
-        .slot()
-        .contract()
-        .functions
-        .iter()
-        .flat_map(|function| function.gets);
-    let policy_sees_images = inputs.any(|input| input.made == Made::Pixels);
+    let policy_sees_images = policy.slot().contract().gives(Made::Pixels);
     for asked in recording.ask(&mut policy) {
         let name = format!("step {} of {}", asked.step, recording.run);
         if !filter.takes(&script, &name) {

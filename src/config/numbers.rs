@@ -53,54 +53,8 @@ pub(super) fn check_sizes(config: &Config) -> Result<(), Error> {
     let Some(memory) = memory() else {
         return Ok(());
     };
-    let Config {
-        model,
-        method,
-        views,
-        train,
-        ..
-    } = config;
-    let [width, hidden, dim] = [model.width, model.hidden, model.dim].map(|size| size as f64);
-    let features = match model.encoder.as_str() {
-        "small" => 8.0 * width,
-        _ => 2048.0,
-    };
-    let weights = |count: f64| count * FLOAT * COPIES;
-    let batch = train.batch as f64;
-    let asked = [
-        // Four stages of 3x3 convolutions, each of twice the channels of the one before.
-        (
-            "model.width",
-            weights(if model.encoder == "small" {
-                9.0 * 42.0 * width * width
-            } else {
-                0.0
-            }),
-        ),
-        ("model.hidden", weights(hidden * (features + dim))),
-        ("model.dim", weights(dim * hidden.max(features))),
-        (
-            "method.predictor",
-            weights(if method.name == "byol" {
-                2.0 * method.predictor as f64 * dim
-            } else {
-                0.0
-            }),
-        ),
-        (
-            "method.queue",
-            if method.name == "moco" {
-                method.queue as f64 * dim * FLOAT
-            } else {
-                0.0
-            },
-        ),
-        (
-            "views.size",
-            2.0 * batch * views.mean.len() as f64 * (views.size as f64).powi(2) * FLOAT,
-        ),
-    ];
-    match asked.into_iter().find(|(_, bytes)| *bytes > memory) {
+    let mut asked = asked(config).into_iter();
+    match asked.find(|(_, bytes)| *bytes > memory) {
         None => Ok(()),
         Some((key, bytes)) => Err(Error::Value {
             key: key.into(),
@@ -111,6 +65,48 @@ pub(super) fn check_sizes(config: &Config) -> Result<(), Error> {
             ),
         }),
     }
+}
+
+/// Bytes that each size asks for; nothing where it is not used.
+fn asked(config: &Config) -> [(&'static str, f64); 6] {
+    let Config {
+        model,
+        method,
+        views,
+        train,
+        ..
+    } = config;
+    let [width, hidden, dim] = [model.width, model.hidden, model.dim].map(|size| size as f64);
+    let (small, weights) = (model.encoder == "small", |count: f64| {
+        count * FLOAT * COPIES
+    });
+    let features = match model.encoder.as_str() {
+        "small" => 8.0 * width,
+        "resnet50" => 2048.0,
+        _ => 512.0,
+    };
+    let used = |holds: bool, bytes: f64| if holds { bytes } else { 0.0 };
+    let view = views.mean.len() as f64 * (views.size as f64).powi(2);
+    let predictor = 2.0 * method.predictor as f64 * dim;
+    [
+        // Four stages of 3x3 convolutions, each of twice the channels of the one before.
+        (
+            "model.width",
+            used(small, weights(9.0 * 42.0 * width * width)),
+        ),
+        // Before the hidden layer, which would be blamed for it.
+        ("model.dim", weights(dim * dim.min(features))),
+        ("model.hidden", weights(hidden * (features + dim))),
+        (
+            "method.predictor",
+            used(method.name == "byol", weights(predictor)),
+        ),
+        (
+            "method.queue",
+            used(method.name == "moco", method.queue as f64 * dim * FLOAT),
+        ),
+        ("views.size", 2.0 * train.batch as f64 * view * FLOAT),
+    ]
 }
 
 /// Bytes of memory that the machine has; none where the system does not tell.
@@ -161,6 +157,7 @@ mod tests {
         for set in [
             "model.width=2147483648",
             "model.hidden=9223372036854775807",
+            "model.dim=1000000000000",
             "method.queue=1000000000000",
             "views.size=1000000",
         ] {

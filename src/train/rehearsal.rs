@@ -195,13 +195,7 @@ fn question(policy: &Policy, function: &'static Function, scene: &Scene) -> Rc<Q
 fn scene(policy: &Policy, stage: Stage) -> Scene {
     let [channels, height, width] = stage.view;
     let mut scene = Scene::new(NOW);
-    let mut inputs = policy
-        .slot()
-        .contract()
-        .functions
-        .iter()
-        .flat_map(|function| function.gets);
-    let of_images = inputs.any(|input| input.made == Made::Pixels);
+    let of_images = policy.slot().contract().gives(Made::Pixels);
     let sizes = [
         ('B', BATCH),
         ('D', DIM),

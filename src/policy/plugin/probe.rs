@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-
 use serde::{Deserialize, Serialize};
 
 use crate::ground::clock::Stopwatch;

@@ -132,9 +132,9 @@ fn arguments(slot: Slot, source: &Source, functions: &[(String, usize)]) -> Resu
     let mut known = of_contract
         .map(|name| (name, 1))
         .chain([("defaults", 0), ("restore", 1)]);
-    let odd = known.find(|(name, _)| {
-        let mut own = functions.iter().filter(|(own, _)| own == name).peekable();
-        own.peek().is_some() && !own.any(|(_, count)| known_count(name) == *count)
+    let odd = known.find(|(name, count)| {
+        let own: Vec<_> = functions.iter().filter(|(own, _)| own == name).collect();
+        !own.is_empty() && own.iter().all(|(_, found)| found != count)
     });
     let Some((name, count)) = odd else {
         return Ok(());
@@ -164,11 +164,6 @@ fn arguments(slot: Slot, source: &Source, functions: &[(String, usize)]) -> Resu
         &message,
         &[],
     ))
-}
-
-/// How many arguments the host gives to one of its functions.
-fn known_count(name: &str) -> usize {
-    usize::from(name != "defaults")
 }
 
 /// Every function that the main text calls must exist.

@@ -15,7 +15,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     (
         ":]",
-        "a part of a tensor is 'x[a..b]', to the end 'x[a..-1]' or 'x.narrow(dim, start, length)'",
+        "a part of a tensor is 'x[a..b]', to the end 'x[a..=-1]' or 'x.narrow(dim, start, length)'",
     ),
     (" @ ", "the matrix product is 'x.matmul(y)'"),
     ("~", "the opposite of a mask is '!mask'"),
@@ -42,7 +42,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     (
         "let new",
-        "'new' is a word that Rhai keeps for itself, as are 'var', 'static', 'goto', 'match', 'public', 'use', 'with', 'case', 'async', 'await', 'yield', 'default', 'void', 'null', 'nil', 'spawn', 'thread', 'go', 'sync', 'shared', 'is', 'module', 'package', 'super', 'exit'",
+        "'new' is a word that Rhai keeps for itself, as are 'default', 'match', 'shared', 'static', 'use', 'with' and others",
     ),
 ];
 
@@ -99,7 +99,7 @@ pub(super) fn running(error: &EvalAltResult) -> Option<&'static str> {
             Some("a tensor is no bool: 'if x.any().item() { .. }', 'x.all().item()'")
         }
         EvalAltResult::ErrorIndexingType(what, _) if what.starts_with("Tensor [") => Some(
-            "nothing changes in place: 'x = x.masked_fill(mask, value)', 'x = x.index_put([rows], values)', 'x = x.scatter(dim, index, values)'",
+            "nothing changes in place: 'x = x.masked_fill(mask, value)', 'x = x.index_put(rows, values)', 'x = x.scatter(dim, index, values)'",
         ),
         EvalAltResult::ErrorUnboundThis(_) => Some(
             "'this' is the policy's in the functions that the host calls: give others what they need of it as an argument",

@@ -305,6 +305,12 @@ impl Contract {
         self.functions.iter().find(|function| function.name == name)
     }
 
+    /// Whether any of its functions is given something of that kind.
+    pub fn gives(&self, made: Made) -> bool {
+        let mut inputs = self.functions.iter().flat_map(|function| function.gets);
+        inputs.any(|input| input.made == made)
+    }
+
     /// The shipped script that fills the slot unless another policy is named.
     pub fn default_script(&self) -> Option<&'static str> {
         match self.asked {
