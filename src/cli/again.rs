@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 
 use super::look::Looks;
@@ -82,7 +82,7 @@ pub(super) fn beside(run: &Path) -> PathBuf {
 /// Says what came out of a run.
 ///
 /// # Errors
-/// A standard output that cannot be written.
+/// None: a standard output that cannot be written is a warning.
 pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
     let [raw, initial, trained] = summary.knn;
     let folder = summary.folder.display();
@@ -107,7 +107,11 @@ pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
             out.display()
         ),
     };
-    writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
+    // The run is done and saved: that nobody can read this of it changes nothing.
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        tracing::warn!("what came out cannot be written to standard output: {error}");
+    }
+    Ok(())
 }
 
 /// Policies with the slots that they fill.

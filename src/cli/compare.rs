@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Invalid;
+use crate::ground::plain::plain;
 use crate::ground::suggest;
 use crate::registry::compare::{Metric, Parting, metrics, parting, tags};
 use crate::registry::{self, Entry, differ};
@@ -63,7 +64,7 @@ impl Compare {
         let metrics = metrics(&entries, &self.metrics);
         let mut out = std::io::stdout().lock();
         match self.format {
-            Format::Text => write!(out, "{}", text(&entries, &metrics)?)?,
+            Format::Text => write!(out, "{}", plain(&text(&entries, &metrics)?))?,
             Format::Json => writeln!(out, "{:#}", as_json(&entries, &metrics))?,
         }
         if let Some(folder) = &self.plots {

@@ -36,6 +36,7 @@ use anyhow::Error;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::ground::plain::plain;
 use crate::slots::Fault;
 use crate::terminal::Writer;
 use crate::{config, data, ground, model, registry, sweep, train};
@@ -159,6 +160,10 @@ pub fn log(verbose: u8) {
 
 /// The error with its causes, or the whole diagnostic of a policy's fault.
 pub fn describe(error: &Error) -> String {
+    plain(&described(error)).into_owned()
+}
+
+fn described(error: &Error) -> String {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.report.clone();
     }

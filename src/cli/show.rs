@@ -8,10 +8,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::table;
+use crate::ground::plain::plain;
 use crate::record::checkpoint;
 use crate::registry::differ::told;
 use crate::registry::garbage::{readable, size};
-use crate::registry::history::{reigns, sentence, standing};
+use crate::registry::history::{reigns, sentence, short, standing};
 use crate::registry::{self, Entry, State};
 
 /// Everything about one run: what it is, what it was told, which code was live when, how it stands.
@@ -38,7 +39,7 @@ impl Show {
         let mut out = std::io::stdout().lock();
         match self.json {
             true => writeln!(out, "{:#}", as_json(&entry))?,
-            false => write!(out, "{}", text(&entry))?,
+            false => write!(out, "{}", plain(&text(&entry)))?,
         }
         Ok(())
     }
@@ -70,7 +71,7 @@ fn text(entry: &Entry) -> String {
     let reigns = reigns(&entry.path, &ledger);
     text += "\npolicies\n";
     for reign in standing(&reigns) {
-        let hash = reign.hash.get(..8).unwrap_or(&reign.hash);
+        let hash = short(&reign.hash);
         text += &format!(
             "       {:<9} {} gen {}, from step {} on ({hash})\n",
             reign.slot.name(),

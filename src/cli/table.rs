@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::ground::plain::plain;
+
 /// Writes rows with aligned columns; those of the given numbers are aligned at their right ends.
 pub(super) fn write(out: &mut impl Write, rows: &[Vec<String>], right: &[usize]) -> io::Result<()> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -19,7 +21,7 @@ pub(super) fn write(out: &mut impl Write, rows: &[Vec<String>], right: &[usize])
             }
         });
         let line = cells.collect::<Vec<_>>().join("  ");
-        writeln!(out, "{}", line.trim_end())?;
+        writeln!(out, "{}", plain(line.trim_end()))?;
     }
     Ok(())
 }

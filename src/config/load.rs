@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::error::{Error, parse_error};
 use super::schema::Config;
 use super::split::{BASE, File, SWEEP};
+use super::values::at_home;
 use crate::slots::Slot;
 
 pub use super::shipped::SHIPPED;
@@ -46,6 +47,8 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
         apply(&mut tree, set)?;
         config = settled(&tree, &format!("--set {set}"))?;
     }
+    config.data.dir = at_home("data.dir", &config.data.dir)?;
+    config.model.init = at_home("model.init", &config.model.init)?;
     Ok(Loaded {
         config: config.settle(),
         folder,
@@ -176,6 +179,8 @@ fn text(name: &str) -> Result<(String, String, Option<PathBuf>), Error> {
             path: path.into(),
             source,
         })?;
+        // What some editors put before a text says nothing.
+        let text = text.trim_start_matches('\u{feff}').to_owned();
         let folder = path.parent().map(Path::to_path_buf);
         return Ok((name.to_owned(), text, folder));
     }

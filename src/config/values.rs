@@ -1,5 +1,7 @@
 //! Checks of values, with errors that name the key, what was expected and what was found.
 
+use std::path::{Path, PathBuf};
+
 use super::error::Error;
 use crate::ground::suggest;
 
@@ -44,5 +46,26 @@ pub(super) fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result
     Err(Error::Value {
         key: key.into(),
         message,
+    })
+}
+
+/// A path with the home folder in the place of `~`, as a shell would have put it there.
+///
+/// # Errors
+/// A variable that a shell would have replaced.
+pub(super) fn at_home(key: &str, path: &Path) -> Result<PathBuf, Error> {
+    let text = path.to_string_lossy();
+    if text.contains('$') {
+        return Err(Error::Value {
+            key: key.into(),
+            message: format!(
+                "expected a path, found '{text}': only a shell knows variables, and not within single quotes"
+            ),
+        });
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    Ok(match (text.strip_prefix("~/"), home) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => path.to_owned(),
     })
 }

@@ -1,7 +1,7 @@
 //! A run's socket: commands from other processes, one JSON object a line, and an answer to each.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -81,9 +81,18 @@ impl Folder {
     }
 }
 
+/// Bytes of a command: a line without an end must not fill the memory.
+const LONGEST: u64 = 1 << 20;
+
 fn serve(stream: &UnixStream, remote: &Remote) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Some(Ok(line)) = lines.next() {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        match reader.by_ref().take(LONGEST).read_line(&mut line) {
+            Ok(1..) if line.ends_with('\n') => {}
+            // The end, no text, or a line that is too long.
+            _ => return,
+        }
         let reply = match serde_json::from_str::<Command>(&line) {
             Ok(command) => remote
                 .send(command)

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod device;
 pub mod font;
 mod moment;
+pub mod plain;
 pub mod seed;
 mod spread;
 pub mod suggest;

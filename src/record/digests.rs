@@ -42,6 +42,11 @@ impl Digests {
     pub fn line(&mut self, digest: &Digest) {
         self.0.line(digest);
     }
+
+    /// Tries again to write what waits, and says what is missing all the same.
+    pub fn finish(&mut self) -> Option<String> {
+        self.0.finish()
+    }
 }
 
 /// The digests of a run by their steps. Of two lines with one step the later one counts: a resumed run repeats steps. Lines that are

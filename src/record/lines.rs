@@ -1,7 +1,7 @@
 //! A file of JSON lines that grows at its end.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::sink::Sink;
 use super::{Result, io_error};
 
-/// The open file, at its end. What cannot be written is warned of once, and nothing more is written then.
+/// The open file, at its end. What cannot be written waits until it can.
 pub(super) struct Lines {
-    file: Sink<File>,
+    file: Sink,
 }
 
 impl Lines {
@@ -28,24 +28,23 @@ impl Lines {
             file: Sink::new(path, file),
         };
         if torn {
-            lines.file.attempt(|file| file.write_all(b"\n"));
+            lines.file.append(b"\n".to_vec());
         }
         Ok(lines)
     }
 
     /// Appends a line.
     pub(super) fn line(&mut self, line: &impl Serialize) {
-        self.file.attempt(|file| {
-            let mut text = serde_json::to_string(line)?;
-            text.push('\n');
-            file.write_all(text.as_bytes())
-        });
+        match serde_json::to_string(line) {
+            Ok(text) => self.file.append(format!("{text}\n").into_bytes()),
+            Err(error) => tracing::warn!("a line has no JSON: {error}"),
+        }
     }
 
-    /// Whether an attempt failed.
-    #[cfg(test)]
-    pub(super) fn is_closed(&self) -> bool {
-        self.file.is_closed()
+    /// Tries again to write what waits, and says what is missing all the same.
+    pub(super) fn finish(&mut self) -> Option<String> {
+        self.file.retry();
+        self.file.trouble()
     }
 }
 

@@ -32,6 +32,11 @@ impl Metrics {
         }
         self.0.line(&fields);
     }
+
+    /// Tries again to write what waits, and says what is missing all the same.
+    pub fn finish(&mut self) -> Option<String> {
+        self.0.finish()
+    }
 }
 
 /// A number as it stands in JSON: one that JSON lacks becomes the string "NaN", "Infinity" or "-Infinity".
@@ -96,6 +101,11 @@ mod tests {
         let mut metrics = Metrics::append(Path::new("/dev/full")).unwrap();
         metrics.line(1, 0, &[]);
         metrics.line(2, 0, &[]);
-        assert!(metrics.0.is_closed());
+        let missing = metrics.finish().unwrap();
+        assert!(
+            missing.starts_with("'/dev/full': ")
+                && missing.ends_with(" bytes could not be written"),
+            "{missing}"
+        );
     }
 }

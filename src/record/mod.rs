@@ -24,8 +24,7 @@ mod summary_value;
 mod tensorboard;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -101,7 +100,7 @@ pub struct Recorder {
     metrics: Metrics,
     digests: Digests,
     events: Events,
-    log: Sink<File>,
+    log: Sink,
 }
 
 impl Recorder {
@@ -178,7 +177,7 @@ impl Recorder {
     /// Writes a line to `log.txt`.
     pub fn log(&mut self, text: &str) {
         let line = format!("{} {text}\n", crate::ground::clock::utc());
-        self.log.attempt(|log| log.write_all(line.as_bytes()));
+        self.log.append(line.into_bytes());
     }
 
     /// Brings everything said so far to the files.
@@ -186,10 +185,15 @@ impl Recorder {
         self.events.flush();
     }
 
-    /// Ends the records: TensorBoard learns how the run ended.
-    pub fn finish(&mut self, status: Status) {
+    /// Ends the records: TensorBoard learns how the run ended. Returns what of them could not be written.
+    pub fn finish(&mut self, status: Status) -> Vec<String> {
         self.events.session_end(status);
-        self.events.flush();
+        let all = [
+            self.events.finish(),
+            self.metrics.finish(),
+            self.digests.finish(),
+        ];
+        all.into_iter().flatten().collect()
     }
 }
 

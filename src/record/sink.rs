@@ -1,62 +1,146 @@
-//! A file whose failure must not stop training: the first error is warned of, and nothing is written after it.
+//! A file whose failure must not stop training: what cannot be written waits, and is written whole when there is room again.
 
-use std::io;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A writer that is dropped at its first error.
-pub(super) struct Sink<W> {
+/// Bytes that may wait. When there are more, the oldest are given up.
+const MOST: usize = 64 << 20;
+
+/// A file that grows at its end by whole records.
+pub(super) struct Sink {
     path: PathBuf,
-    writer: Option<W>,
+    file: File,
+    /// Where the last whole record ends: what stands behind it was torn off.
+    whole: u64,
+    waiting: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Bytes that were given up.
+    lost: usize,
+    /// Whether the last attempt failed, which was warned of.
+    failing: bool,
 }
 
-impl<W> Sink<W> {
-    /// Wraps the writer to the file at `path`.
-    pub(super) fn new(path: &Path, writer: W) -> Self {
+impl Sink {
+    /// Goes on at the end of an open file, which `path` is.
+    pub(super) fn new(path: &Path, file: File) -> Self {
+        let whole = file.metadata().map_or(0, |file| file.len());
         Self {
             path: path.to_owned(),
-            writer: Some(writer),
+            file,
+            whole,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            lost: 0,
+            failing: false,
         }
     }
 
-    /// Writes, unless an earlier attempt failed.
-    pub(super) fn attempt(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) {
-        let Some(writer) = &mut self.writer else {
-            return;
-        };
-        if let Err(error) = write(writer) {
-            self.writer = None;
-            tracing::warn!(
-                "cannot write '{}': {error}; training goes on and nothing more is written there",
-                self.path.display()
-            );
+    /// Appends a record, and what waits before it.
+    pub(super) fn append(&mut self, record: Vec<u8>) {
+        self.bytes += record.len();
+        self.waiting.push_back(record);
+        while self.bytes > MOST {
+            let oldest = self.waiting.pop_front().unwrap_or_default();
+            self.bytes -= oldest.len();
+            self.lost += oldest.len();
+        }
+        self.retry();
+    }
+
+    /// Tries again to write what waits.
+    pub(super) fn retry(&mut self) {
+        let path = self.path.display().to_string();
+        match self.write() {
+            Ok(()) if std::mem::take(&mut self.failing) => {
+                let lost = match std::mem::take(&mut self.lost) {
+                    0 => "nothing of it is missing".to_owned(),
+                    lost => format!("{lost} bytes of it are missing"),
+                };
+                tracing::warn!("'{path}' is written again: {lost}");
+            }
+            Ok(()) => {}
+            Err(error) if !self.failing => {
+                tracing::warn!(
+                    "cannot write '{path}': {error}; training goes on, and what waits is tried again"
+                );
+                self.failing = true;
+            }
+            Err(_) => {}
         }
     }
 
-    /// Whether an attempt failed.
-    #[cfg(test)]
-    pub(super) fn is_closed(&self) -> bool {
-        self.writer.is_none()
+    fn write(&mut self) -> io::Result<()> {
+        while let Some(record) = self.waiting.front() {
+            if let Err(error) = self.file.write_all(record) {
+                // A part of it may have been written.
+                let _ = self.file.set_len(self.whole);
+                let _ = self.file.seek(SeekFrom::Start(self.whole));
+                return Err(error);
+            }
+            self.whole += record.len() as u64;
+            self.bytes -= record.len();
+            self.waiting.pop_front();
+        }
+        Ok(())
+    }
+
+    /// What has become of the file, where it does not hold all that was written to it.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let path = self.path.display();
+        let missing = self.bytes + self.lost;
+        if missing > 0 {
+            return Some(format!("'{path}': {missing} bytes could not be written"));
+        }
+        let removed = self
+            .file
+            .metadata()
+            .is_ok_and(|file| file.is_file() && file.nlink() == 0);
+        removed.then(|| format!("'{path}' was removed while it was written"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
+    /// A file of which nothing can be written beyond so many bytes is what a full disk is.
     #[test]
-    fn nothing_is_tried_after_the_first_error() {
-        let mut sink = Sink::new(Path::new("full"), 0);
-        let mut tries = 0;
-        for failing in [false, true, false, true] {
-            sink.attempt(|_| {
-                tries += 1;
-                if failing {
-                    return Err(io::Error::from(io::ErrorKind::StorageFull));
-                }
-                Ok(())
-            });
+    fn what_could_not_be_written_is_written_whole_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        // Opened for reading: each write fails, as on a full disk.
+        fs::write(&path, "").unwrap();
+        let mut sink = Sink::new(&path, File::open(&path).unwrap());
+        sink.append(b"one\n".to_vec());
+        sink.append(b"two\n".to_vec());
+        assert_eq!(
+            sink.trouble().unwrap(),
+            format!("'{}': 8 bytes could not be written", path.display())
+        );
+        // A torn end is cut before the records follow.
+        sink.file = File::options().append(true).open(&path).unwrap();
+        sink.append(b"three\n".to_vec());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
+        assert_eq!(sink.trouble(), None);
+        fs::remove_file(&path).unwrap();
+        assert!(
+            sink.trouble()
+                .unwrap()
+                .ends_with("was removed while it was written")
+        );
+    }
+
+    #[test]
+    fn of_what_waits_too_long_the_oldest_is_given_up() {
+        let mut sink = Sink::new(Path::new("full"), File::open("/dev/null").unwrap());
+        for _ in 0..3 {
+            sink.append(vec![0; MOST / 2]);
         }
-        assert_eq!(tries, 2);
-        assert!(sink.is_closed());
+        assert_eq!((sink.bytes, sink.lost), (MOST, MOST / 2));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,10 +28,18 @@ use crate::ground::clock::{Stopwatch, wall_time};
 /// How long events may wait in the buffer before TensorBoard can see them.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An open event file. An I/O error is warned of once and ends the writing, never the training.
+/// An open event file. What cannot be written waits until it can.
 pub struct Events {
-    records: Sink<RecordWriter<BufWriter<File>>>,
+    file: Sink,
+    /// Records since the last flush.
+    records: Vec<u8>,
     since_flush: Stopwatch,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.flush();
+    }
 }
 
 impl Events {
@@ -63,7 +71,8 @@ impl Events {
     /// Starts an event file on an open, empty file; `path` is what a warning calls it.
     pub fn on(file: File, path: &Path, first_step: u64) -> Self {
         let mut events = Self {
-            records: Sink::new(path, RecordWriter::new(BufWriter::new(file))),
+            file: Sink::new(path, file),
+            records: Vec::new(),
             since_flush: Stopwatch::start(),
         };
         let mut version = Event::new();
@@ -153,8 +162,18 @@ impl Events {
 
     /// Brings everything recorded so far to the file.
     pub fn flush(&mut self) {
-        self.records.attempt(RecordWriter::flush);
+        let records = std::mem::take(&mut self.records);
+        match records.is_empty() {
+            true => self.file.retry(),
+            false => self.file.append(records),
+        }
         self.since_flush = Stopwatch::start();
+    }
+
+    /// Brings everything to the file, and says what is missing all the same.
+    pub fn finish(&mut self) -> Option<String> {
+        self.flush();
+        self.file.trouble()
     }
 
     fn value(&mut self, value: Summary_Value, step: u64) {
@@ -175,10 +194,11 @@ impl Events {
     fn write(&mut self, mut event: Event, step: u64) {
         event.set_wall_time(wall_time());
         event.set_step(step as i64);
-        self.records.attempt(|records| {
-            let bytes = event.write_to_bytes().map_err(io::Error::other)?;
-            records.write(&bytes)
-        });
+        let framed = event.write_to_bytes().map_err(io::Error::other);
+        let framed = framed.and_then(|bytes| RecordWriter::new(&mut self.records).write(&bytes));
+        if let Err(error) = framed {
+            tracing::warn!("an event cannot be framed: {error}");
+        }
     }
 }
 

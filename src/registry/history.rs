@@ -95,7 +95,7 @@ pub fn sentence(line: &Line) -> String {
                 ..
             } = about;
             let event = line.event.replace('_', " ");
-            let hash = hash.get(..8).unwrap_or(hash);
+            let hash = short(hash);
             let fault = fault.as_ref().map(|fault| {
                 let place = fault.place.as_ref().map(|place| format!(" ({place})"));
                 format!(": {}{}", fault.message, place.unwrap_or_default())
@@ -111,4 +111,9 @@ pub fn sentence(line: &Line) -> String {
         }
     };
     format!("{seq:>5}  step {step:<8} {what}")
+}
+
+/// As much of a hash as a person reads; it comes from a file that may hold anything.
+pub fn short(hash: &str) -> String {
+    hash.chars().take(8).collect()
 }

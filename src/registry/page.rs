@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::curves::{self, Curve};
 use super::differ::{diff, told};
-use super::history::{Reign, reigns, sentence};
+use super::history::{Reign, reigns, sentence, short};
 use super::{Entry, State};
 use crate::slots::Slot;
 use plot::Plot;
@@ -154,7 +154,7 @@ fn policies(reigns: &[Reign]) -> String {
             .windows(2)
             .rposition(|pair| pair[0].text != pair[1].text);
         for (at, reign) in of_slot.iter().enumerate() {
-            let hash = reign.hash.get(..8).unwrap_or(&reign.hash);
+            let hash = escape(&short(&reign.hash));
             let (what, code) = match at {
                 0 => ("whole text", code(&reign.text)),
                 _ => {

@@ -10,8 +10,13 @@ use super::{Result, io_error};
 /// Replaces the file at `path` by one that holds `bytes`: written beside it, brought to the disk, and renamed.
 ///
 /// # Errors
-/// When the file cannot be written; the old one then stands, and nothing is left beside it.
+/// When the file cannot be written; the old one then stands, and nothing is left beside it. So too where something else than a file
+/// lies there: a device must not be replaced by one.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let refused = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(io_error("write", path)(refused));
+    }
     let mut name = OsString::from(".tmp-");
     name.push(path.file_name().unwrap_or_default());
     let beside = path.with_file_name(name);
@@ -64,6 +69,17 @@ mod tests {
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["run.json"]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let error = write_atomically(&path, b"new").unwrap_err();
+        assert!(error.to_string().contains("cannot write '"), "{error}");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!(names(folder.path()), ["link"]);
     }
 
     #[test]

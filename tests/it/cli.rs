@@ -134,6 +134,46 @@ const WRONG: &[(&[&str], &str)] = &[
         &["run", "--set", "mixer=mixup"],
         "mixer: invalid type: string \"mixup\", expected keys below it, as in 'script: FILE'",
     ),
+    (
+        &[
+            "run",
+            "--set",
+            "data.source=idx",
+            "--set",
+            "data.dir=set #2",
+        ],
+        "'set #2'",
+    ),
+    (
+        &[
+            "run",
+            "--set",
+            "data.source=idx",
+            "--set",
+            "data.dir=$HOME/data",
+        ],
+        "data.dir: expected a path, found '$HOME/data': only a shell knows variables",
+    ),
+    (
+        &[
+            "run",
+            "--set",
+            "data.source=idx",
+            "--set",
+            "data.dir=~/not-there",
+        ],
+        "/not-there",
+    ),
+    (
+        &[
+            "run",
+            "--set",
+            "views.mean=[0.5, 0.5, 0.5]",
+            "--set",
+            "views.std=[0.5, 0.5, 0.5]",
+        ],
+        "views.mean: expected 1 numbers, one of each channel of the images, found 3",
+    ),
     // What a file may say is not blamed on what stands behind it.
     (
         &["run", "--config", "number.yaml", "--set", "optim.lr=0.1"],

@@ -80,6 +80,10 @@ impl Library {
     /// A [`Fault`] of kind missing or load.
     pub fn read(slot: Slot, path: &Path) -> Result<Self, Fault> {
         let fault = |kind, message: String| about(slot, kind, path, &message);
+        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            // A pipe or a device would be waited for, or read without end.
+            return Err(fault(Kind::Missing, "it is no regular file".to_owned()));
+        }
         let bytes = std::fs::read(path)
             .map_err(|error| fault(Kind::Missing, format!("cannot be read: {error}")))?;
         elf::check(&bytes).map_err(|message| fault(Kind::Load, message))?;

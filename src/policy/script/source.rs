@@ -271,6 +271,25 @@ impl Source {
     }
 }
 
+/// Bytes of a script that somebody could have written.
+const LARGEST: u64 = 4 << 20;
+
+/// What stands in a regular file. A pipe or a device would be waited for, or read without end.
+fn file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let refused = |what: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
+    let about = std::fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(refused("it is no regular file".to_owned()));
+    }
+    if about.len() > LARGEST {
+        let (found, most) = (about.len() / 1_000_000, LARGEST / 1_000_000);
+        return Err(refused(format!(
+            "it has {found} MB, expected a script of at most {most}"
+        )));
+    }
+    std::fs::read(path)
+}
+
 fn read(slot: Slot, origin: &Origin) -> Result<Text, Fault> {
     match origin {
         Origin::Shipped(name) => match shipped::text(name) {
@@ -287,7 +306,7 @@ fn read(slot: Slot, origin: &Origin) -> Result<Text, Fault> {
         },
         Origin::File(path) => {
             let name = path.display().to_string();
-            let bytes = std::fs::read(path).map_err(|error| {
+            let bytes = file(path).map_err(|error| {
                 Fault::new(
                     slot,
                     Kind::Missing,
@@ -305,7 +324,8 @@ fn read(slot: Slot, origin: &Origin) -> Result<Text, Fault> {
             Ok(Text {
                 name,
                 origin: origin.clone(),
-                text,
+                // What some editors put before a text says nothing.
+                text: text.trim_start_matches('\u{feff}').to_owned(),
             })
         }
     }

@@ -128,7 +128,9 @@ impl Records {
 
     /// Ends the records: TensorBoard learns how the run ended, and the bar goes.
     fn close(&mut self, status: Status) {
-        self.recorder.finish(status);
+        for trouble in self.recorder.finish(status) {
+            self.say(&format!("warning: {trouble}"));
+        }
         self.terminal.finish();
     }
 

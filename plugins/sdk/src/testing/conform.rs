@@ -7,10 +7,11 @@ use std::ffi::{CStr, CString, c_void};
 use std::mem::size_of;
 
 use sandbox_plugin_abi::{
-    LAYOUT, SBX_ABI_MAJOR, SBX_BOOL, SBX_FLOAT, SBX_INT, SBX_SLOT_LABELS, SBX_TEXT,
-    SBX_UNSUPPORTED, SbxAsk, SbxPlugin, SbxValue,
+    LAYOUT, SBX_ABI_MAJOR, SBX_BOOL, SBX_FLOAT, SBX_INT, SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS,
+    SBX_TEXT, SBX_UNSUPPORTED, SbxAsk, SbxPlugin, SbxValue,
 };
 
+use super::gradient;
 use super::host::Host;
 use super::scene::{SCENES, Scene};
 use super::tensor::Tensor;
@@ -35,6 +36,7 @@ pub fn conform(entry: extern "C" fn() -> *const SbxPlugin) -> Result<Vec<String>
         let said = policy.scene(scene);
         done.push(said.map_err(|error| Error::new(format!("{}: {error}", scene.what)))?);
     }
+    done.extend(policy.gradient()?);
     done.push(policy.hostile_states()?);
     done.push(policy.threads()?);
     Ok(done)
@@ -253,6 +255,36 @@ impl<'a> Subject<'a> {
         // SAFETY: the instance is of this table's `create`.
         host.call(|host| unsafe { ask(instance.pointer, host) })?;
         Ok(host.answers())
+    }
+
+    /// The gradient of a boundary, held against its loss.
+    fn gradient(&self) -> Result<Option<String>> {
+        if self.table.slot != SBX_SLOT_BOUNDARY {
+            return Ok(None);
+        }
+        let decide = self.table.decide.ok_or("no decide")?;
+        let instance = self.create(&self.defaults())?;
+        let scene = SCENES[0].host(self.table.slot, "decide", 0);
+        let of = |name: &str| scene.of_input(name).cloned().ok_or("an input is missing");
+        let cosines = [of("positives")?, of("negatives")?];
+        let valid = match of("valid")? {
+            Tensor::Bool(valid, _) => valid.iter().map(|valid| *valid != 0).collect(),
+            _ => Vec::new(),
+        };
+        let found = match &cosines[1] {
+            Tensor::F32(negatives, _) => negatives.iter().map(|cosine| *cosine >= -1.0).collect(),
+            _ => Vec::new(),
+        };
+        gradient::check(&cosines, &[valid, found], &mut |[positives, negatives]| {
+            let host = SCENES[0].host(self.table.slot, "decide", 0);
+            let host = host
+                .input("positives", positives.clone())
+                .input("negatives", negatives.clone());
+            // SAFETY: the instance is of this table's `create`.
+            host.call(|host| unsafe { decide(instance.pointer, host) })?;
+            Ok(host.answers())
+        })?;
+        Ok(Some("its gradient is that of its loss".into()))
     }
 
     fn save(&self, instance: &Instance<'_>) -> Result<Option<Vec<u8>>> {

@@ -136,6 +136,11 @@ impl Host {
         self
     }
 
+    /// An input that was put in.
+    pub(super) fn of_input(&self, name: &str) -> Option<&Tensor> {
+        self.inputs.get(name)
+    }
+
     /// With a number.
     #[must_use]
     pub fn number(mut self, name: &str, number: f64) -> Self {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod conform;
+mod gradient;
 mod host;
 mod scene;
 mod tensor;
