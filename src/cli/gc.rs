@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::registry::garbage::{self, readable};
+use crate::ground::memory::readable;
+use crate::registry::garbage;
 use crate::registry::{self, find};
 
 /// Say what may go from the runs of a folder, and with --yes remove it.

@@ -8,10 +8,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::table;
+use crate::ground::memory::readable;
 use crate::ground::plain::plain;
 use crate::record::checkpoint;
 use crate::registry::differ::told;
-use crate::registry::garbage::{readable, size};
+use crate::registry::garbage::size;
 use crate::registry::history::{reigns, sentence, short, standing};
 use crate::registry::{self, Entry, State};
 

@@ -5,6 +5,7 @@ use serde_yaml::Value;
 
 use super::error::Error;
 use super::schema::Config;
+use crate::ground::memory;
 
 /// That each number is finite in single precision.
 pub(super) fn check_finite(config: &Config) -> Result<(), Error> {
@@ -50,9 +51,10 @@ const COPIES: f64 = 4.0;
 
 /// That what the sizes ask for at the least is not more than the machine has. What is computed on the way comes on top.
 pub(super) fn check_sizes(config: &Config) -> Result<(), Error> {
-    let Some(memory) = memory() else {
+    let Some(memory) = memory::total() else {
         return Ok(());
     };
+    let memory = memory as f64;
     let mut asked = asked(config).into_iter();
     match asked.find(|(_, bytes)| *bytes > memory) {
         None => Ok(()),
@@ -107,16 +109,6 @@ fn asked(config: &Config) -> [(&'static str, f64); 6] {
         ),
         ("views.size", 2.0 * train.batch as f64 * view * FLOAT),
     ]
-}
-
-/// Bytes of memory that the machine has; none where the system does not tell.
-fn memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes * 1024.0)
 }
 
 #[cfg(test)]

@@ -26,6 +26,28 @@ impl Stopwatch {
     }
 }
 
+/// Measures the CPU time that the calling thread has taken. It stands still while the thread waits, while others have the processor,
+/// and while the process is stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuTime(Duration);
+
+impl CpuTime {
+    /// Starts now, on this thread.
+    pub fn start() -> Self {
+        Self(cpu_time())
+    }
+
+    /// Milliseconds since the start, asked on the same thread.
+    pub fn ms(&self) -> f64 {
+        cpu_time().saturating_sub(self.0).as_secs_f64() * 1e3
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Seconds since 1970, as TensorBoard's events carry them.
 #[expect(clippy::disallowed_methods, reason = "this is the room of the clock")]
 pub fn wall_time() -> f64 {

@@ -5,6 +5,7 @@ pub mod allocator;
 pub mod clock;
 pub mod device;
 pub mod font;
+pub mod memory;
 mod moment;
 pub mod plain;
 pub mod seed;

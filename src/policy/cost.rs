@@ -11,6 +11,8 @@ pub struct Cost {
     pub calls: u64,
     /// Waits for the device that it asked for.
     pub syncs: u64,
+    /// The most bytes that its tensors held at once in a call; of a plugin, those that it asked the host for.
+    pub bytes: u64,
     /// Rhai's operations; a plugin has none that could be counted.
     pub operations: u64,
 }
@@ -21,6 +23,7 @@ impl std::ops::AddAssign for Cost {
         self.own_ms += other.own_ms;
         self.calls += other.calls;
         self.syncs += other.syncs;
+        self.bytes = self.bytes.max(other.bytes);
         self.operations += other.operations;
     }
 }

@@ -114,19 +114,6 @@ pub fn size(path: &Path) -> u64 {
     }
 }
 
-/// Bytes as a person reads them.
-pub fn readable(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    for unit in ["B", "kB", "MB"] {
-        if size < 1000.0 {
-            let digits = usize::from(unit != "B");
-            return format!("{size:.digits$} {unit}");
-        }
-        size /= 1000.0;
-    }
-    format!("{size:.1} GB")
-}
-
 fn inside(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<_> = entries
@@ -141,23 +128,4 @@ fn name(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_as_people_write_them() {
-        let cases = [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1500, "1.5 kB"),
-            (2_000_000, "2.0 MB"),
-            (3_210_000_000, "3.2 GB"),
-        ];
-        for (bytes, text) in cases {
-            assert_eq!(readable(bytes), text);
-        }
-    }
 }

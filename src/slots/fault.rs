@@ -19,17 +19,19 @@ pub enum Kind {
     Call,
     /// It answered with something that the slot cannot use.
     Output,
-    /// It took more operations or more time than it may.
+    /// It took more operations, time or memory than it may.
     Budget,
     /// A function of the host panicked under it.
     Panic,
     /// Its state cannot be saved or taken over.
     State,
+    /// Soon after it went live a step was not finite.
+    Diverged,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Missing,
         Kind::Compile,
         Kind::Load,
@@ -39,6 +41,7 @@ impl Kind {
         Kind::Budget,
         Kind::Panic,
         Kind::State,
+        Kind::Diverged,
     ];
 
     /// The kind of that name; an unknown one is a failed call.
@@ -58,9 +61,10 @@ impl Kind {
             }
             Kind::Call => "It stopped with an error while it ran.",
             Kind::Output => "It answered with something that the slot cannot use.",
-            Kind::Budget => "It took more operations or more time than it may.",
+            Kind::Budget => "It took more operations, time or memory than it may.",
             Kind::Panic => "A function of the host panicked under it.",
             Kind::State => "Its state cannot be saved or taken over.",
+            Kind::Diverged => "Soon after it went live a step was not finite.",
         }
     }
 
@@ -76,6 +80,7 @@ impl Kind {
             Kind::Budget => "budget",
             Kind::Panic => "panic",
             Kind::State => "state",
+            Kind::Diverged => "diverged",
         }
     }
 }

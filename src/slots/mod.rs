@@ -30,7 +30,7 @@ use crate::ground::suggest;
 
 pub use answers::Answers;
 pub(crate) use answers::first_line;
-pub use budget::Budget;
+pub use budget::{Budget, Lateness};
 pub use contract::{Asked, Contract, Function, Need, When};
 pub use fault::{Fault, Kind};
 pub use number::{Number, Numbers};

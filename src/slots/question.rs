@@ -64,6 +64,14 @@ impl Clone for Given {
 }
 
 impl Given {
+    fn largest(&self) -> u64 {
+        match self {
+            Given::Tensor(tensor) => (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64,
+            Given::Map(fields) => fields.iter().map(Given::largest).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// The tensor, computed where that has not been done.
     pub fn tensor(&self) -> Option<Tensor> {
         match self {
@@ -164,6 +172,19 @@ impl Question {
     /// Everything that is given, with its declaration.
     pub fn given(&self) -> impl Iterator<Item = (&'static Input, &Given)> {
         self.function.gets.iter().zip(&self.given)
+    }
+
+    /// Bytes of the largest tensor that is given, those included that are computed when they are read.
+    pub fn largest(&self) -> u64 {
+        let all = self.given().map(|(input, given)| match given {
+            Given::Lazy(_) => {
+                let letters = input.shape.letters().into_iter();
+                let sizes = letters.map(|letter| self.sizes.get(letter).unwrap_or(1) as u64);
+                sizes.product::<u64>() * size_of::<f32>() as u64
+            }
+            given => given.largest(),
+        });
+        all.max().unwrap_or(0)
     }
 
     /// A tensor that is given.

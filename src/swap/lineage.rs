@@ -18,10 +18,18 @@ pub(super) const TRIAL: u32 = 10;
 /// ones. More would only fill the memory.
 const KEPT: usize = 4;
 
+/// Steps, of those in which a generation is asked, in which it can still be undone with all that it did: its trial, and as long again
+/// twice. What its numbers do to the weights is not seen at once.
+pub(super) const PROBATION: u32 = 3 * TRIAL;
+
 /// A generation with the policy that it names.
 pub(super) struct Installed {
     pub(super) policy: Policy,
     pub(super) generation: Generation,
+    /// The step before which it went live.
+    pub(super) since: u64,
+    /// Steps of its probation that are left.
+    pub(super) probation: u32,
 }
 
 /// A slot's generations.
@@ -57,6 +65,10 @@ struct Kept {
 #[derive(Serialize, Deserialize)]
 struct KeptPolicy {
     generation: Generation,
+    #[serde(default)]
+    since: u64,
+    #[serde(default)]
+    probation: u32,
     carrier: String,
     /// Hashes of its files, by their names.
     files: BTreeMap<String, String>,
@@ -112,6 +124,11 @@ impl Lineage {
         (self.trial > 0).then(|| (TRIAL + 1 - self.trial, TRIAL))
     }
 
+    /// Whether the live generation can be undone with all that it did.
+    pub(super) fn on_probation(&self) -> bool {
+        self.live.probation > 0 && !self.before.is_empty()
+    }
+
     /// Puts the generation before in the place of the live one; says whether there was one.
     pub(super) fn step_back(&mut self) -> bool {
         let Some(before) = self.before.pop() else {
@@ -128,6 +145,7 @@ impl Lineage {
         if std::mem::take(&mut self.asked) == 0 {
             return false;
         }
+        self.live.probation = self.live.probation.saturating_sub(1);
         let passed = self.trial == 1;
         if passed {
             let keep_from = self.before.len().saturating_sub(1);
@@ -146,6 +164,8 @@ impl Lineage {
             let files = content.blobs().into_iter();
             Ok::<_, Fault>(KeptPolicy {
                 generation: installed.generation.clone(),
+                since: installed.since,
+                probation: installed.probation,
                 carrier: content.carrier().to_owned(),
                 files: files.map(|blob| (blob.name, blob.hash)).collect(),
                 params: installed.policy.params().clone(),
@@ -183,6 +203,8 @@ impl Lineage {
         let lineage = |kept: KeptPolicy, prefix: &str| {
             let KeptPolicy {
                 generation,
+                since,
+                probation,
                 carrier,
                 files,
                 params,
@@ -192,7 +214,12 @@ impl Lineage {
             let content = content.tried(slot, &params, staging)?;
             let mut policy = Policy::build(slot, content, &params, Unknown::Ignored)?;
             policy.load_state(&saved.part(prefix, state))?;
-            Ok::<_, Fault>(Installed { policy, generation })
+            Ok::<_, Fault>(Installed {
+                policy,
+                generation,
+                since,
+                probation,
+            })
         };
         let before = kept.before.into_iter().enumerate();
         let before = before.map(|(at, policy)| lineage(policy, &format!("before.{at}")));

@@ -9,7 +9,7 @@ pub mod rerun;
 pub mod watch;
 
 pub use change::{Change, Event};
-pub use gate::{Gate, Rest, Tuned, Verdict};
+pub use gate::{Gate, Rest, State, Tuned, Verdict};
 pub use ledger::{About, Ledger, Line, Origin};
 pub use rehearsal::Rehearsal;
 pub use rerun::{Rerun, SET};

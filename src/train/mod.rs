@@ -1,6 +1,7 @@
 //! The training run: the loop and its step; how a run begins and is done again ([`begin`]); what it writes down, and when
 //! (`records`); where commands are served (`commands`).
 
+mod before;
 pub mod begin;
 pub mod commands;
 pub mod frozen;

@@ -22,49 +22,65 @@ pub use report::Report;
 use report::{Numbers, Part, last, report};
 
 /// Does one step. The bank is read before it is written; only here do weights change. A step whose gradient is not finite
-/// changes neither weights nor bank, queue and momentum encoder.
+/// changes neither weights nor bank, queue and momentum encoder; soon after a generation went live it is undone with that generation,
+/// and done again.
 pub fn step(trainer: &mut Trainer) -> Report {
+    trainer.keep_before();
     let now = trainer.now();
-    let hyper = trainer.turn(now);
-
-    zero_grad(&trainer.parameters);
-    let parts = contrast_all(trainer, &hyper, now);
-    let grad_norm = clip_grad_norm(&trainer.parameters, hyper.clip);
-    // This waits for the device, as PyTorch's GradScaler does to know the same.
-    let skipped = !grad_norm.double_value(&[]).is_finite();
-    let change_ratio = match skipped {
-        true => skip(trainer, now),
-        false => update(trainer, &parts, &hyper, now),
+    let (parts, numbers) = loop {
+        if let Some(done) = attempt(trainer, now) {
+            break done;
+        }
     };
-
     trainer.step += 1;
-    let report = report(
-        parts,
-        Numbers {
-            now,
-            hyper,
-            grad_norm,
-            change_ratio,
-            skipped,
-        },
-    );
+    let report = report(parts, numbers);
     trainer.last = last(&report);
     trainer.turn_back();
     freeze(trainer, &report);
     report
 }
 
-/// Lets weights, momentum encoder and memories follow the gradient; returns the share of labels that changed.
+/// A step, or nothing where it and the generation that made it not finite were undone.
+fn attempt(trainer: &mut Trainer, now: Now) -> Option<(Vec<Part>, Numbers)> {
+    let hyper = trainer.turn(now);
+    zero_grad(&trainer.parameters);
+    let parts = contrast_all(trainer, &hyper, now);
+    let grad_norm = clip_grad_norm(&trainer.parameters, hyper.clip);
+    // This waits for the device, as PyTorch's GradScaler does to know the same.
+    let skipped = !grad_norm.double_value(&[]).is_finite();
+    if skipped && trainer.undo("the gradient is", now) {
+        return None;
+    }
+    let change_ratio = match skipped {
+        true => skip(trainer, now),
+        false => update(trainer, &parts, &hyper, now)?,
+    };
+    let numbers = Numbers {
+        now,
+        hyper,
+        grad_norm,
+        change_ratio,
+        skipped,
+    };
+    Some((parts, numbers))
+}
+
+/// Lets weights, momentum encoder and memories follow the gradient; returns the share of labels that changed. Nothing where the weights
+/// and the generation that made them not finite were undone.
 fn update(
     trainer: &mut Trainer,
     parts: &[Part],
     hyper: &Hyperparameters,
     now: Now,
-) -> Option<Tensor> {
+) -> Option<Option<Tensor>> {
     trainer.nonfinite = 0;
     trainer.optimizer.step(&trainer.parameters, hyper.lr);
+    let watched = trainer.before.is_some();
+    if watched && !trainer.weights_are_finite() && trainer.undo("the weights are", now) {
+        return None;
+    }
     trainer.method.follow(&trainer.query);
-    remember(trainer, parts, now)
+    Some(remember(trainer, parts, now))
 }
 
 /// Changes nothing and says so.

@@ -19,6 +19,7 @@ use crate::slots::{Fault, Slot};
 use crate::swap::{Gate, Rehearsal};
 
 use crate::judge::Jury;
+use crate::train::before::Before;
 use crate::train::begin::{build, init};
 use crate::train::frozen::Frozen;
 use crate::train::inter::{apply, ask};
@@ -58,6 +59,8 @@ pub struct Trainer {
     pub parameters: Vec<(String, Tensor)>,
     /// The batch on which candidates are rehearsed.
     pub frozen: Option<Frozen>,
+    /// What there was before the generations that can still be undone.
+    pub before: Option<Before>,
     /// Numbers of the last step that was done.
     pub last: Last,
     /// Optimiser steps done.
@@ -129,6 +132,7 @@ impl Trainer {
             memory: feeds.memory,
             eval: feeds.eval,
             frozen: None,
+            before: None,
             last: Last::default(),
             step: 0,
             data,

@@ -10,6 +10,7 @@ mod checkpoint;
 mod memory;
 mod samplers;
 mod schedule;
+mod undone;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

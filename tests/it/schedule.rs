@@ -612,3 +612,67 @@ fn a_policy_that_the_other_run_lacks_is_told_when_they_are_compared() {
     );
     assert!(text.contains("+fn decide(ctx)"), "{text}");
 }
+
+/// A schedule that makes the weights useless soon after it went live is undone with all that it did, and the run is done again equal.
+#[test]
+fn a_schedule_that_ruins_the_weights_is_undone() {
+    for (name, ruin) in [
+        ("in its trial", r#"#{ "optim.lr": 1e30 }"#),
+        (
+            "after its trial",
+            r#"if "n" in this { this.n += 1; } else { this.n = 0; }
+               #{ "loss.intra": if this.n < 14 { 1.0 } else { 1e38 } }"#,
+        ),
+    ] {
+        let dir = Dir::new();
+        dir.write("ruin.rhai", &script(r#"#{ "optim.clip": 1.0 }"#));
+        let mut run = dir.start(&["--script", "ruin.rhai"]);
+        run.until("sampler: ");
+        dir.write("ruin.rhai", &script(ruin));
+        run.until("schedule: ruin gen 2 is live");
+        run.until("schedule: rolled back at step");
+        run.until("not finite");
+        run.steps(2);
+        let run = run.stop();
+        let back = run.ledger("schedule", "rolled_back");
+        assert_eq!(back.len(), 1, "{name}");
+        assert_eq!(back[0]["fault"]["kind"], "diverged", "{name}");
+        let live = run.ledger("schedule", "live")[0]["step"].as_u64().unwrap();
+        let step = back[0]["step"].as_u64().unwrap();
+        assert_eq!(
+            step > live + 10,
+            name == "after its trial",
+            "{name}: {live}, {step}"
+        );
+        let losses = run.losses();
+        let losses = losses.iter().map(|(_, bits)| f64::from_bits(*bits));
+        assert!(
+            losses.clone().all(|loss| loss.abs() < 20.0),
+            "{name}: {losses:?}"
+        );
+        let (_, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+        assert!(said.contains("same"), "{name}: {said}");
+    }
+}
+
+/// What is needed to undo a generation is in a checkpoint: a run that is cut on probation goes on as one that is not.
+#[test]
+fn a_run_that_is_cut_on_probation_can_still_undo_it() {
+    let dir = Dir::new();
+    dir.write("ruin.rhai", &script(r#"#{ "optim.clip": 1.0 }"#));
+    let mut run = dir.start(&["--script", "ruin.rhai"]);
+    run.until("sampler: ");
+    let ruin = r#"if "n" in this { this.n += 1; } else { this.n = 0; }
+                  #{ "loss.intra": if this.n < 14 { 1.0 } else { 1e38 } }"#;
+    dir.write("ruin.rhai", &script(ruin));
+    run.until("schedule: ruin gen 2 is live");
+    let cut = run.stop();
+    let mut run = dir.resume(&cut, &[]);
+    run.until("schedule: rolled back at step");
+    run.steps(2);
+    let run = run.stop();
+    let back = &run.ledger("schedule", "rolled_back")[0];
+    assert_eq!(back["fault"]["kind"], "diverged");
+    let (_, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("same"), "{said}");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::Invalid;
+use crate::ground::memory::readable;
 use crate::policy::{Cost, Params};
 use crate::slots::Fault;
 
@@ -62,7 +63,7 @@ impl Passed {
             ..
         } = self;
         let mut text = format!(
-            "{}: ok, {slot}{what}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all)",
+            "{}: ok, {slot}{what}, {} {:.3} ms of its own in {} calls a step (bank of the rehearsal: {:.3} ms in all, {} of memory)",
             file.display(),
             if params.is_empty() {
                 "no parameters,".to_owned()
@@ -72,6 +73,7 @@ impl Passed {
             cost.own_ms,
             cost.calls,
             cost.ms,
+            readable(cost.bytes),
         );
         for (step, cost) in &self.recorded {
             text += &format!(
@@ -98,7 +100,7 @@ pub(super) fn json(file: &Path, outcome: &Result<Passed, Outcome>) -> Value {
             json!({
                 "file": file, "ok": true, "slot": passed.slot, "hash": passed.hash, "params": passed.params,
                 "ms": passed.cost.ms, "own_ms": passed.cost.own_ms, "calls": passed.cost.calls, "syncs": passed.cost.syncs,
-                "operations": passed.cost.operations, "recorded": recorded, "warnings": passed.warnings,
+                "operations": passed.cost.operations, "bytes": passed.cost.bytes, "recorded": recorded, "warnings": passed.warnings,
             })
         }
         Err(Outcome::Unusable(message)) => {

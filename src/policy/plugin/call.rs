@@ -10,6 +10,7 @@ use tch::{Device, Kind as Dtype, Tensor};
 
 use super::lend::Lent;
 use super::request::{Read, Request};
+use crate::ground::memory;
 use crate::slots::{Answers, first_line};
 
 /// A call while it lasts. Views stay where they are until it is over.
@@ -28,6 +29,8 @@ pub(super) struct Call<'a> {
     emitted: RefCell<Vec<u8>>,
     work_ms: Cell<f64>,
     calls: Cell<u64>,
+    /// Bytes of the answers that were asked for.
+    bytes: Cell<u64>,
 }
 
 impl<'a> Call<'a> {
@@ -43,6 +46,7 @@ impl<'a> Call<'a> {
             emitted: RefCell::default(),
             work_ms: Cell::default(),
             calls: Cell::default(),
+            bytes: Cell::default(),
         }
     }
 
@@ -54,6 +58,11 @@ impl<'a> Call<'a> {
     /// Milliseconds of the host's work, and calls of its functions.
     pub(super) fn work(&self) -> (f64, u64) {
         (self.work_ms.get(), self.calls.get())
+    }
+
+    /// Bytes of the answers that the plugin has asked for.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
     }
 
     /// What went wrong, by the plugin and by the host.
@@ -120,6 +129,7 @@ impl<'a> Call<'a> {
             ));
         };
         let kind = self.request.takes(answer, shape)?;
+        self.expect_room(name, shape, kind)?;
         let mut tensor =
             Tensor::f_empty(shape, (kind, self.device)).map_err(|error| first_line(&error))?;
         // What is not written is told from what is.
@@ -133,5 +143,21 @@ impl<'a> Call<'a> {
             self.replaced.borrow_mut().push(before);
         }
         Ok(view)
+    }
+
+    /// That an answer of that shape fits beside those that were asked for before.
+    fn expect_room(&self, name: &str, shape: &[i64], kind: Dtype) -> Result<(), String> {
+        let elements: f64 = shape.iter().map(|size| *size as f64).product();
+        let bytes = (elements * kind.elt_size_in_bytes() as f64) as u64;
+        let asked = self.bytes.get().saturating_add(bytes);
+        let allowed = memory::allowance(self.device, 0);
+        if asked > allowed {
+            let (bytes, allowed) = (memory::readable(bytes), memory::readable(allowed));
+            return Err(format!(
+                "'{name}' of shape {shape:?} takes {bytes}, the answers of a call may take {allowed}"
+            ));
+        }
+        self.bytes.set(asked);
+        Ok(())
     }
 }

@@ -23,10 +23,10 @@ use std::rc::Rc;
 use sandbox_plugin_abi::{SBX_ERROR, SBX_OK, SBX_PANIC, SbxAsk, SbxHost};
 use tch::Device;
 
-use crate::ground::clock::Stopwatch;
+use crate::ground::clock::{CpuTime, Stopwatch};
 use crate::policy::asked::Asker;
 use crate::policy::{Cost, Params, Unknown, params};
-use crate::slots::{Answers, Fault, Kind, Question, Respondent, Slot};
+use crate::slots::{Answers, Fault, Kind, Lateness, Question, Respondent, Slot};
 
 use call::Call;
 use request::Request;
@@ -46,6 +46,7 @@ pub struct Plugin {
     /// What its calls cost since the host last asked.
     cost: Cost,
     asker: Asker,
+    lateness: Lateness,
 }
 
 impl Plugin {
@@ -77,6 +78,7 @@ impl Plugin {
             .map_err(|message| about(Kind::Contract, &message))?;
         let mut plugin = Self {
             asker: Asker::new(slot, &table.name),
+            lateness: Lateness::default(),
             library: library.clone(),
             table,
             params,
@@ -95,6 +97,7 @@ impl Plugin {
         let state = self.save()?;
         let mut twin = Self {
             asker: self.asker,
+            lateness: Lateness::default(),
             library: self.library.clone(),
             table: self.table.clone(),
             params: self.params.clone(),
@@ -131,7 +134,7 @@ impl Plugin {
         Ok(instance)
     }
 
-    /// Calls a function of the plugin, books what it cost and makes a fault of its status; says how long it took.
+    /// Calls a function of the plugin, books what it cost and makes a fault of its status; says how many milliseconds of CPU time it took.
     fn enter(
         &mut self,
         call: &Call<'_>,
@@ -142,20 +145,21 @@ impl Plugin {
             .host()
             .map_err(|message| self.fault(Kind::Call, name, &[message]))?;
         let asking = self.asker.ask(name);
-        let watch = Stopwatch::start();
+        let (watch, effort) = (Stopwatch::start(), CpuTime::start());
         let status = function(&host);
         drop(asking);
-        let ms = watch.ms();
+        let (ms, effort) = (watch.ms(), effort.ms());
         let (work_ms, calls) = call.work();
         self.cost += Cost {
             ms,
             own_ms: ms - work_ms,
             calls,
             syncs: 0,
+            bytes: call.bytes(),
             operations: 0,
         };
         match status {
-            SBX_OK => Ok(ms),
+            SBX_OK => Ok(effort),
             status => Err(self.failed(name, status, &call.reasons())),
         }
     }
@@ -254,9 +258,8 @@ impl Respondent for Plugin {
         let ms = self.enter(&call, |host| unsafe { ask(instance, host) })?;
         let answers = call.into_answers();
         let answers = answers.map_err(|message| self.output_fault(function, message))?;
-        budget
-            .check(function, ms)
-            .map_err(|message| self.fault(Kind::Budget, function, &[message]))?;
+        let heard = self.lateness.hear(budget, function, ms);
+        heard.map_err(|message| self.fault(Kind::Budget, function, &[message]))?;
         Ok(answers)
     }
 

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, rendere
 use rhai::{AST, Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::failed::Failed;
-use super::limits::MAX_OPERATIONS;
+use super::limits::{MAX_OPERATIONS, Stopped};
 use super::source::{Source, Text};
 use super::vocabulary::{in_words, shown};
 use super::{Script, habits};
@@ -220,10 +220,13 @@ pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) 
             Kind::Budget,
             format!("more than {MAX_OPERATIONS} operations in one call: is there an endless loop?"),
         ),
-        EvalAltResult::ErrorTerminated(..) => (
-            Kind::Budget,
-            format!("the call took more than {:.0} ms", budget.ms),
-        ),
+        EvalAltResult::ErrorTerminated(why, ..) => {
+            let text = match why.read_lock::<Stopped>().as_deref() {
+                Some(Stopped::Memory(text)) => text.clone(),
+                _ => format!("the call took more than {:.0} ms of CPU time", budget.ms),
+            };
+            (Kind::Budget, text)
+        }
         EvalAltResult::ErrorRuntime(value, ..) => (Kind::Call, thrown(value)),
         EvalAltResult::ErrorFunctionNotFound(signature, ..) => (
             Kind::Call,

@@ -7,20 +7,44 @@ use rhai::debugger::DebuggerCommand;
 use rhai::{AST, Dynamic, Position};
 
 use super::diagnostic::{self, Functions};
+use super::limits::Stopped;
 use super::{Source, context, limits, modules, vocabulary};
-use crate::ground::clock::Stopwatch;
+use crate::ground::clock::CpuTime;
 use crate::slots::{Budget, Fault, Slot};
 
 /// How often, in operations, the clock is read.
 const CLOCK_EVERY: u64 = 1024;
 
+/// Bytes of what a call prints that are shown.
+const PRINTED: usize = 64 << 10;
+
 /// What an engine measures of the call that is under way.
 #[derive(Default)]
 struct Meter {
-    deadline: Cell<Option<(Stopwatch, f64)>>,
+    deadline: Cell<Option<(CpuTime, f64)>>,
+    /// Whether the clock has stopped the call.
+    stopped: Cell<bool>,
+    /// Bytes that the call may still print.
+    print: Cell<usize>,
     operations: Cell<u64>,
     /// Whether what a script prints is not shown.
     silent: Cell<bool>,
+}
+
+impl Meter {
+    /// Shows what a script prints, up to what a person could read of one call.
+    fn print(&self, text: &str) {
+        let left = self.print.get();
+        if left == 0 {
+            return;
+        }
+        self.print.set(left.saturating_sub(text.len().max(1)));
+        let shown = &text[..text.floor_char_boundary(left)];
+        tracing::info!(target: "script", "{shown}");
+        if self.print.get() == 0 {
+            tracing::info!(target: "script", "... of one call {PRINTED} bytes are shown and no more");
+        }
+    }
 }
 
 /// Rhai's engine with our vocabulary and limits.
@@ -57,12 +81,14 @@ impl Engine {
                 return None;
             }
             let (watch, ms) = armed.deadline.get()?;
-            (watch.ms() > ms).then(|| Dynamic::from("wall clock"))
+            let stopped = watch.ms() > ms;
+            armed.stopped.set(stopped);
+            stopped.then(|| Dynamic::from(Stopped::Clock))
         });
         let printing = Rc::clone(&meter);
         rhai.on_print(move |text| {
             if !printing.silent.get() {
-                tracing::info!(target: "script", "{text}");
+                printing.print(text);
             }
         });
         rhai.on_debug(|text, _, place| tracing::debug!(target: "script", "{place}: {text}"));
@@ -84,9 +110,16 @@ impl Engine {
 
     /// Starts the clock of a call, and the count of its operations.
     pub(super) fn arm(&self, budget: Budget) {
-        let deadline = (Stopwatch::start(), budget.limit());
+        let deadline = (CpuTime::start(), budget.limit());
         self.meter.deadline.set(Some(deadline));
+        self.meter.stopped.set(false);
+        self.meter.print.set(PRINTED);
         self.meter.operations.set(0);
+    }
+
+    /// Whether the clock has stopped the last call.
+    pub(super) fn was_stopped(&self) -> bool {
+        self.meter.stopped.get()
     }
 
     /// Operations of the last call.

@@ -168,6 +168,7 @@ impl Script {
         profile.engine.arm(Budget {
             ms: PATIENCE * budget.ms,
         });
+        vocabulary::begin_call(&state);
         let options = CallFnOptions::new().bind_this_ptr(&mut state);
         let engine = profile.engine.rhai();
         let asking = self.asker.ask(function);

@@ -1,4 +1,21 @@
-//! The limits that Rhai puts on every script.
+//! The limits that Rhai puts on every script, and what is said where a call is stopped.
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+/// Why the host stopped a call. A script cannot catch it.
+#[derive(Clone, Debug)]
+pub(super) enum Stopped {
+    /// It took more time than it may.
+    Clock,
+    /// It would hold more memory than it may.
+    Memory(String),
+}
+
+impl From<Stopped> for Box<EvalAltResult> {
+    fn from(stopped: Stopped) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(stopped), Position::NONE).into()
+    }
+}
 
 /// Operations a call may take; an empty loop of as many takes about half a second.
 pub(super) const MAX_OPERATIONS: u64 = 5_000_000;

@@ -24,10 +24,12 @@ use std::rc::Rc;
 
 use rhai::{AST, ASTNode, CallFnOptions, Dynamic, EvalAltResult, Expr, Scope, Stmt};
 
-use crate::ground::clock::Stopwatch;
+use crate::ground::clock::{CpuTime, Stopwatch};
 use crate::policy::asked::Asker;
 use crate::policy::{Cost, Params, Unknown, params};
-use crate::slots::{Answers, Budget, Fault, Kind, Need, Question, Respondent, Slot};
+use crate::slots::{
+    self, Answers, Budget, Fault, Kind, Lateness, Need, Question, Respondent, Slot,
+};
 
 pub use answer::numbers;
 pub use context::Context;
@@ -50,6 +52,7 @@ pub struct Script {
     /// What its calls cost since the host last asked.
     cost: Cost,
     asker: Asker,
+    lateness: Lateness,
     /// The watching of its next calls, where these cost too much.
     profile: Option<Box<hottest::Profile>>,
     /// What its calls have given to `ctx.count`.
@@ -84,6 +87,7 @@ impl Script {
             state,
             cost: Cost::default(),
             asker,
+            lateness: Lateness::default(),
             profile: None,
             counted: Rc::default(),
         };
@@ -181,7 +185,19 @@ impl Script {
         vocabulary::set_device(question.device);
         let args = vec![Dynamic::from(ctx)];
         let again = self.profile.is_some().then(|| args.clone());
-        let mut answer = self.call_raw(function, args, budget);
+        vocabulary::set_given(question.largest());
+        let mut answer = self.call_raw(function, args.clone(), budget);
+        if self.engine.was_stopped() {
+            // A clock blames nobody at once.
+            tracing::warn!(
+                "'{function}' of '{}' was stopped after {:.0} ms of CPU time; it is asked once more",
+                self.source.name(),
+                budget.ms
+            );
+            self.state = before.clone();
+            slots::seed(&question);
+            answer = self.call_raw(function, args, budget);
+        }
         if answer.is_ok() && !self.state.is_map() {
             let found = vocabulary::kind_of(&self.state);
             let message = format!("'this' is a map, and '{function}' has put {found} in its place");
@@ -211,8 +227,9 @@ impl Script {
             vocabulary::syncs(),
             vocabulary::work_ms(),
         );
-        let watch = Stopwatch::start();
+        let (watch, effort) = (Stopwatch::start(), CpuTime::start());
         self.engine.arm(budget);
+        vocabulary::begin_call(&self.state);
         let asking = self.asker.ask(function);
         let options = CallFnOptions::new().bind_this_ptr(&mut self.state);
         let mut scope = Scope::new();
@@ -222,26 +239,26 @@ impl Script {
                 .call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
         }));
         drop(asking);
-        let ms = watch.ms();
+        let (ms, effort) = (watch.ms(), effort.ms());
         let cost = Cost {
             ms,
             own_ms: ms - (vocabulary::work_ms() - before.2),
             calls: vocabulary::calls() - before.0,
             syncs: vocabulary::syncs() - before.1,
+            bytes: vocabulary::held::most(),
             operations: self.engine.operations(),
         };
         self.cost += cost;
         match answer {
-            Ok(Ok(value)) => self.within(budget, function, cost).map(|()| value),
+            Ok(Ok(value)) => self.within(budget, function, effort).map(|()| value),
             Ok(Err(error)) => Err(self.fault(&error, budget)),
             Err(panic) => Err(self.panicked(function, panic.as_ref())),
         }
     }
 
-    fn within(&self, budget: Budget, function: &str, cost: Cost) -> Result<(), Fault> {
-        budget
-            .check(function, cost.ms)
-            .map_err(|message| diagnostic::at_function(self, Kind::Budget, function, message))
+    fn within(&mut self, budget: Budget, function: &str, ms: f64) -> Result<(), Fault> {
+        let heard = self.lateness.hear(budget, function, ms);
+        heard.map_err(|message| diagnostic::at_function(self, Kind::Budget, function, message))
     }
 
     fn fault(&self, error: &EvalAltResult, budget: Budget) -> Fault {

@@ -50,7 +50,13 @@ impl Gate {
         let subject = Subject::of(&content, policy.params(), files);
         self.write(&change, subject, when)?;
         let generation = change.generation.clone();
-        let lineage = Lineage::first(Installed { policy, generation }, overrides);
+        let first = Installed {
+            policy,
+            generation,
+            since: change.step,
+            probation: 0,
+        };
+        let lineage = Lineage::first(first, overrides);
         self.lineages.insert(slot, lineage);
         self.changes.push(change);
         Ok(())

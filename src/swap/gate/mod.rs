@@ -4,6 +4,7 @@ mod faults;
 mod fill;
 mod keep;
 mod notes;
+mod probation;
 mod propose;
 mod redo;
 
@@ -23,6 +24,7 @@ use crate::slots::{Budget, Slot};
 
 pub use super::rehearsal::Rehearsal;
 pub use faults::{Rest, Verdict};
+pub use probation::State;
 pub use propose::Tuned;
 
 /// The live policies of a run.

@@ -7,7 +7,7 @@ use crate::policy::{Content, Handover, Params, Policy};
 use crate::slots::{Fault, Kind, Slot};
 use crate::swap::change::{Change, Event};
 use crate::swap::ledger::Origin;
-use crate::swap::lineage::Installed;
+use crate::swap::lineage::{Installed, PROBATION};
 use crate::swap::rehearsal::Rehearsal;
 use crate::swap::watch::{Seen, Watch};
 
@@ -156,7 +156,12 @@ impl Gate {
         })?;
         let generation = change.generation.clone();
         let lineage = self.lineages.get_mut(&slot).expect("looked up above");
-        lineage.install(Installed { policy, generation });
+        lineage.install(Installed {
+            policy,
+            generation,
+            since: change.step,
+            probation: PROBATION,
+        });
         self.changes.push(change);
         Ok(())
     }

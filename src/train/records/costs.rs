@@ -40,6 +40,8 @@ impl Costs {
                     value / steps,
                 );
             }
+            let bytes = cost.bytes as f64;
+            put(&mut scalars, format!("perf/policy_bytes/{slot}"), bytes);
         }
         scalars
     }

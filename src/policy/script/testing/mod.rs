@@ -122,6 +122,7 @@ impl Suite {
         self.stage.begin();
         vocabulary::set_device(tch::Device::Cpu);
         self.engine.arm(budget);
+        vocabulary::begin_call(&Dynamic::UNIT);
         match catch_unwind(AssertUnwindSafe(|| act(self))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.fault(&error, budget)),

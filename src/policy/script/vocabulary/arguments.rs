@@ -21,6 +21,10 @@ impl<'a> Arguments<'a> {
         Self { signature, values }
     }
 
+    pub(super) fn values(&self) -> &[&'a mut Dynamic] {
+        self.values
+    }
+
     /// Whether the argument is there and not `()`.
     pub(super) fn given(&self, at: usize) -> bool {
         self.values.get(at).is_some_and(|value| !value.is_unit())

@@ -25,7 +25,9 @@ mod create;
 mod differ;
 mod draw;
 mod equal;
+mod extent;
 mod guard;
+pub(super) mod held;
 mod index;
 mod inspect;
 mod kind;
@@ -40,6 +42,7 @@ mod reduce;
 mod select;
 mod shape;
 mod signature;
+pub(super) mod size;
 #[cfg(test)]
 mod trial;
 mod verb;
@@ -54,8 +57,10 @@ use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
 use crate::ground::clock::Stopwatch;
+use crate::ground::memory;
 pub(super) use answer::sync;
 pub(super) use differ::{Difference, differ, shown};
+use held::Held;
 pub use kind::kind_of;
 pub(super) use kind::{in_words, is_foreign};
 pub use random::Rng;
@@ -68,17 +73,17 @@ pub use word::{Argument, Word};
 ///
 /// A handle may be a view of what the host gave, so the host gives no tensor that it later changes in place.
 #[derive(Clone, Debug)]
-pub struct Handle(Rc<Tensor>);
+pub struct Handle(Rc<Held>);
 
 impl Handle {
     /// A handle of a tensor of any shape, type and device.
     pub fn new(tensor: Tensor) -> Self {
-        Self(Rc::new(tensor))
+        Self(Rc::new(Held::new(tensor)))
     }
 
     /// The tensor.
     pub fn tensor(&self) -> &Tensor {
-        &self.0
+        &self.0.tensor
     }
 
     /// Whether both are one handle.
@@ -91,13 +96,13 @@ impl Deref for Handle {
     type Target = Tensor;
 
     fn deref(&self) -> &Tensor {
-        &self.0
+        self.tensor()
     }
 }
 
 impl Borrow<Tensor> for Handle {
     fn borrow(&self) -> &Tensor {
-        &self.0
+        self.tensor()
     }
 }
 
@@ -132,6 +137,7 @@ thread_local! {
     static SYNCS: Cell<u64> = const { Cell::new(0) };
     static WORK: Cell<f64> = const { Cell::new(0.0) };
     static DEVICE: Cell<Device> = const { Cell::new(Device::Cpu) };
+    static GIVEN: Cell<u64> = const { Cell::new(0) };
     /// Building it takes longer than compiling a script, and each script has an engine of its own.
     static MODULE: Shared<Module> = Shared::new(module());
 }
@@ -163,6 +169,17 @@ pub fn syncs() -> u64 {
 /// Says where tensors lie that scripts of this thread create from nothing (`zeros([3])`); the CPU at first.
 pub fn set_device(device: Device) {
     DEVICE.set(device);
+}
+
+/// Says how many bytes the largest tensor has that scripts of this thread are given next.
+pub(super) fn set_given(bytes: u64) {
+    GIVEN.set(bytes);
+}
+
+/// Begins to count the memory of a call, whose policy has this state.
+pub(super) fn begin_call(state: &Dynamic) {
+    let allowed = memory::allowance(DEVICE.get(), GIVEN.get());
+    held::begin(allowed, size::of(state));
 }
 
 /// Registers the types `Tensor` and `Rng` and all verbs, with their documentation, and makes `var` a word that scripts may call.

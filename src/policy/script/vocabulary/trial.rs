@@ -1,9 +1,10 @@
 //! Runs scripts in the tests of the vocabulary.
 
-use rhai::{Array, Dynamic, Engine, FLOAT, INT, Scope};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, Scope};
 use tch::{Device, Kind, Tensor};
 
 use super::{Handle, Rng, names, register};
+use crate::policy::script::limits::Stopped;
 
 /// The value of a script, in whose scope is `rng`.
 pub(super) fn eval(script: &str) -> Result<Dynamic, String> {
@@ -11,12 +12,16 @@ pub(super) fn eval(script: &str) -> Result<Dynamic, String> {
     register(&mut engine);
     let mut scope = Scope::new();
     scope.push_constant("rng", Rng::new(Device::Cpu));
-    engine
-        .eval_with_scope(&mut scope, script)
-        .map_err(|error| error.unwrap_inner().to_string())
+    let leaf = Tensor::ones([100, 100], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    scope.push_constant("leaf", Handle::new(leaf));
+    let answer = engine.eval_with_scope(&mut scope, script);
+    answer.map_err(|error| match error.unwrap_inner() {
+        EvalAltResult::ErrorTerminated(why, _) => format!("{:?}", why.clone().cast::<Stopped>()),
+        error => error.to_string(),
+    })
 }
 
-fn value(script: &str) -> Dynamic {
+pub(super) fn value(script: &str) -> Dynamic {
     eval(script).unwrap_or_else(|error| panic!("{script}: {error}"))
 }
 

@@ -10,8 +10,11 @@ use rhai::{
 use super::answer::Answer;
 use super::arguments::Arguments;
 use super::signature::{Param, Signature};
+use super::size::{self, Makes};
 use super::word::Word;
-use super::{CALLS, Handle, Rng, working};
+use super::{CALLS, Handle, Rng, held, working};
+use crate::ground::memory::readable;
+use crate::policy::script::limits::Stopped;
 
 /// A verb of the vocabulary. One declaration serves registration, type errors, the list of names and the reference.
 pub(super) struct Verb {
@@ -129,12 +132,23 @@ impl Verb {
 
     fn function(&self, signature: &Rc<Signature>) -> RhaiFunc {
         let (signature, run) = (Rc::clone(signature), self.run);
+        let (rule, makes) = (size::rule(signature.name), Makes::of(signature.name));
         let call = move |_: Option<NativeCallContext>, values: &mut [&mut Dynamic]| {
             CALLS.set(CALLS.get() + 1);
             working(|| {
                 let arguments = Arguments::new(&signature, values);
-                run(&arguments)
-                    .map_err(|fault| Box::<EvalAltResult>::from(arguments.explain(&fault)))
+                let bytes = rule(&arguments);
+                expect_room(&signature, bytes)?;
+                let answer = held::making(makes.owner(&arguments), || run(&arguments));
+                let answer = answer.map_err(|fault| arguments.explain(&fault))?;
+                debug_assert!(
+                    makes != Makes::New || size::of(&answer) as f64 <= bytes + SCALARS,
+                    "{}: {} bytes, no more than {bytes} were expected",
+                    signature.name,
+                    size::of(&answer)
+                );
+                size::know_again(&answer, &arguments);
+                Ok(answer)
             })
         };
         // A constant may be an argument, since nothing changes in place. Volatile keeps the optimiser from calling it early.
@@ -145,6 +159,21 @@ impl Verb {
             is_volatile: true,
         }
     }
+}
+
+/// Bytes of the numbers that an answer has beside what the rules count.
+const SCALARS: f64 = 64.0;
+
+/// That an answer of so many bytes fits beside what the call holds already.
+fn expect_room(signature: &Signature, bytes: f64) -> Result<(), Box<EvalAltResult>> {
+    held::room(bytes as u64).map_err(|(held, limit)| {
+        let name = signature.name.trim_start_matches('.');
+        let [bytes, held, limit] = [bytes as u64, held, limit].map(readable);
+        Stopped::Memory(format!(
+            "{name}: the answer takes up to {bytes}; the call holds {held} already, and may hold {limit}"
+        ))
+        .into()
+    })
 }
 
 /// The types under which Rhai finds the function. All parameters but the first take any value, so that a wrong one is our error and
