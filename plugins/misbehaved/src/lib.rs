@@ -98,7 +98,7 @@ impl Sampler for Misbehaved {
                 return Err("not with these queries".into());
             }
             if self.params.how == "slow" {
-                thread::sleep(Duration::from_secs_f64(self.params.seconds));
+                be_busy(self.params.seconds);
             }
             if self.params.how == "no_answer" {
                 return Ok(());
@@ -233,5 +233,20 @@ mod tests {
     #[test]
     fn it_can_behave() {
         sandbox_plugin::testing::conform(super::sandbox_plugin).unwrap();
+    }
+}
+
+/// Takes so many seconds of the processor.
+fn be_busy(seconds: f64) {
+    let taken = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let nanoseconds = text.split(' ').next().and_then(|text| text.parse().ok());
+        nanoseconds.unwrap_or(f64::INFINITY)
+    };
+    let end = taken() + seconds * 1e9;
+    while taken() < end {
+        for _ in 0..10_000 {
+            std::hint::spin_loop();
+        }
     }
 }

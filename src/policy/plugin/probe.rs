@@ -11,7 +11,6 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
-use crate::ground::clock::Stopwatch;
 use crate::policy::Params;
 use crate::slots::{Fault, Kind, Slot};
 
@@ -177,13 +176,17 @@ fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     heard
 }
 
-/// Waits for the end of the trial, or ends it.
+/// Waits for the end of the trial, or ends it. Looks are counted, each for as long as it was to take: a process that is suspended
+/// with its trial does not look.
 fn wait(child: &mut Child) -> Option<ExitStatus> {
-    let watch = Stopwatch::start();
+    let mut looks = LIMIT.as_millis() / LOOK.as_millis();
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status),
-            Ok(None) if watch.elapsed() < LIMIT => thread::sleep(LOOK),
+            Ok(None) if looks > 0 => {
+                looks -= 1;
+                thread::sleep(LOOK);
+            }
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();

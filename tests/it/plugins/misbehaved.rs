@@ -88,7 +88,10 @@ const AT_ONCE: &[(&str, &str)] = &[
     ),
     ("no_answer", "it has not answered 'positives'"),
     ("no_negatives", "it has not answered 'negatives'"),
-    ("slow", "'decide' took 3"),
+    (
+        "slow",
+        "ms of CPU time, its budget is 2000 ms, and so the time before",
+    ),
     (
         "threads_left",
         "threads behind when it is destroyed: expected none",
@@ -131,7 +134,10 @@ const ON_TRIAL: &[(&str, &str)] = &[
         "'negatives' must be [B, K] = [16, 1 to 512], found [16]",
     ),
     ("no_answer", "it has not answered 'positives'"),
-    ("slow", "'decide' took 3"),
+    (
+        "slow",
+        "ms of CPU time, its budget is 2000 ms, and so the time before",
+    ),
 ];
 
 /// The plugin takes the place of one of the same rule, answers six times and misbehaves: the one before decides the same step again,
