@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::Invalid;
+use crate::ground::memory;
 use crate::ground::suggest;
 use crate::policy::plugin::{Description, Library, Plugin, Report, describe_here};
 use crate::policy::{Params, Policy, Unknown};
@@ -81,6 +82,7 @@ impl Plugins {
 
 impl Probe {
     fn execute(self) -> Result<()> {
+        memory::limit_process();
         let found = match self.slot {
             Some(slot) => live(slot, &self.file, &self.params, self.degenerate).map_err(Box::new),
             None => describe_here(&self.file).map_err(Box::new),

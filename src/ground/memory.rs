@@ -39,6 +39,23 @@ fn share(free: u64, given: u64) -> u64 {
     (free / SHARE).max(asked.min(free / 2))
 }
 
+/// From now on this process gets no more memory than a policy may hold twice, and two gigabytes at the least: an allocation fails then.
+/// Nothing happens where the system does not tell how much it has.
+pub fn limit_process() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Some(now) = line_of("/proc/self/status", "VmData:") else {
+        return;
+    };
+    let more = (2 * allowance(Device::Cpu, 0)).max(2 << 30);
+    let limit = Rlimit {
+        current: Some(now + more),
+        maximum: getrlimit(Resource::Data).maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Data, limit) {
+        tracing::warn!("the memory of the process cannot be limited: {error}");
+    }
+}
+
 /// Bytes that are free: of the machine, or of the control group that the process is in.
 fn of_machine() -> Option<u64> {
     let machine = line("MemAvailable:");
@@ -65,7 +82,12 @@ fn of_group() -> Option<u64> {
 }
 
 fn line(name: &str) -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    line_of("/proc/meminfo", name)
+}
+
+/// Bytes of a line of such a file of the system, which counts in kilobytes.
+fn line_of(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kilobytes * 1024)

@@ -171,6 +171,10 @@ fn die(how: &str) {
             thread::sleep(Duration::from_millis(50));
         },
         "stack_overflow" => drop(deeper(0)),
+        "hoarder" => {
+            let kept: Vec<_> = (0..4096).map(|_| vec![1_u8; 64 << 20]).collect();
+            black_box(kept);
+        }
         "out_of_memory" => {
             let _ = black_box(Vec::<u8>::with_capacity(1 << 46));
         }

@@ -119,6 +119,8 @@ fn ask(prober: &Prober, path: &Path, args: &[&str]) -> Result<Description, Failu
         .arg(path)
         // A few threads are enough, and the training loop needs the others.
         .env("OMP_NUM_THREADS", "1")
+        // Of what it says last a few lines are shown.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

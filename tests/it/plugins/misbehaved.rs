@@ -66,6 +66,10 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("stack_overflow", "killed by signal 6 (SIGABRT"),
     ("out_of_memory", "killed by signal 6 (SIGABRT"),
     (
+        "hoarder",
+        "it said: memory allocation of 67108864 bytes failed",
+    ),
+    (
         "index_out_of_range",
         "'negatives[0, 0]' is 256, expected 0..=255",
     ),
