@@ -185,15 +185,20 @@ impl Recorder {
         self.events.flush();
     }
 
-    /// Ends the records: TensorBoard learns how the run ended. Returns what of them could not be written.
-    pub fn finish(&mut self, status: Status) -> Vec<String> {
+    /// What of the records could not be written, after one more attempt.
+    pub fn gaps(&mut self) -> Vec<String> {
+        let events = self.events.finish();
+        let lines = [self.metrics.finish(), self.digests.finish()];
+        events
+            .into_iter()
+            .chain(lines.into_iter().flatten())
+            .collect()
+    }
+
+    /// Ends the records: TensorBoard learns how the run ended.
+    pub fn finish(&mut self, status: Status) {
         self.events.session_end(status);
-        let all = [
-            self.events.finish(),
-            self.metrics.finish(),
-            self.digests.finish(),
-        ];
-        all.into_iter().flatten().collect()
+        self.events.flush();
     }
 }
 

@@ -87,6 +87,9 @@ pub struct RunStatus {
     /// What it was to do and did not.
     #[serde(default, skip_serializing_if = "Lapses::is_empty")]
     pub lapses: Lapses,
+    /// What of its records could not be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
     /// How it came out, in a sentence; for people, made of the other fields.
     #[serde(default)]
     pub outcome: String,
@@ -119,6 +122,7 @@ impl RunStatus {
             steps: 0,
             reason: None,
             lapses: Lapses::default(),
+            gaps: Vec::new(),
             outcome: String::new(),
             summary: Map::new(),
         }
@@ -134,8 +138,11 @@ impl RunStatus {
             (Status::Interrupted, _) => format!("interrupted after step {}", self.steps),
         };
         let lapses = self.lapses.iter().map(|lapse| lapse.text(self.steps));
+        let gaps = (!self.gaps.is_empty())
+            .then(|| format!("with gaps in its records: {}", self.gaps.join("; ")));
         std::iter::once(how)
             .chain(lapses)
+            .chain(gaps)
             .collect::<Vec<_>>()
             .join(", ")
     }

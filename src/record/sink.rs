@@ -21,6 +21,8 @@ pub(super) struct Sink {
     lost: usize,
     /// Whether the last attempt failed, which was warned of.
     failing: bool,
+    /// Whether it was warned that the file was removed.
+    told: bool,
 }
 
 impl Sink {
@@ -35,6 +37,7 @@ impl Sink {
             bytes: 0,
             lost: 0,
             failing: false,
+            told: false,
         }
     }
 
@@ -55,11 +58,14 @@ impl Sink {
         let path = self.path.display().to_string();
         match self.write() {
             Ok(()) if std::mem::take(&mut self.failing) => {
-                let lost = match std::mem::take(&mut self.lost) {
+                let lost = match self.lost {
                     0 => "nothing of it is missing".to_owned(),
                     lost => format!("{lost} bytes of it are missing"),
                 };
                 tracing::warn!("'{path}' is written again: {lost}");
+            }
+            Ok(()) if self.is_removed() && !std::mem::replace(&mut self.told, true) => {
+                tracing::warn!("'{path}' was removed; training goes on, and what follows is lost");
             }
             Ok(()) => {}
             Err(error) if !self.failing => {
@@ -94,11 +100,13 @@ impl Sink {
         if missing > 0 {
             return Some(format!("'{path}': {missing} bytes could not be written"));
         }
-        let removed = self
-            .file
-            .metadata()
-            .is_ok_and(|file| file.is_file() && file.nlink() == 0);
-        removed.then(|| format!("'{path}' was removed while it was written"))
+        self.is_removed()
+            .then(|| format!("'{path}' was removed while it was written"))
+    }
+
+    fn is_removed(&self) -> bool {
+        let about = self.file.metadata();
+        about.is_ok_and(|file| file.is_file() && file.nlink() == 0)
     }
 }
 

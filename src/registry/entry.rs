@@ -125,7 +125,8 @@ impl Entry {
     /// How it came out, where it did anything but its steps.
     pub fn outcome(&self) -> Option<String> {
         let status = self.status.as_ref().ok()?;
-        let plain = status.lapses.is_empty() && status.reason.is_none();
+        let whole = status.lapses.is_empty() && status.gaps.is_empty();
+        let plain = whole && status.reason.is_none();
         (!plain).then(|| status.outcome())
     }
 

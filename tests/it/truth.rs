@@ -372,3 +372,26 @@ fn a_run_goes_on_with_its_own_images_alone_from_wherever_it_is_asked() {
     let (code, out) = said(&dir, &["eval", &folder, "knn", "--changed-data"]);
     assert_eq!(code, Some(0), "{out}");
 }
+
+#[test]
+fn records_that_are_removed_under_a_run_are_missed() {
+    let dir = Dir::new();
+    let mut run = dir.start(&["--steps", "400"]);
+    run.steps(2);
+    fs::remove_file(run.folder.join("metrics.jsonl")).unwrap();
+    run.until("metrics.jsonl' was removed; training goes on, and what follows is lost");
+    let (run, code) = run.end();
+    assert_eq!(code, Some(1));
+    let gap = format!(
+        "'{}' was removed while it was written",
+        run.folder.join("metrics.jsonl").display()
+    );
+    let end = format!("error: the run has done all its steps, and its records have gaps: {gap}\n");
+    assert!(run.text.ends_with(&end), "{}", run.text);
+    let outcome = format!("finished, with gaps in its records: {gap}");
+    assert_eq!(run_json(&run)["outcome"], json!(outcome));
+    for args in [&["show", run.folder.to_str().unwrap()][..], &["ls"]] {
+        let (_, shown) = said(&dir, args);
+        assert!(shown.contains("with gaps in its records"), "{shown}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What a run leaves when it ends: in its time, when it is asked to, or because it cannot go on.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::diagnostics::put;
 use crate::record::{self, EvalJson, Status};
@@ -12,8 +12,7 @@ impl Records {
     /// Says that the run was asked to stop, after everything was saved.
     pub(crate) fn interrupt(mut self, trainer: &Trainer) {
         self.status.steps = trainer.step;
-        self.status.end(Status::Interrupted);
-        self.save_status();
+        self.end(Status::Interrupted);
         self.tell_outcome();
         self.close(Status::Interrupted);
     }
@@ -29,6 +28,13 @@ impl Records {
         }
     }
 
+    /// Says in `run.json` how the run ended, and what of its records is missing.
+    fn end(&mut self, status: Status) {
+        self.status.gaps = self.recorder.gaps();
+        self.status.end(status);
+        self.save_status();
+    }
+
     /// How the run came out, for who reads its curves.
     fn tell_outcome(&mut self) {
         let text = self.status.outcome();
@@ -40,8 +46,7 @@ impl Records {
         let reason = error.to_string();
         self.status.reason = reason.lines().next().map(str::to_owned);
         self.status.steps = step;
-        self.status.end(Status::Failed);
-        self.save_status();
+        self.end(Status::Failed);
         self.tell_outcome();
         self.close(Status::Failed);
     }
@@ -59,7 +64,7 @@ impl Records {
     /// Says what came of the whole run: in `run.json` and `eval.json`, and for the projector.
     ///
     /// # Errors
-    /// An `eval.json` that cannot be written.
+    /// An `eval.json` that cannot be written, and records that have gaps.
     pub(crate) fn finish(mut self, trainer: &Trainer) -> Result<()> {
         self.project(trainer);
         let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
@@ -73,8 +78,7 @@ impl Records {
             self.status.summary.insert(name, serde_json::json!(value));
         }
         self.status.steps = trainer.step;
-        self.status.end(Status::Finished);
-        self.save_status();
+        self.end(Status::Finished);
         let mut eval = EvalJson::new(trainer.step);
         let baselines = [("raw_pixels", raw_pixels), ("initial", initial)];
         let sections = self.verdicts.sections(&baselines);
@@ -83,7 +87,12 @@ impl Records {
             .folder()
             .write(EvalJson::FILE, eval.text().as_bytes())?;
         self.tell_outcome();
+        let gaps = self.status.gaps.join("; ");
         self.close(Status::Finished);
+        ensure!(
+            gaps.is_empty(),
+            "the run has done all its steps, and its records have gaps: {gaps}"
+        );
         Ok(())
     }
 }

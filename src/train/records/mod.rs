@@ -128,9 +128,10 @@ impl Records {
 
     /// Ends the records: TensorBoard learns how the run ended, and the bar goes.
     fn close(&mut self, status: Status) {
-        for trouble in self.recorder.finish(status) {
-            self.say(&format!("warning: {trouble}"));
+        for gap in self.status.gaps.clone() {
+            self.say(&format!("warning: {gap}"));
         }
+        self.recorder.finish(status);
         self.terminal.finish();
     }
 
