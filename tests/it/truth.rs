@@ -382,10 +382,9 @@ fn records_that_are_removed_under_a_run_are_missed() {
     run.until("metrics.jsonl' was removed; training goes on, and what follows is lost");
     let (run, code) = run.end();
     assert_eq!(code, Some(1));
-    let gap = format!(
-        "'{}' was removed while it was written",
-        run.folder.join("metrics.jsonl").display()
-    );
+    let metrics = run.folder.join("metrics.jsonl");
+    let metrics = metrics.strip_prefix(dir.path()).unwrap().display();
+    let gap = format!("'{metrics}' was removed while it was written");
     let end = format!("error: the run has done all its steps, and its records have gaps: {gap}\n");
     assert!(run.text.ends_with(&end), "{}", run.text);
     let outcome = format!("finished, with gaps in its records: {gap}");
