@@ -9,6 +9,7 @@ use sandbox::control;
 
 fn main() -> ExitCode {
     sandbox::ground::allocator::keep();
+    cli::panics_in_a_line();
     let cli = Cli::parse();
     cli::log(cli.verbose);
     let outcome = match cli.command {

@@ -158,6 +158,18 @@ pub fn log(verbose: u8) {
         .try_init();
 }
 
+/// Makes a panic say where it was and why in a line; with RUST_BACKTRACE set everything is said.
+pub fn panics_in_a_line() {
+    if std::env::var_os("RUST_BACKTRACE").is_some_and(|set| set != "0") {
+        return;
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let first = ground::panic::first_line(panic.payload());
+        let place = panic.location().map(|place| format!(" at {place}"));
+        tracing::error!("panic{}: {first}", place.unwrap_or_default());
+    }));
+}
+
 /// The error with its causes, or the whole diagnostic of a policy's fault.
 pub fn describe(error: &Error) -> String {
     plain(&described(error)).into_owned()

@@ -7,6 +7,7 @@ pub mod device;
 pub mod font;
 pub mod memory;
 mod moment;
+pub mod panic;
 pub mod plain;
 pub mod seed;
 mod spread;

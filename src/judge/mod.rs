@@ -98,6 +98,15 @@ impl Features {
         })
     }
 
+    /// Of how many images the features hold a number that is not finite.
+    fn broken(&self) -> i64 {
+        let rows = [&self.memory.0, &self.eval.0].map(|features| {
+            let finite = features.isfinite().flatten(1, -1).all_dim(1, false);
+            finite.logical_not().sum(tch::Kind::Int64).int64_value(&[])
+        });
+        rows.into_iter().sum()
+    }
+
     fn pairs(&self) -> ((&Tensor, &Tensor), (&Tensor, &Tensor)) {
         let Self { memory, eval } = self;
         ((&memory.0, &memory.1), (&eval.0, &eval.1))
@@ -122,7 +131,15 @@ impl<'a> Subject<'a> {
     }
 
     /// Makes one evaluation. The network does not change.
+    ///
+    /// Where features are not finite nothing can be said of them: the verdict has no number then, and why is among its details.
     pub fn verdict(&self, evaluation: Evaluation) -> Verdict {
+        let broken = self.features().broken();
+        if broken > 0 {
+            let why = format!("the features of {broken} images are not finite");
+            tracing::warn!("{}: left out, because {why}", evaluation.name());
+            return Verdict::new(evaluation, json!({})).detail("left_out", why);
+        }
         match evaluation {
             Evaluation::Knn => self.knn(),
             Evaluation::Linear => self.linear(),

@@ -140,7 +140,7 @@ impl Trainer {
         true
     }
 
-    /// Whether all weights are finite, while a generation is on probation; this waits for the device.
+    /// Whether all weights are finite; this waits for the device.
     pub(super) fn weights_are_finite(&self) -> bool {
         let sums = self
             .parameters

@@ -1,9 +1,12 @@
 //! A whole run, from an empty folder to its summary. It reads downwards.
 
-use anyhow::{Result, ensure};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Result, anyhow, ensure};
 
 use crate::config::{Evaluation, Plan};
 use crate::ground::clock::Stopwatch;
+use crate::ground::panic;
 use crate::judge;
 use crate::policy::Params;
 use crate::record::Status;
@@ -74,7 +77,14 @@ fn whole(begun: Begun) -> Result<Summary> {
 
     records.begins(&trainer);
     let _watchdog = Watchdog::start(Writer::say);
-    let trained = train(&mut trainer, &mut records, &mut server, until);
+    let training = || train(&mut trainer, &mut records, &mut server, until);
+    // What panics is a fault of the host, or a device that has failed; the run's folder should say so.
+    let trained = catch_unwind(AssertUnwindSafe(training)).unwrap_or_else(|panic| {
+        let text = panic::first_line(panic.as_ref());
+        Err(anyhow!(
+            "the host panicked: {text}\nhelp: 'sandbox resume' goes on from the last checkpoint"
+        ))
+    });
     records.end_digests(&trainer);
     records.course.seconds += watch.elapsed().as_secs_f64();
     let summary = |records: &Records, trainer: &Trainer, status| {
@@ -132,6 +142,9 @@ fn baselines(trainer: &Trainer, records: &mut Records) -> Option<[f64; 2]> {
 /// How many steps in a row may be without a finite gradient before the run is given up.
 const PATIENCE: u64 = 10;
 
+/// What helps a run that diverges.
+const LOWER: &str = "help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip";
+
 /// All steps of the run, or those up to `until`; says whether it was asked to stop before.
 fn train(
     trainer: &mut Trainer,
@@ -162,14 +175,21 @@ fn train(
         }
         ensure!(
             trainer.nonfinite < PATIENCE,
-            "the gradient has not been finite for {PATIENCE} steps, up to step {}: the run has diverged, and was ended\n\
-             help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip",
+            "the gradient has not been finite for {PATIENCE} steps, up to step {}: the run has diverged, and was ended\n{LOWER}",
             report.now.step
         );
         if trainer.begins_epoch() {
             trainer.end_epoch();
         }
         records.changes(trainer);
+        if records.evaluation_due(trainer) || records.checkpoint_due(trainer) {
+            // Nothing is judged or kept of weights that are lost.
+            ensure!(
+                trainer.weights_are_finite(),
+                "the weights are not finite after step {}: the run has diverged, and was ended\n{LOWER}",
+                trainer.step
+            );
+        }
         if records.evaluation_due(trainer) {
             records.evaluate(trainer, &report);
         }

@@ -394,3 +394,42 @@ fn records_that_are_removed_under_a_run_are_missed() {
         assert!(shown.contains("with gaps in its records"), "{shown}");
     }
 }
+
+/// Weights that are lost are neither judged nor kept, and the run says that it has diverged.
+#[test]
+fn a_run_that_diverges_leaves_no_number_and_no_checkpoint_of_it() {
+    let dir = Dir::new();
+    for (weight, why) in [
+        ("1e15", "the weights are not finite after step 5"),
+        ("1", "the gradient has not been finite for 10 steps"),
+    ] {
+        let weight = format!("loss.intra={weight}");
+        let args = [
+            "run",
+            "--config",
+            "tiny.yaml",
+            "--plain",
+            "--steps",
+            "20",
+            "--set",
+            &weight,
+            "--set",
+            "optim.lr=1e30",
+            "--set",
+            "optim.warmup_epochs=0",
+            "--set",
+            "checkpoint.every=5",
+        ];
+        let (code, out) = said(&dir, &args);
+        assert_eq!(code, Some(1), "{out}");
+        assert!(out.contains(why), "{weight}: {out}");
+        let run = Finished {
+            folder: dir.newest_run(),
+            text: out,
+        };
+        assert_eq!(run_json(&run)["status"], "failed");
+        assert!(!run.folder.join("eval.json").exists());
+        let (_, shown) = said(&dir, &["ls"]);
+        assert!(shown.contains("the run has diverged"), "{shown}");
+    }
+}

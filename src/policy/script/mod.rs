@@ -25,6 +25,7 @@ use std::rc::Rc;
 use rhai::{AST, ASTNode, CallFnOptions, Dynamic, EvalAltResult, Expr, Scope, Stmt};
 
 use crate::ground::clock::{CpuTime, Stopwatch};
+use crate::ground::panic;
 use crate::policy::asked::Asker;
 use crate::policy::{Cost, Params, Unknown, params};
 use crate::slots::{
@@ -273,7 +274,7 @@ impl Script {
     }
 
     fn panicked(&self, function: &str, panic: &(dyn std::any::Any + Send)) -> Fault {
-        let text = panic_text(panic);
+        let text = panic::first_line(panic);
         diagnostic::at_function(
             self,
             Kind::Panic,
@@ -338,16 +339,6 @@ impl Respondent for Script {
     fn refuse(&self, function: &str, message: String) -> Fault {
         self.output_fault(function, message)
     }
-}
-
-/// The first line of what a panic says.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use rhai::{AST, CallFnOptions, Dynamic, EvalAltResult, Position, Scope};
 
 use super::engine::Engine;
 use super::{Origin, Source, Text, check, diagnostic, vocabulary};
+use crate::ground::panic;
 use crate::slots::{Budget, Fault, Kind, Slot};
 
 pub use super::names::is_test;
@@ -127,7 +128,7 @@ impl Suite {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.fault(&error, budget)),
             Err(panic) => {
-                let text = super::panic_text(panic.as_ref());
+                let text = panic::first_line(panic.as_ref());
                 let message = format!("a host function panicked: {text}");
                 Err(Fault::new(self.slot, Kind::Panic, message))
             }
