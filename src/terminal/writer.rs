@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use indicatif::ProgressBar;
 
 use crate::dashboard::{Line, Message};
+use crate::ground::plain::plain;
 
 /// A writer to standard error that keeps out of the way of what is shown there.
 #[derive(Clone)]
@@ -39,10 +40,10 @@ impl Writer {
         *current.unwrap_or_else(PoisonError::into_inner) = self.clone();
     }
 
-    /// Writes a line.
+    /// Writes a line; names in it are not the host's own.
     pub(super) fn line(&mut self, text: &str) {
         // A reader that went away does not stop training.
-        let _ = writeln!(self, "{text}");
+        let _ = writeln!(self, "{}", plain(text));
     }
 }
 
