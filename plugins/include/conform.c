@@ -230,6 +230,82 @@ static void check_states(void) {
   puts("states that are none are refused");
 }
 
+/* ---- the gradient of a boundary ---- */
+
+/* How far cosines are moved; nearer to 1 or -1 the loss of an angle is too steep for a difference. */
+static const double STEP = 2e-3, STEEP = 0.9;
+
+static const char *sides[] = {"positives", "negatives"}, *gradients[] = {"d_positives", "d_negatives"};
+
+static const Lent *find(const Lent *list, const char *name) {
+  while (list && strcmp(list->name, name) != 0) list = list->next;
+  return list;
+}
+
+/* The loss with the cosines of a side moved along a direction; its gradient, and which cosines are free to be moved, where asked for. */
+static double loss_at(void *instance, int side, const double *along, double by, double *gradient, int *is_free) {
+  Host host;
+  begin(&host, scenes[0].rows, 0);
+  set_the_scene(&host, &scenes[0], "decide");
+  const Lent *cosines = find(host.inputs, sides[side]), *valid = find(host.inputs, "valid");
+  int64_t cells = count(&cosines->view);
+  for (int64_t at = 0; at < cells; at++) {
+    double cosine = (double)*(const float *)element(cosines, at);
+    int there = side == 1 || *(const unsigned char *)element(valid, at);
+    if (is_free) is_free[at] = there && fabs(cosine) < STEEP;
+    if (along) put(cosines, at, cosine + by * along[at]);
+  }
+  if (plugin->decide(instance, &host.table) != SBX_OK) die("expected a loss at other cosines, found: %s", host.said);
+  double loss = (double)*(const float *)element(find(host.outputs, "loss"), 0);
+  const Lent *answer = find(host.outputs, gradients[side]);
+  for (int64_t at = 0; gradient && at < cells; at++) gradient[at] = (double)*(const float *)element(answer, at);
+  give_back(&host.inputs);
+  give_back(&host.outputs);
+  clear(&host.state);
+  return loss;
+}
+
+static double dot(const double *a, const double *b, int64_t cells) {
+  double sum = 0;
+  for (int64_t at = 0; at < cells; at++) sum += a[at] * b[at];
+  return sum;
+}
+
+/* Differences of the loss along the gradient itself and along a direction of signs, held against the gradient. */
+static void check_side(void *instance, int side) {
+  enum { MOST = 64 };
+  double gradient[MOST], along[MOST];
+  int is_free[MOST];
+  int64_t cells = scenes[0].batch * (side ? NEGATIVES : POSITIVES);
+  loss_at(instance, side, NULL, 0, gradient, is_free);
+  double whole = sqrt(dot(gradient, gradient, cells));
+  for (int direction = 0; direction < 2; direction++) {
+    for (int64_t at = 0; at < cells; at++) {
+      double sign = at * 7919 % 13 < 6 ? -1 : 1;
+      along[at] = !is_free[at] ? 0 : direction ? sign : gradient[at];
+    }
+    double norm = sqrt(dot(along, along, cells));
+    if (!(norm > 0)) continue;
+    for (int64_t at = 0; at < cells; at++) along[at] /= norm;
+    double found = (loss_at(instance, side, along, STEP, NULL, NULL) - loss_at(instance, side, along, -STEP, NULL, NULL)) / (2 * STEP);
+    double said = dot(gradient, along, cells);
+    if (fabs(found - said) > 0.05 * fmax(fabs(found), fabs(said)) + 0.01 * whole + 2e-3) {
+      die("'%s' is not the gradient of the loss: along a direction the loss changes by %.4f, and '%s' says %.4f", gradients[side], found,
+          gradients[side], said);
+    }
+  }
+}
+
+static void check_gradient(void) {
+  if (plugin->slot != SBX_SLOT_BOUNDARY) return;
+  scene_name = "the gradient";
+  void *instance = create_by_default();
+  check_side(instance, 0);
+  check_side(instance, 1);
+  plugin->destroy(instance);
+  puts("its gradient is that of its loss");
+}
+
 static int threads(void) {
   int found = 0;
   DIR *tasks = opendir("/proc/self/task");
@@ -247,6 +323,7 @@ int main(void) {
   check_table();
   check_limits();
   for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++) check_scene(&scenes[i]);
+  check_gradient();
   check_states();
   scene_name = "all instances are gone";
   if (threads() > before) die("expected no thread to be left, found %d", threads() - before);

@@ -5,11 +5,13 @@ use std::process::Command;
 use crate::support::{Dir, repo};
 
 /// Builds a plugin in C with the host that tries it, runs it, and returns whether it passed and what it said.
-fn conform(dir: &Dir, source: &str, define: &str) -> (bool, String) {
+fn conform(dir: &Dir, source: &str, defines: &[&str]) -> (bool, String) {
     let tried = dir.file("conform");
     let output = Command::new("cc")
         .args(["-std=c11", "-g", "-fsanitize=address,undefined"])
-        .args(["-fno-sanitize-recover=all", "-w", define, "-I"])
+        .args(["-fno-sanitize-recover=all", "-w"])
+        .args(defines)
+        .arg("-I")
         .arg(repo().join("plugins/include"))
         .arg("-o")
         .arg(&tried)
@@ -29,7 +31,7 @@ fn conform(dir: &Dir, source: &str, define: &str) -> (bool, String) {
 #[test]
 fn the_plugin_in_c_lives_its_whole_life_cleanly() {
     let dir = Dir::empty();
-    let (passed, said) = conform(&dir, "plugins/c_random/c_random.c", "-DNDEBUG");
+    let (passed, said) = conform(&dir, "plugins/c_random/c_random.c", &["-DNDEBUG"]);
     assert!(passed, "{said}");
     for done in [
         "the table is whole",
@@ -67,10 +69,27 @@ const FAULTS: &[&str] = &[
 fn each_fault_of_a_plugin_in_c_is_found() {
     let dir = Dir::empty();
     let source = "tests/it/plugins/unsound.c";
-    let (passed, said) = conform(&dir, source, "-DFAULT=0");
+    let (passed, said) = conform(&dir, source, &["-DFAULT=0"]);
     assert!(passed, "{said}");
     for (at, expected) in FAULTS.iter().enumerate() {
-        let (passed, said) = conform(&dir, source, &format!("-DFAULT={}", at + 1));
+        let (passed, said) = conform(&dir, source, &[&format!("-DFAULT={}", at + 1)]);
         assert!(!passed && said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn the_gradient_of_a_boundary_in_c_is_held_against_its_loss() {
+    let dir = Dir::empty();
+    let source = "tests/it/plugins/bowl.c";
+    let (passed, said) = conform(&dir, source, &[]);
+    assert!(passed, "{said}");
+    assert!(said.contains("its gradient is that of its loss"), "{said}");
+    for (side, name) in [(0, "d_positives"), (1, "d_negatives")] {
+        for factor in ["-1.0F", "0.0F", "2.0F"] {
+            let defines = [format!("-DSIDE={side}"), format!("-DFACTOR={factor}")];
+            let (passed, said) = conform(&dir, source, &[&defines[0], &defines[1]]);
+            let expected = format!("'{name}' is not the gradient of the loss");
+            assert!(!passed && said.contains(&expected), "{factor}: {said}");
+        }
     }
 }
