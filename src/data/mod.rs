@@ -3,6 +3,7 @@
 
 mod cache;
 mod cifar;
+mod classes;
 mod decode;
 mod embedded;
 mod feed;
@@ -37,10 +38,12 @@ pub enum Source {
     /// evaluate (Xiao et al., "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms",
     /// arXiv 1708.07747).
     Embedded,
-    /// The files of MNIST and its kin (`train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, ...), gzipped or not. The
-    /// format knows no names of classes, so these are the labels' numbers.
+    /// The files of MNIST and its kin (`train-images-idx3-ubyte`, `t10k-labels.idx1-ubyte`,
+    /// `emnist-letters-test-images-idx3-ubyte`, ...), gzipped or not. The format knows no names of classes, so these are the
+    /// labels' numbers. Pixels stay as they lie in the file: EMNIST's images are transposed.
     Idx {
-        /// The folder that holds the four files.
+        /// The folder that holds the four files, or torchvision's folder above it; where there are several data sets, what the
+        /// names of one begin with follows, as in `EMNIST/raw/emnist-letters`.
         dir: PathBuf,
     },
     /// The binary version of CIFAR-10.
@@ -76,7 +79,7 @@ pub enum Source {
         decode: Decode,
     },
     /// JPEG and PNG files that text files name, `path` or `path label` a line, relative to `dir`. Labels are whole numbers
-    /// from 0; either each line of a list has one, or none.
+    /// from 0, gaps allowed: those that occur become the classes. Either each line of a list has one, or none.
     List {
         /// The folder to which all paths are relative.
         dir: PathBuf,
@@ -139,6 +142,14 @@ impl Splits {
 /// A file that is missing, truncated, or holds something else than its name says; the error names the file, what was
 /// expected and what was found.
 pub fn open(source: &Source) -> Result<Splits, Error> {
+    let splits = read(source)?;
+    for odd in classes::oddities(&splits) {
+        tracing::warn!("{odd}");
+    }
+    Ok(splits)
+}
+
+fn read(source: &Source) -> Result<Splits, Error> {
     match source {
         Source::Embedded => embedded::open(),
         Source::Idx { dir } => idx::open(dir),
