@@ -69,6 +69,13 @@ pub(super) fn unzipped(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
 
 /// What a folder holds, sorted by name, without hidden files.
 pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = everything(dir)?;
+    paths.retain(|path| !name(path).starts_with('.'));
+    Ok(paths)
+}
+
+/// All that a folder holds, sorted by name.
+pub(super) fn everything(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = |dir: &Path| -> io::Result<Vec<PathBuf>> {
         fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
     };
@@ -77,7 +84,6 @@ pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
         io::ErrorKind::NotADirectory => Error::unexpected(dir, "a folder", "a file"),
         _ => Error::read(dir, source),
     })?;
-    paths.retain(|path| !name(path).starts_with('.'));
     paths.sort_unstable();
     Ok(paths)
 }

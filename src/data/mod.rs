@@ -64,8 +64,9 @@ pub enum Source {
         /// Which images are trained on.
         split: Stl10Split,
     },
-    /// JPEG and PNG files as `dir/<split>/<class>/<file>`. Hidden files are ignored, as are files that are neither `.jpg`,
-    /// `.jpeg` nor `.png`. A split without folders for classes, `dir/<split>/<file>`, has no labels.
+    /// JPEG and PNG files as `dir/<split>/<class>/<file>`. Hidden files and folders of the system are ignored, as are files
+    /// that are neither `.jpg`, `.jpeg` nor `.png`. Links are followed, each real folder is read once. A split without folders
+    /// for classes, `dir/<split>/<file>`, has no labels.
     Folder {
         /// The folder that holds the splits.
         dir: PathBuf,

@@ -122,7 +122,9 @@ mod tests {
 
     fn four(dir: &Path, names: [&str; 4]) {
         fs::create_dir_all(dir).unwrap();
-        names.map(|name| fs::write(dir.join(name), "").unwrap());
+        for name in names {
+            fs::write(dir.join(name), "").unwrap();
+        }
     }
 
     const MNIST: [&str; 4] = [
