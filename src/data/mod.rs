@@ -17,6 +17,7 @@ mod listing;
 mod live;
 mod loader;
 mod pixels;
+mod shared;
 mod splits;
 mod stl10;
 
@@ -24,6 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache::{Kept, kept, litter};
 pub use feed::{Feed, Feeds};
 pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
 pub use images::Images;
@@ -194,13 +196,19 @@ pub enum Error {
         /// What it holds.
         found: String,
     },
-    /// The system refused to read or write.
-    #[error("'{}': cannot {action} it", path.display())]
+    /// The system refused to read.
+    #[error("'{}': cannot read it", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried: `read` or `write`.
-        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Decoded images cannot be kept where they should be.
+    #[error("'{}': decoded images cannot be kept there; {}", path.display(), Error::ELSEWHERE)]
+    Cache {
+        /// The folder for them.
+        path: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
@@ -234,16 +242,18 @@ impl Error {
     fn read(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_path_buf(),
-            action: "read",
             source,
         }
     }
 
-    fn write(path: &Path, source: io::Error) -> Self {
-        Self::Io {
+    fn cache(path: &Path, source: io::Error) -> Self {
+        Self::Cache {
             path: path.to_path_buf(),
-            action: "write",
             source,
         }
     }
+
+    /// What helps where decoded images cannot be kept.
+    const ELSEWHERE: &str =
+        "data.cache names another folder for them, and with data.decode: live none are kept";
 }
