@@ -7,14 +7,20 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::ground::device;
+use crate::ground::memory::readable;
 use crate::record;
+use crate::registry::garbage::size;
+use crate::registry::{self, caches};
 
-/// Say what the sandbox runs on: versions, device, libtorch, disk.
+/// Say what the sandbox runs on: versions, device, libtorch, disk, decoded images.
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// The folder that holds the runs, whose disk is looked at.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
+    /// A data folder whose decoded images are counted too; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub data: Vec<PathBuf>,
 }
 
 impl Doctor {
@@ -43,7 +49,31 @@ impl Doctor {
             Err(reason) => line("cuda", format!("none: {reason}"))?,
         }
         line("disk", disk(&self.out))?;
+        line("decoded", self.decoded())?;
         Ok(())
+    }
+}
+
+impl Doctor {
+    /// How large the decoded images are that the runs name.
+    fn decoded(&self) -> String {
+        let runs = registry::all(&self.out);
+        let folders = caches::folders(&runs, &self.data);
+        let bytes = readable(folders.iter().map(|dir| size(dir)).sum());
+        let names: Vec<_> = folders
+            .iter()
+            .map(|dir| format!("'{}'", dir.display()))
+            .collect();
+        let garbage = caches::garbage(&runs, &runs, &self.data);
+        let may_go = readable(garbage.iter().map(|garbage| garbage.bytes).sum());
+        match (folders.is_empty(), garbage.is_empty()) {
+            (true, _) => format!("no images that runs in '{}' name", self.out.display()),
+            (false, true) => format!("{bytes} of images in {}", names.join(", ")),
+            (false, false) => format!(
+                "{bytes} of images in {}; sandbox gc removes {may_go} of them",
+                names.join(", ")
+            ),
+        }
     }
 }
 

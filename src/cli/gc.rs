@@ -8,12 +8,13 @@ use clap::Args;
 
 use crate::ground::memory::readable;
 use crate::registry::garbage;
-use crate::registry::{self, find};
+use crate::registry::{self, caches, find};
 
 /// Say what may go from the runs of a folder, and with --yes remove it.
 ///
 /// That is what interrupted writes left, checkpoints beyond the newest, and policies that no line of a ledger names. Live runs are
-/// left alone, the newest whole checkpoint of each run stays, and so do those that a fork or a replay began with.
+/// left alone, the newest whole checkpoint of each run stays, and so do those that a fork or a replay began with. Where the runs read
+/// decoded images, what killed decodings left beside them may go too, and decoded images that none of the runs reads.
 #[derive(Debug, Args)]
 pub struct Gc {
     /// Runs, by their folders or parts of their names; all of --out unless given.
@@ -25,6 +26,9 @@ pub struct Gc {
     /// Checkpoints kept of each run.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub keep: usize,
+    /// A data folder whose decoded images are looked at too, as of one that no run names; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub data: Vec<PathBuf>,
     /// Remove it. Without this nothing is changed.
     #[arg(long)]
     pub yes: bool,
@@ -44,7 +48,8 @@ impl Gc {
                 runs.collect::<Result<Vec<_>, _>>()?
             }
         };
-        let found = garbage::of(&chosen, &all, self.keep);
+        let mut found = garbage::of(&chosen, &all, self.keep);
+        found.extend(caches::garbage(&chosen, &all, &self.data));
         let mut out = std::io::stdout().lock();
         for garbage in &found {
             writeln!(

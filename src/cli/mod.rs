@@ -135,7 +135,7 @@ pub enum Command {
     Embed(embed::Embed),
     /// Draw the curves of a sweep anew.
     Plot(plot::Plot),
-    /// Say what the sandbox runs on: versions, device, libtorch, disk.
+    /// Say what the sandbox runs on: versions, device, libtorch, disk, decoded images.
     Doctor(doctor::Doctor),
     /// Print completions for a shell.
     Completions(completions::Completions),

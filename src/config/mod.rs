@@ -20,3 +20,4 @@ pub use judging::{Evaluation, Judging};
 pub use load::{Loaded, Request};
 pub use plan::{Plan, SlotPlan};
 pub use schema::Config;
+pub use source::source;

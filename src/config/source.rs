@@ -8,7 +8,10 @@ use super::values::choose;
 use crate::data::{Decode, Source, Stl10Split};
 
 /// The source that `data` names.
-pub(super) fn source(config: &Config) -> Result<Source, Error> {
+///
+/// # Errors
+/// A value that means nothing, or does not fit the source.
+pub fn source(config: &Config) -> Result<Source, Error> {
     let data = &config.data;
     let dir = data.dir.clone();
     let decode = decode(config)?;

@@ -4,6 +4,9 @@
 //! The file: 16 bytes of magic, 32 bytes of key, 32 bytes of the pixels' blake3 hash, then the pixels, u8 NCHW. It is
 //! written beside and renamed, so it is never seen half-written and never changes under a map.
 
+mod beside;
+mod litter;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -15,76 +18,87 @@ use rayon::prelude::*;
 use super::decode::{self, Resizer};
 use super::listing::Listing;
 use super::{Error, files};
+use beside::Beside;
+pub use litter::{Kept, kept, litter};
 
 /// What the file begins with. The number changes when the same sources would give other pixels.
 const MAGIC: &[u8; 16] = b"sandbox images 1";
 const HEADER: usize = MAGIC.len() + 2 * blake3::OUT_LEN;
 
+/// What the names of all such files end with.
+const ENDING: &str = ".images";
+
 /// How many bytes of pixels are decoded before they are written.
 const CHUNK: usize = 64 << 20;
 
-/// The pixels of all files of a split, `[N, 3, size, size]` u8. They are decoded when the cache in `dir` is missing,
-/// stale or damaged.
-pub(super) fn pixels(listing: &Listing, size: u32, dir: &Path) -> Result<Mmap, Error> {
-    let key = key(listing, size)?;
+/// Decoded images, and what they were made from.
+pub(super) struct Decoded {
+    /// The pixels of all files of a split, `[N, 3, size, size]` u8.
+    pub(super) pixels: Mmap,
+    /// The hash of each file's content.
+    pub(super) contents: Vec<Hash>,
+}
+
+/// The decoded images of a split. They are decoded when the cache in `dir` is missing, stale or damaged.
+pub(super) fn decoded(listing: &Listing, size: u32, dir: &Path) -> Result<Decoded, Error> {
+    let sources = sources(listing)?;
+    let contents = sources.iter().map(|(_, content)| *content).collect();
+    let key = key(listing, &sources, size);
     let bytes = listing.files.len() * image_bytes(size);
-    let path = dir.join(name(listing, size));
-    if let Some(map) = fresh(&path, &key, bytes) {
-        return Ok(map);
-    }
+    let path = dir.join(name(&listing.origin, size));
+    let pixels = match fresh(&path, &key, bytes) {
+        Some(pixels) => pixels,
+        None => make(listing, size, &key, &path)?,
+    };
+    Ok(Decoded { pixels, contents })
+}
+
+/// Decodes all files and puts the pixels at `path`.
+fn make(listing: &Listing, size: u32, key: &Hash, path: &Path) -> Result<Mmap, Error> {
     let count = listing.files.len();
     tracing::info!(
         "decoding {count} images of '{}' to '{}'",
         listing.origin.display(),
         path.display()
     );
-    fs::create_dir_all(dir).map_err(|source| Error::write(dir, source))?;
-    let beside = dir.join(format!(
-        ".tmp-{}-{}",
-        std::process::id(),
-        files::name(&path)
-    ));
-    let written = write(listing, size, &key, &beside)
-        .and_then(|()| fs::rename(&beside, &path).map_err(|source| Error::write(&path, source)));
-    if written.is_err() {
-        // Nothing more can be done about a file that cannot be removed; the reason why it is faulty matters more.
-        let _ = fs::remove_file(&beside);
-    }
-    written?;
-    File::open(&path)
+    let bytes = count * image_bytes(size);
+    let beside = Beside::new(path, (HEADER + bytes) as u64)?;
+    write(listing, size, key, &beside)?;
+    beside.rename(path)?;
+    File::open(path)
         .and_then(|file| map(&file, HEADER, bytes))
-        .map_err(|source| Error::read(&path, source))
+        .map_err(|source| Error::read(path, source))
 }
 
 /// One file per split and size: a stale one is replaced, not kept beside the new.
-fn name(listing: &Listing, size: u32) -> String {
-    let origin = fs::canonicalize(&listing.origin).unwrap_or_else(|_| listing.origin.clone());
+fn name(origin: &Path, size: u32) -> String {
+    let origin = fs::canonicalize(origin).unwrap_or_else(|_| origin.to_owned());
     let place = blake3::hash(origin.as_os_str().as_encoded_bytes()).to_hex();
-    format!("{}-{size}-{}.images", files::name(&origin), &place[..12])
+    format!("{}-{size}-{}{ENDING}", files::name(&origin), &place[..12])
 }
 
-/// The identity of what the pixels are made from: each file's path, size and content, and the size of the result.
-fn key(listing: &Listing, size: u32) -> Result<Hash, Error> {
+/// The length and the hash of each file.
+fn sources(listing: &Listing) -> Result<Vec<(u64, Hash)>, Error> {
     let hash = |file: &PathBuf| {
         let bytes = files::read(&listing.root.join(file))?;
         Ok((bytes.len() as u64, blake3::hash(&bytes)))
     };
-    let contents = listing
-        .files
-        .par_iter()
-        .map(hash)
-        .collect::<Result<Vec<_>, Error>>()?;
+    listing.files.par_iter().map(hash).collect()
+}
+
+/// The identity of what the pixels are made from: each file's path, size and content, and the size of the result.
+fn key(listing: &Listing, sources: &[(u64, Hash)], size: u32) -> Hash {
     let mut hasher = Hasher::new();
     hasher.update(MAGIC);
     hasher.update(&size.to_le_bytes());
-    for (file, (length, content)) in listing.files.iter().zip(contents) {
+    for (file, (length, content)) in listing.files.iter().zip(sources) {
         let path = file.as_os_str().as_encoded_bytes();
         hasher.update(&(path.len() as u64).to_le_bytes());
         hasher.update(path);
         hasher.update(&length.to_le_bytes());
         hasher.update(content.as_bytes());
     }
-    Ok(hasher.finalize())
+    hasher.finalize()
 }
 
 /// The mapped pixels, if the file was made from these sources and none of its bytes changed since.
@@ -120,9 +134,9 @@ pub(super) fn map(file: &File, offset: usize, bytes: usize) -> io::Result<Mmap> 
 
 /// Decodes all files in parallel, a chunk at a time. Written rather than mapped, because a full disk is then an error
 /// and not a signal.
-fn write(listing: &Listing, size: u32, key: &Hash, path: &Path) -> Result<(), Error> {
-    let fault = |source| Error::write(path, source);
-    let mut file = File::create(path).map_err(fault)?;
+fn write(listing: &Listing, size: u32, key: &Hash, beside: &Beside) -> Result<(), Error> {
+    let fault = |source| beside.fault(source);
+    let mut file = beside.file();
     let mut hasher = Hasher::new();
     file.write_all(&[0; HEADER]).map_err(fault)?;
     for chunk in listing.files.chunks((CHUNK / image_bytes(size)).max(1)) {
@@ -167,7 +181,9 @@ mod tests {
 
     /// The red of each image, and the cache's one file with its inode: that changes when the cache is made anew.
     fn read(root: &Path, cache: &Path) -> (Vec<u8>, PathBuf, u64) {
-        let map = pixels(&folder::read(root).unwrap(), 2, cache).unwrap();
+        let map = decoded(&folder::read(root).unwrap(), 2, cache)
+            .unwrap()
+            .pixels;
         let mut caches: Vec<_> = fs::read_dir(cache)
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -250,8 +266,9 @@ mod tests {
         let (root, cache) = (dir.path().join("train"), dir.path().join("cache"));
         draw(&root, "a/1.png", 1);
         fs::write(root.join("a/2.png"), "text").unwrap();
-        let text = pixels(&folder::read(&root).unwrap(), 2, &cache)
-            .unwrap_err()
+        let text = decoded(&folder::read(&root).unwrap(), 2, &cache)
+            .err()
+            .unwrap()
             .to_string();
         assert!(text.contains("a/2.png': expected a JPEG or PNG"), "{text}");
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);

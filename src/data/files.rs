@@ -11,12 +11,20 @@ use super::Error;
 /// What every gzip stream begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The whole content of a file that must be there.
+/// The byte order mark of UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The whole content of a file that must be there. A pipe or a device is none: it may have no end.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| match source.kind() {
+    let fault = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
         _ => Error::read(path, source),
-    })
+    };
+    let metadata = fs::metadata(path).map_err(fault)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(Error::unexpected(path, "a file", "a pipe or a device"));
+    }
+    fs::read(path).map_err(fault)
 }
 
 /// A file that must be there, opened to be mapped.
@@ -27,9 +35,18 @@ pub(super) fn open(path: &Path) -> Result<File, Error> {
     })
 }
 
+/// The bytes of a text file, without the mark that some editors put before them.
+pub(super) fn text(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = read(path)?;
+    if bytes.starts_with(BOM) {
+        bytes.drain(..BOM.len());
+    }
+    Ok(bytes)
+}
+
 /// The lines of a text file that hold anything, without the space around them.
 pub(super) fn lines(path: &Path) -> Result<Vec<String>, Error> {
-    let text = String::from_utf8_lossy(&read(path)?).into_owned();
+    let text = String::from_utf8_lossy(&text(path)?).into_owned();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.map(String::from).collect())
 }
@@ -52,6 +69,13 @@ pub(super) fn unzipped(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
 
 /// What a folder holds, sorted by name, without hidden files.
 pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = everything(dir)?;
+    paths.retain(|path| !name(path).starts_with('.'));
+    Ok(paths)
+}
+
+/// All that a folder holds, sorted by name.
+pub(super) fn everything(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = |dir: &Path| -> io::Result<Vec<PathBuf>> {
         fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect()
     };
@@ -60,7 +84,6 @@ pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
         io::ErrorKind::NotADirectory => Error::unexpected(dir, "a folder", "a file"),
         _ => Error::read(dir, source),
     })?;
-    paths.retain(|path| !name(path).starts_with('.'));
     paths.sort_unstable();
     Ok(paths)
 }

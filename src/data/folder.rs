@@ -1,11 +1,17 @@
 //! A folder of image files, `dir/<split>/<class>/<file>` or, without labels, `dir/<split>/<file>`: which files there
 //! are, and what class each has.
 
-use std::path::Path;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization;
 
 use super::listing::Listing;
 use super::splits::{self, Decode};
 use super::{Error, Splits, files};
+use walk::Walk;
 
 /// Reads all splits: the folders to train on, to take neighbours from where that is another, and to evaluate on.
 pub(super) fn open(
@@ -21,59 +27,55 @@ pub(super) fn open(
 
 /// Walks the folder of a split. Where it has folders they are its classes; where it has none, its images have no labels.
 pub(super) fn read(root: &Path) -> Result<Listing, Error> {
-    let mut listing = Listing::new(root, root);
-    let (classes, loose): (Vec<_>, Vec<_>) = files::entries(root)?
-        .into_iter()
-        .partition(|path| path.is_dir());
-    if classes.is_empty() && loose.iter().any(|path| is_image(path)) {
-        let foreign = walk(&mut listing, root)?;
-        warn(&listing, foreign, "neither JPEG nor PNG");
-        return Ok(listing);
+    let mut walk = Walk::new(root);
+    let content = walk.look(root)?;
+    let loose = content.files.iter().filter(|path| is_image(path)).count();
+    let classes = named(root, walk.claim(content.folders))?;
+    if classes.is_empty() && loose > 0 {
+        let mut walk = Walk::new(root);
+        walk.take(root)?;
+        return walk.end();
     }
-    let (mut labels, mut foreign) = (vec![], 0);
-    for class in classes {
-        let before = listing.files.len();
-        foreign += walk(&mut listing, &class)?;
-        if listing.files.len() == before {
-            return Err(Error::unexpected(&class, "JPEG or PNG files", "none"));
+    let (mut labels, mut empty) = (vec![], None);
+    for (label, class) in (0..).zip(classes.values()) {
+        let before = walk.found();
+        walk.take(class)?;
+        if walk.found() == before {
+            empty = empty.or(Some(class));
         }
-        labels.resize(listing.files.len(), listing.classes.len() as i64);
-        listing.classes.push(files::name(&class));
+        labels.resize(walk.found(), label);
+    }
+    let mut listing = walk.end()?;
+    if let Some(empty) = empty {
+        return Err(Error::unexpected(empty, "JPEG or PNG files", "none"));
     }
     if listing.files.is_empty() {
         let expected = "a folder for each class, or images without labels";
         return Err(Error::unexpected(root, expected, "none"));
     }
     listing.labels = Some(labels);
-    warn(&listing, foreign, "neither JPEG nor PNG");
-    let beside = loose.iter().filter(|path| is_image(path)).count();
-    warn(&listing, beside, "images beside the folders of the classes");
+    listing.classes = classes.into_keys().collect();
+    if loose > 0 {
+        let origin = root.display();
+        tracing::warn!(
+            "'{origin}': {loose} files are images beside the folders of the classes and are ignored"
+        );
+    }
     Ok(listing)
 }
 
-fn warn(listing: &Listing, count: usize, what: &str) {
-    if count > 0 {
-        let origin = listing.origin.display();
-        tracing::warn!("'{origin}': {count} files are {what} and are ignored");
-    }
-}
-
-/// Adds the images in a folder and the folders below it; the result is the number of other files.
-fn walk(listing: &mut Listing, dir: &Path) -> Result<usize, Error> {
-    let mut foreign = 0;
-    for path in files::entries(dir)? {
-        if path.is_dir() {
-            foreign += walk(listing, &path)?;
-        } else if is_image(&path) {
-            let below = path
-                .strip_prefix(&listing.root)
-                .expect("the walk began at the root");
-            listing.files.push(below.to_path_buf());
-        } else {
-            foreign += 1;
+/// The folders of classes by their names in Unicode's normal form C, in the order of those: systems and archives write the
+/// same letter in more than one way.
+fn named(root: &Path, folders: Vec<PathBuf>) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let mut classes = BTreeMap::new();
+    for folder in folders {
+        let name: String = files::name(&folder).nfc().collect();
+        if classes.insert(name.clone(), folder).is_some() {
+            let expected = "folders whose names differ in more than the form of Unicode";
+            return Err(Error::unexpected(root, expected, format!("'{name}' twice")));
         }
     }
-    Ok(foreign)
+    Ok(classes)
 }
 
 fn is_image(path: &Path) -> bool {
@@ -160,6 +162,30 @@ mod tests {
         let live = open(dir.path(), ["train", "val"], None, &Decode::Live).unwrap();
         assert_eq!((live.train.len(), live.train.shape()), (3, None));
         assert_eq!(live.train.labels(), train.labels());
+    }
+
+    /// `e` with an accent as one letter and as two; in the second form the class would come before `caff`.
+    #[test]
+    fn a_class_is_the_same_in_each_form_of_unicode() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, red) in [
+            ("train/cafe\u{301}/1.png", 11),
+            ("train/caff/2.png", 12),
+            ("val/caf\u{e9}/3.png", 13),
+            ("val/caff/4.png", 14),
+        ] {
+            draw(dir.path(), file, red);
+        }
+        let Splits { train, eval, .. } = read(dir.path()).unwrap();
+        assert_eq!(train.classes(), ["caff", "caf\u{e9}"]);
+        assert_eq!(
+            (train.classes(), reds(&train)),
+            (eval.classes(), vec![12, 11])
+        );
+        draw(dir.path(), "train/caf\u{e9}/5.png", 15);
+        let text = read(dir.path()).unwrap_err().to_string();
+        let expected = "expected folders whose names differ in more than the form of Unicode, found 'caf\u{e9}' twice";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

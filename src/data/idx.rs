@@ -1,9 +1,12 @@
 //! The IDX format of MNIST and its kin: big-endian header, then bytes (Y. LeCun et al., "The MNIST database of
 //! handwritten digits"). Magic 0x00000803 is u8 in 3 dimensions, 0x00000801 is u8 in one.
 
-use std::path::{Path, PathBuf};
+mod place;
 
-use super::{Error, Images, Splits, files};
+use std::path::Path;
+
+use super::{Error, Images, Splits, classes, files};
+use place::Place;
 
 /// The images and labels of one split.
 pub(super) struct Part {
@@ -16,12 +19,11 @@ pub(super) struct Part {
 
 /// Reads both splits from a folder.
 pub(super) fn open(dir: &Path) -> Result<Splits, Error> {
-    let [images, labels] =
-        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"].map(|name| find(dir, name));
-    let train = read(&images, &labels)?;
-    let [images, labels] =
-        ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"].map(|name| find(dir, name));
-    let eval = read(&images, &labels)?;
+    let place = Place::find(dir)?;
+    let [images, labels] = place.train();
+    let mut train = read(&images, &labels)?;
+    let [images, labels] = place.eval();
+    let mut eval = read(&images, &labels)?;
     if eval.shape != train.shape {
         let [expected, found] =
             [&train, &eval].map(|part| format!("images of {}", side(part.shape)));
@@ -39,7 +41,8 @@ pub(super) fn open(dir: &Path) -> Result<Splits, Error> {
             format!("label {}", last(&eval)),
         ));
     }
-    let classes: Vec<_> = (0..=last(&train)).map(|label| label.to_string()).collect();
+    let both = &mut [&mut train.labels, &mut eval.labels];
+    let classes = classes::settle(dir, both, |label| label.to_string());
     let name = files::name(dir);
     let images = |split, part: Part| {
         Images::new(
@@ -51,16 +54,6 @@ pub(super) fn open(dir: &Path) -> Result<Splits, Error> {
         )
     };
     Ok(Splits::new(images("train", train), images("t10k", eval)))
-}
-
-/// The file of that name, or else its gzipped form, or else the name itself for the error.
-fn find(dir: &Path, name: &str) -> PathBuf {
-    let (plain, zipped) = (dir.join(name), dir.join(format!("{name}.gz")));
-    if !plain.exists() && zipped.exists() {
-        zipped
-    } else {
-        plain
-    }
 }
 
 fn read(images: &Path, labels: &Path) -> Result<Part, Error> {

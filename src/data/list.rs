@@ -1,53 +1,102 @@
 //! Text files that name the images of a split, `path` or `path label` a line.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::listing::Listing;
 use super::splits::{self, Decode};
-use super::{Error, Splits, files};
-
-/// Labels stay below this: a number that is none, such as an identifier, would otherwise ask for millions of classes.
-const MOST: i64 = 1 << 20;
+use super::{Error, Splits, classes, files};
 
 /// Reads the lists and makes splits of them. Paths, those of the lists too, are relative to `dir`.
 pub(super) fn open(
     dir: &Path,
     [train, eval]: [&Path; 2],
     memory: Option<&Path>,
-    classes: Option<&Path>,
+    class_names: Option<&Path>,
     decode: &Decode,
 ) -> Result<Splits, Error> {
-    let names = classes.map(|file| names(&dir.join(file))).transpose()?;
-    let limit = names.as_ref().map(|names| names.len() as i64);
-    let read = |list: &Path, limit| read(dir, &dir.join(list), limit);
-    let mut train_list = read(train, limit.unwrap_or(MOST))?;
+    let names = class_names.map(|file| names(&dir.join(file))).transpose()?;
+    let read = |list: &Path, known: &Known| read(dir, &dir.join(list), known);
+    let known = match &names {
+        Some(names) => Known::Below(names.len() as i64),
+        None => Known::Any,
+    };
+    let mut train_list = read(train, &known)?;
     let memory = memory.filter(|memory| *memory != train);
-    let mut memory_list = memory
-        .map(|list| read(list, limit.unwrap_or(MOST)))
-        .transpose()?;
-    // Without names there are as many classes as the images that are known from training have.
-    let known = [Some(&train_list), memory_list.as_ref()];
-    let known = known
+    let mut memory_list = memory.map(|list| read(list, &known)).transpose()?;
+    // Without names the classes are those that images known from training have.
+    let trained = [Some(&train_list), memory_list.as_ref()]
         .into_iter()
+        .flatten();
+    let labels: BTreeSet<i64> = trained
+        .filter_map(|list| list.labels.as_ref())
         .flatten()
-        .filter_map(|list| list.labels.as_ref());
-    let last = known.flatten().max().map_or(0, |label| label + 1);
+        .copied()
+        .collect();
     // Neighbours without labels are a fault of another kind, which is found with the splits.
-    let eval_limit = limit.unwrap_or(if last == 0 { MOST } else { last });
-    let mut eval_list = read(eval, eval_limit)?;
-    let names = names.unwrap_or_else(|| (0..last).map(|label| label.to_string()).collect());
-    for list in [
+    let known = match names.is_some() || labels.is_empty() {
+        true => known,
+        false => Known::These(labels),
+    };
+    let mut eval_list = read(eval, &known)?;
+    let mut lists: Vec<_> = [
         Some(&mut train_list),
         memory_list.as_mut(),
         Some(&mut eval_list),
-    ] {
-        if let Some(list) = list.filter(|list| list.labels.is_some()) {
-            list.classes.clone_from(&names);
-        }
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|list| list.labels.is_some())
+    .collect();
+    let mut labels: Vec<_> = lists
+        .iter_mut()
+        .filter_map(|list| list.labels.as_mut())
+        .collect();
+    let settled = classes::settle(&dir.join(train), &mut labels, |label| match &names {
+        Some(names) => names[label as usize].clone(),
+        None => label.to_string(),
+    });
+    for list in lists {
+        list.classes.clone_from(&settled);
     }
     splits::open(dir, train_list, memory_list, eval_list, decode)
+}
+
+/// Which labels a list may have.
+enum Known {
+    /// Any whole number from 0.
+    Any,
+    /// Those that have a name.
+    Below(i64),
+    /// Those of other lists.
+    These(BTreeSet<i64>),
+}
+
+impl Known {
+    fn has(&self, label: i64) -> bool {
+        match self {
+            Known::Any => label >= 0,
+            Known::Below(limit) => (0..*limit).contains(&label),
+            Known::These(labels) => labels.contains(&label),
+        }
+    }
+
+    /// What is expected of a label.
+    fn expected(&self) -> String {
+        match self {
+            Known::Any => "a label from 0 on".to_owned(),
+            Known::Below(limit) => format!("a label from 0 to {}", limit - 1),
+            Known::These(labels) => {
+                let names: Vec<_> = labels.iter().map(i64::to_string).collect();
+                format!(
+                    "a label that an image to train on has ({})",
+                    files::listing(&names)
+                )
+            }
+        }
+    }
 }
 
 /// The names of the classes, one a line.
@@ -65,9 +114,9 @@ struct Entry {
     label: Option<i64>,
 }
 
-/// Reads a list whose labels, if it has any, lie below `limit`.
-fn read(dir: &Path, path: &Path, limit: i64) -> Result<Listing, Error> {
-    let bytes = files::read(path)?;
+/// Reads a list whose labels, if it has any, are `known`.
+fn read(dir: &Path, path: &Path, known: &Known) -> Result<Listing, Error> {
+    let bytes = files::text(path)?;
     let lines: Vec<(usize, &[u8])> = (1..)
         .zip(bytes.split(|&byte| byte == b'\n'))
         .filter(|(_, line)| !line.trim_ascii().is_empty())
@@ -86,7 +135,7 @@ fn read(dir: &Path, path: &Path, limit: i64) -> Result<Listing, Error> {
         };
         let Entry { path, label } = entry.map_err(fault)?;
         let begun = *first.get_or_insert((number, label.is_some()));
-        check(label, begun, limit).map_err(|why| fault((number, why)))?;
+        check(label, begun, known).map_err(|why| fault((number, why)))?;
         listing.files.push(path);
         labels.extend(label);
     }
@@ -125,18 +174,15 @@ fn entry(dir: &Path, line: &[u8]) -> Result<Entry, Fault> {
     Ok(Entry { path, label })
 }
 
-/// Whether a label fits the first line's and the number of classes.
-fn check(label: Option<i64>, (first, labelled): (usize, bool), limit: i64) -> Result<(), Fault> {
+/// Whether a label fits the first line's and those that are known.
+fn check(label: Option<i64>, (first, labelled): (usize, bool), known: &Known) -> Result<(), Fault> {
     let fault = |expected: String, found: String| Err((expected, found));
     match label {
         Some(label) if !labelled => {
             fault(format!("no label, as in line {first},"), label.to_string())
         }
         None if labelled => fault(format!("a label, as in line {first},"), "none".to_owned()),
-        Some(label) if !(0..limit).contains(&label) => fault(
-            format!("a label from 0 to {}", limit - 1),
-            label.to_string(),
-        ),
+        Some(label) if !known.has(label) => fault(known.expected(), label.to_string()),
         _ => Ok(()),
     }
 }

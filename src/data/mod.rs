@@ -3,6 +3,7 @@
 
 mod cache;
 mod cifar;
+mod classes;
 mod decode;
 mod embedded;
 mod feed;
@@ -16,6 +17,7 @@ mod listing;
 mod live;
 mod loader;
 mod pixels;
+mod shared;
 mod splits;
 mod stl10;
 
@@ -23,6 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache::{Kept, kept, litter};
 pub use feed::{Feed, Feeds};
 pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
 pub use images::Images;
@@ -37,10 +40,12 @@ pub enum Source {
     /// evaluate (Xiao et al., "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms",
     /// arXiv 1708.07747).
     Embedded,
-    /// The files of MNIST and its kin (`train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, ...), gzipped or not. The
-    /// format knows no names of classes, so these are the labels' numbers.
+    /// The files of MNIST and its kin (`train-images-idx3-ubyte`, `t10k-labels.idx1-ubyte`,
+    /// `emnist-letters-test-images-idx3-ubyte`, ...), gzipped or not. The format knows no names of classes, so these are the
+    /// labels' numbers. Pixels stay as they lie in the file: EMNIST's images are transposed.
     Idx {
-        /// The folder that holds the four files.
+        /// The folder that holds the four files, or torchvision's folder above it; where there are several data sets, what the
+        /// names of one begin with follows, as in `EMNIST/raw/emnist-letters`.
         dir: PathBuf,
     },
     /// The binary version of CIFAR-10.
@@ -61,8 +66,9 @@ pub enum Source {
         /// Which images are trained on.
         split: Stl10Split,
     },
-    /// JPEG and PNG files as `dir/<split>/<class>/<file>`. Hidden files are ignored, as are files that are neither `.jpg`,
-    /// `.jpeg` nor `.png`. A split without folders for classes, `dir/<split>/<file>`, has no labels.
+    /// JPEG and PNG files as `dir/<split>/<class>/<file>`. Hidden files and folders of the system are ignored, as are files
+    /// that are neither `.jpg`, `.jpeg` nor `.png`. Links are followed, each real folder is read once. A split without folders
+    /// for classes, `dir/<split>/<file>`, has no labels.
     Folder {
         /// The folder that holds the splits.
         dir: PathBuf,
@@ -76,7 +82,7 @@ pub enum Source {
         decode: Decode,
     },
     /// JPEG and PNG files that text files name, `path` or `path label` a line, relative to `dir`. Labels are whole numbers
-    /// from 0; either each line of a list has one, or none.
+    /// from 0, gaps allowed: those that occur become the classes. Either each line of a list has one, or none.
     List {
         /// The folder to which all paths are relative.
         dir: PathBuf,
@@ -139,6 +145,14 @@ impl Splits {
 /// A file that is missing, truncated, or holds something else than its name says; the error names the file, what was
 /// expected and what was found.
 pub fn open(source: &Source) -> Result<Splits, Error> {
+    let splits = read(source)?;
+    for odd in classes::oddities(&splits) {
+        tracing::warn!("{odd}");
+    }
+    Ok(splits)
+}
+
+fn read(source: &Source) -> Result<Splits, Error> {
     match source {
         Source::Embedded => embedded::open(),
         Source::Idx { dir } => idx::open(dir),
@@ -182,13 +196,19 @@ pub enum Error {
         /// What it holds.
         found: String,
     },
-    /// The system refused to read or write.
-    #[error("'{}': cannot {action} it", path.display())]
+    /// The system refused to read.
+    #[error("'{}': cannot read it", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried: `read` or `write`.
-        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Decoded images cannot be kept where they should be.
+    #[error("'{}': decoded images cannot be kept there; {}", path.display(), Error::ELSEWHERE)]
+    Cache {
+        /// The folder for them.
+        path: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
@@ -222,16 +242,18 @@ impl Error {
     fn read(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_path_buf(),
-            action: "read",
             source,
         }
     }
 
-    fn write(path: &Path, source: io::Error) -> Self {
-        Self::Io {
+    fn cache(path: &Path, source: io::Error) -> Self {
+        Self::Cache {
             path: path.to_path_buf(),
-            action: "write",
             source,
         }
     }
+
+    /// What helps where decoded images cannot be kept.
+    const ELSEWHERE: &str =
+        "data.cache names another folder for them, and with data.decode: live none are kept";
 }

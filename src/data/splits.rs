@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cache::Decoded;
 use super::images::Content;
 use super::listing::Listing;
 use super::live::Files;
 use super::pixels::{Block, Pixels};
-use super::{Error, Images, Splits, cache, files};
+use super::{Error, Images, Splits, cache, files, shared};
 
 /// When image files are decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,27 +53,50 @@ pub(super) fn open(
     eval.check_classes(neighbours)?;
     let named = |listing: Listing| {
         let name = format!("{}/{}", files::name(dir), files::name(&listing.origin));
-        Ok(Arc::new(images(listing, name, decode)?))
+        images(listing, name, decode)
     };
-    let train = named(train)?;
-    let memory = memory.map(named).transpose()?;
+    let (train, trained) = named(train)?;
+    let (memory, known) = memory.map(named).transpose()?.unzip();
+    let (eval, asked) = named(eval)?;
+    for others in [Some(trained), known].iter().flatten() {
+        if let Some(note) = asked.among(others) {
+            tracing::warn!("{note}");
+        }
+    }
     Ok(Splits {
         memory: memory.unwrap_or_else(|| Arc::clone(&train)),
         train,
-        eval: named(eval)?,
+        eval,
     })
 }
 
-/// The images of one split.
-fn images(listing: Listing, name: String, decode: &Decode) -> Result<Images, Error> {
-    let content = match decode {
+/// The images of one split, and its files.
+fn images(
+    listing: Listing,
+    name: String,
+    decode: &Decode,
+) -> Result<(Arc<Images>, shared::Files), Error> {
+    let paths = listing.files.clone();
+    let (content, identities) = match decode {
         Decode::Cached { size, cache } => {
-            let map = cache::pixels(&listing, *size, cache)?;
+            let Decoded { pixels, contents } = cache::decoded(&listing, *size, cache)?;
             let shape = [3, i64::from(*size), i64::from(*size)];
-            let block = Arc::new(Block::mapped(map, false));
-            Content::Pixels(Pixels::new(shape, vec![block]))
+            let block = Arc::new(Block::mapped(pixels, false));
+            (Content::Pixels(Pixels::new(shape, vec![block])), contents)
         }
-        Decode::Live => Content::Files(Files::new(listing.root, listing.files)),
+        Decode::Live => {
+            let path = |file| listing.root.join(file);
+            let hash = |file| blake3::hash(path(file).as_os_str().as_encoded_bytes());
+            let identities = listing.files.iter().map(hash).collect();
+            let files = Files::new(listing.root, listing.files);
+            (Content::Files(files), identities)
+        }
     };
-    Ok(Images::of(name, content, listing.labels, listing.classes))
+    let files = shared::Files {
+        name: name.clone(),
+        paths,
+        identities,
+    };
+    let images = Images::of(name, content, listing.labels, listing.classes);
+    Ok((Arc::new(images), files))
 }

@@ -41,7 +41,7 @@ pub struct Shot {
 /// Fits a classifier to each draw of labelled images of `train` and counts how often it is right about `test`.
 ///
 /// Both are pairs of features `[N, F] f32` and labels `[N] i64` in `0..classes`, all on one device. Numbers of labels of
-/// which the smallest class of `train` has fewer are left out.
+/// which the smallest class of `train` has fewer are left out; a class that it has no image of is none.
 pub fn lowshot(
     train: (&Tensor, &Tensor),
     test: (&Tensor, &Tensor),
@@ -52,7 +52,7 @@ pub fn lowshot(
     let (features, test_features) = settings.scaling.apply(train.0, test.0);
     let members = members(train.1, classes);
     let fitting = settings.labels.iter().copied().filter(|&labels| {
-        let enough = |members: &Vec<i64>| members.len() >= labels;
+        let enough = |members: &Vec<i64>| members.is_empty() || members.len() >= labels;
         labels > 0 && members.iter().all(enough)
     });
     let shot = |labels: usize| {
@@ -185,6 +185,18 @@ mod tests {
             ..settings(&[3], Loss::Logistic)
         };
         assert_eq!(lowshot(data, data, 3, &one, 0)[0].std, 0.0);
+    }
+
+    #[test]
+    fn a_class_without_images_keeps_no_number_of_labels_away() {
+        let (features, labels) = samples();
+        let data = (&features, &labels);
+        let settings = settings(&[1, 3], Loss::Logistic);
+        let shots = |classes| {
+            let found = lowshot(data, data, classes, &settings, 0);
+            found.iter().map(|shot| shot.labels).collect::<Vec<_>>()
+        };
+        assert_eq!(shots(4), [1, 3]);
     }
 
     #[test]

@@ -48,7 +48,9 @@ pub(super) fn finetune(network: &Network, jury: Jury<'_>) -> Vec<Tuned> {
 /// The training images that keep their labels: as many of every class as the fraction gives on average, at least one, and
 /// all of a class that has fewer.
 fn labelled(jury: Jury<'_>, fraction: f64) -> Vec<i64> {
-    let members = members(&labels(jury.memory), jury.classes());
+    let mut members = members(&labels(jury.memory), jury.classes());
+    // A class without images has no share of the labels.
+    members.retain(|images| !images.is_empty());
     let each =
         (fraction * jury.memory.images().len() as f64 / members.len() as f64).round() as usize;
     let each = each.max(1);
@@ -189,7 +191,8 @@ mod tests {
             noise as u8 + if bright { 120 } else { 20 }
         };
         let pixels = (0..count * 144).map(pixel).collect();
-        let classes = vec!["up".into(), "down".into()];
+        // No image is of the third.
+        let classes = vec!["up".into(), "down".into(), "none".into()];
         Feed::new(
             Images::new("halves", [1, 12, 12], pixels, labels, classes),
             Device::Cpu,
@@ -254,7 +257,7 @@ mod tests {
             plan: &plan,
         };
         let settings = &plan.config.eval.finetune;
-        let mut student = Student::new(&network, 2, settings).unwrap();
+        let mut student = Student::new(&network, 3, settings).unwrap();
         let ids = labelled(jury, 0.3);
         student.train(&ids, jury);
         let (before, after) = (values(&network), values(&student.encoder));

@@ -3,6 +3,7 @@
 //!
 //! A file that is missing, torn or not understood is a gap in what is shown, never an error that hides the rest.
 
+pub mod caches;
 pub mod compare;
 pub mod curves;
 pub mod differ;

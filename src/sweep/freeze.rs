@@ -136,7 +136,9 @@ fn prepare(job: &Job, resolve: &Resolve<'_>) -> Result<Ready> {
 
 /// What a run would find out before its first step, but for what stands in the images' files; the scripts that it would ask.
 fn check(plan: &Plan) -> Result<Vec<(Slot, Content)>> {
-    if let Some(dir) = plan.source.dir().filter(|dir| !dir.is_dir()) {
+    // The files of an IDX data set are looked for below, by what their names begin with.
+    let named = |dir: &&Path| !dir.is_dir() && !matches!(plan.source, Source::Idx { .. });
+    if let Some(dir) = plan.source.dir().filter(named) {
         let message = format!("data.dir: '{}' is no folder", dir.display());
         return Err(Error::Request(message).into());
     }
