@@ -6,10 +6,12 @@ mod cifar;
 mod classes;
 mod decode;
 mod embedded;
+mod faults;
 mod feed;
 mod files;
 mod fingerprint;
 mod folder;
+mod format;
 mod idx;
 mod images;
 mod list;
@@ -17,6 +19,7 @@ mod listing;
 mod live;
 mod loader;
 mod pixels;
+mod scan;
 mod shared;
 mod splits;
 mod stl10;
@@ -26,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cache::{Kept, kept, litter};
+pub use faults::Faults;
 pub use feed::{Feed, Feeds};
 pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
 pub use images::Images;
@@ -245,6 +249,9 @@ pub enum Error {
         /// The decoder's reason.
         source: image::ImageError,
     },
+    /// Files are faulty.
+    #[error("{0}")]
+    Faults(Faults),
     /// A batch cannot be filled from the split.
     #[error("expected a batch size from 1 to {len}, the images of the split, found {batch}")]
     BatchSize {

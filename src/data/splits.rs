@@ -141,6 +141,7 @@ fn images(
             let hash = |file| blake3::hash(path(file).as_os_str().as_encoded_bytes());
             let identities = listing.files.iter().map(hash).collect();
             let files = Files::new(listing.root, listing.files);
+            files.expect_one()?;
             (Content::Files(files), identities)
         }
     };
