@@ -15,15 +15,18 @@ use blake3::{Hash, Hasher};
 use memmap2::{Mmap, MmapOptions};
 use rayon::prelude::*;
 
-use super::decode::{self, Resizer};
+use super::decode::{self, Resizer, Rgb};
 use super::listing::Listing;
-use super::{Error, files};
+use super::{Error, Faults, files};
 use beside::Beside;
 pub use litter::{Kept, kept, litter};
 
 /// What the file begins with. The number changes when the same sources would give other pixels.
 const MAGIC: &[u8; 16] = b"sandbox images 1";
 const HEADER: usize = MAGIC.len() + 2 * blake3::OUT_LEN;
+
+/// What helps where a file is none that can be decoded.
+const WAY_ON: &str = "mend it, convert it or take it away; data.decode: live goes on without such files, with others in their place";
 
 /// What the names of all such files end with.
 const ENDING: &str = ".images";
@@ -83,7 +86,8 @@ fn sources(listing: &Listing) -> Result<Vec<(u64, Hash)>, Error> {
         let bytes = files::read(&listing.root.join(file))?;
         Ok((bytes.len() as u64, blake3::hash(&bytes)))
     };
-    listing.files.par_iter().map(hash).collect()
+    let all: Vec<_> = listing.files.par_iter().map(hash).collect();
+    Faults::all(all, WAY_ON)
 }
 
 /// The identity of what the pixels are made from: each file's path, size and content, and the size of the result.
@@ -139,18 +143,40 @@ fn write(listing: &Listing, size: u32, key: &Hash, beside: &Beside) -> Result<()
     let mut file = beside.file();
     let mut hasher = Hasher::new();
     file.write_all(&[0; HEADER]).map_err(fault)?;
+    let (mut faults, mut dark) = (Faults::new(WAY_ON), vec![]);
     for chunk in listing.files.chunks((CHUNK / image_bytes(size)).max(1)) {
         let mut pixels = vec![0; chunk.len() * image_bytes(size)];
-        pixels
+        let images: Vec<_> = pixels
             .par_chunks_mut(image_bytes(size))
             .zip(chunk)
-            .try_for_each_init(Resizer::default, |resizer, (to, file)| {
-                let image = decode::rgb(&listing.root.join(file))?;
+            .map_init(Resizer::default, |resizer, (to, file)| {
+                let Rgb { image, dark } = decode::rgb(&listing.root.join(file), true)?;
                 resizer.square(&image, size, to);
-                Ok(())
-            })?;
+                Ok(dark)
+            })
+            .collect();
+        for (image, file) in images.into_iter().zip(chunk) {
+            match image {
+                Ok(Some(brightest)) => dark.push((file, brightest)),
+                Ok(None) => {}
+                Err(fault) => faults.add(fault),
+            }
+        }
+        if !faults.is_empty() {
+            // The others are only looked at, so that all faults are known.
+            continue;
+        }
         hasher.update_rayon(&pixels);
         file.write_all(&pixels).map_err(fault)?;
+    }
+    faults.none()?;
+    if let Some((file, brightest)) = dark.first() {
+        let said = decode::darkness(&listing.root.join(file), *brightest);
+        tracing::warn!(
+            "{said} (so are {} of {} images)",
+            dark.len(),
+            listing.files.len()
+        );
     }
     file.seek(SeekFrom::Start(0)).map_err(fault)?;
     let header = [&MAGIC[..], key.as_bytes(), hasher.finalize().as_bytes()].concat();

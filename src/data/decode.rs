@@ -8,22 +8,63 @@ use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{
     FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer as Scaler,
 };
-use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{Error, files};
+use super::{Error, files, format, scan};
 use crate::views::Crop;
 
-/// A JPEG or PNG file as RGB, in its own size.
+/// Bytes that one image may take while it is decoded; more is a mistake, or an attack.
+const MOST: u64 = 512 << 20;
+
+/// Images of 16 bits whose largest value is below this are of fewer bits that were not scaled, or nearly black.
+const DARK: u16 = 1 << 14;
+
+/// An image as RGB, in its own size.
+pub(super) struct Rgb {
+    pub(super) image: RgbImage,
+    /// The largest of its 16-bit values, where that is far below what they could be.
+    pub(super) dark: Option<u16>,
+}
+
+/// A JPEG or PNG file as RGB, in its own size. A JPEG without a part of its scan is refused, if `whole` is to be made sure of: that
+/// takes a part of the time of decoding, and once for a file is enough.
 ///
 /// Grey becomes three equal channels, transparency is dropped and EXIF's orientation ignored, as torchvision's
 /// `ImageFolder` has it. The format is told by the content: ImageNet has a PNG that is called `.JPEG`.
-pub(super) fn rgb(path: &Path) -> Result<RgbImage, Error> {
+pub(super) fn rgb(path: &Path, whole: bool) -> Result<Rgb, Error> {
     let bytes = files::read(path)?;
     // What a codec does with bytes that nobody foresaw is not left to end a run of days.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(path, &bytes)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(path, &bytes, whole)));
     let panicked =
         || Error::unexpected(path, "a JPEG or PNG image", "one that the decoder dies of");
-    Ok(decoded.unwrap_or_else(|_| Err(panicked()))?.into_rgb8())
+    let image = decoded.unwrap_or_else(|_| Err(panicked()))?;
+    Ok(Rgb {
+        dark: brightest(&image).filter(|value| *value < DARK),
+        image: image.into_rgb8(),
+    })
+}
+
+/// What to say of an image whose 16 bits are not used.
+pub(super) fn darkness(path: &Path, brightest: u16) -> String {
+    format!(
+        "'{}': its largest 16-bit value is {brightest} of 65535, so it is nearly black: values of fewer bits are expected scaled to \
+         16",
+        path.display()
+    )
+}
+
+/// The largest value of an image of 16 bits a channel, without transparency.
+fn brightest(image: &DynamicImage) -> Option<u16> {
+    match image {
+        DynamicImage::ImageLuma16(image) => image.iter().copied().max(),
+        DynamicImage::ImageRgb16(image) => image.iter().copied().max(),
+        DynamicImage::ImageLumaA16(image) => image.pixels().map(|pixel| pixel.0[0]).max(),
+        DynamicImage::ImageRgba16(image) => {
+            let colours = image.pixels().flat_map(|pixel| pixel.0.into_iter().take(3));
+            colours.max()
+        }
+        _ => None,
+    }
 }
 
 /// Scales images, with buffers that serve one after the other.
@@ -105,32 +146,44 @@ fn whole(image: &RgbImage) -> ImageRef<'_> {
         .expect("an image holds three bytes for each of its pixels")
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Error> {
-    let fault = |source| Error::Decode {
-        path: path.to_path_buf(),
-        source,
-    };
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .expect("memory can be read");
-    let jpeg = reader.format() == Some(ImageFormat::Jpeg);
-    let image = reader.decode().map_err(fault)?;
-    if jpeg && !ends(bytes) {
-        let found = format!("{} bytes without one", bytes.len());
-        return Err(Error::unexpected(
-            path,
-            "an end-of-image marker in the JPEG",
-            found,
-        ));
+fn decode(path: &Path, bytes: &[u8], whole: bool) -> Result<DynamicImage, Error> {
+    if let Some(what) = format::foreign(bytes) {
+        let found = format!("{what}; only JPEG and PNG are read");
+        return Err(Error::unexpected(path, "a JPEG or PNG image", found));
     }
-    Ok(image)
+    let jpeg = image::guess_format(bytes).ok() == Some(ImageFormat::Jpeg);
+    if whole
+        && jpeg
+        && let Some(found) = scan::fault(bytes)
+    {
+        return Err(Error::unexpected(path, "a whole JPEG", found));
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST);
+    let mut reader = reader(bytes);
+    reader.limits(limits);
+    reader.decode().map_err(|source| match source {
+        ImageError::Limits(_) => too_large(path, bytes),
+        source => Error::Decode {
+            path: path.to_path_buf(),
+            source,
+        },
+    })
 }
 
-/// Whether an end-of-image marker follows the last start of a scan. The decoder would fill what is missing with grey
-/// and say nothing. Neither marker can occur within a scan (ITU-T T.81, B.1.1.5), but both do in an EXIF thumbnail.
-fn ends(jpeg: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|bytes| bytes == marker);
-    last([0xff, 0xd9]) > last([0xff, 0xda])
+fn reader(bytes: &[u8]) -> ImageReader<Cursor<&[u8]>> {
+    ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .expect("memory can be read")
+}
+
+fn too_large(path: &Path, bytes: &[u8]) -> Error {
+    let size = reader(bytes).into_dimensions();
+    let size = size.map_or("it is larger".to_owned(), |(width, height)| {
+        format!("one of {width}x{height} pixels, which takes more")
+    });
+    let expected = format!("an image that takes at most {} MiB decoded", MOST >> 20);
+    Error::unexpected(path, expected, format!("{size}; scale it down before"))
 }
 
 #[cfg(test)]
@@ -138,7 +191,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+    use image::{GrayImage, ImageBuffer, Luma, RgbImage, Rgba, RgbaImage};
     use tch::{Kind, Tensor};
 
     use super::*;
@@ -146,7 +199,7 @@ mod tests {
 
     fn square(path: &Path, size: u32) -> Result<Vec<u8>, Error> {
         let mut to = vec![0; 3 * (size * size) as usize];
-        Resizer::default().square(&rgb(path)?, size, &mut to);
+        Resizer::default().square(&rgb(path, true)?.image, size, &mut to);
         Ok(to)
     }
 
@@ -156,8 +209,8 @@ mod tests {
         path
     }
 
-    fn colour(x: u32, y: u32) -> Rgb<u8> {
-        Rgb([(10 * x + y) as u8, (100 + x) as u8, (200 + y) as u8])
+    fn colour(x: u32, y: u32) -> image::Rgb<u8> {
+        image::Rgb([(10 * x + y) as u8, (100 + x) as u8, (200 + y) as u8])
     }
 
     #[test]
@@ -194,7 +247,7 @@ mod tests {
     #[test]
     fn a_box_is_cut_scaled_and_mirrored_as_on_the_device() {
         let image = RgbImage::from_fn(41, 37, |x, y| {
-            Rgb([
+            image::Rgb([
                 (x * y % 251) as u8,
                 (37 * x % 256) as u8,
                 (91 * y + x) as u8,
@@ -254,7 +307,7 @@ mod tests {
         let path = save(
             &dir,
             "a.jpg",
-            RgbImage::from_pixel(8, 8, Rgb([200, 100, 50])),
+            RgbImage::from_pixel(8, 8, image::Rgb([200, 100, 50])),
         );
         let png = dir.path().join("a.png");
         fs::copy(&path, &png).unwrap();
@@ -270,6 +323,46 @@ mod tests {
         }
     }
 
+    /// The head of a PNG of 14,000 x 14,000 in colour, without its pixels.
+    fn large() -> Vec<u8> {
+        let mut png = vec![];
+        let encoder = image::codecs::png::PngEncoder::new(&mut png);
+        let pixel = image::ImageEncoder::write_image(
+            encoder,
+            &[0; 3],
+            1,
+            1,
+            image::ExtendedColorType::Rgb8,
+        );
+        pixel.unwrap();
+        // Width and height stand behind signature, length and name; their checksum behind the head.
+        for at in [16, 20] {
+            png[at..at + 4].copy_from_slice(&14_000u32.to_be_bytes());
+        }
+        let mut crc = flate2::Crc::new();
+        crc.update(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        png
+    }
+
+    #[test]
+    fn sixteen_bits_of_which_twelve_are_used_are_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        for (value, dark) in [(4095, Some(4095)), (65_535, None)] {
+            let grey = ImageBuffer::from_pixel(2, 2, Luma([value]));
+            let path = save(&dir, "grey.png", DynamicImage::ImageLuma16(grey));
+            assert_eq!(rgb(&path, true).unwrap().dark, dark);
+            let clear = ImageBuffer::from_pixel(2, 2, Rgba([value, 7, 9, 65_535]));
+            let path = save(&dir, "clear.png", DynamicImage::ImageRgba16(clear));
+            assert_eq!(rgb(&path, true).unwrap().dark, dark);
+        }
+        let text = darkness(Path::new("a.png"), 4095);
+        assert!(
+            text.starts_with("'a.png': its largest 16-bit value is 4095 of 65535"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn a_truncated_or_foreign_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
@@ -277,21 +370,38 @@ mod tests {
         let jpeg = fs::read(save(&dir, "a.jpg", image.clone())).unwrap();
         let png = fs::read(save(&dir, "a.png", image)).unwrap();
         let undecodable = "expected a JPEG or PNG image, found one that cannot be decoded";
-        let faults: [(&str, &[u8], &str); 6] = [
-            (
-                "cut.jpg",
-                &jpeg[..jpeg.len() - 2],
-                "expected an end-of-image marker in the JPEG, found",
-            ),
+        let faults: [(&str, &[u8], &str); 7] = [
             (
                 "half.jpg",
                 &jpeg[..jpeg.len() * 3 / 4],
-                "expected an end-of-image marker in the JPEG, found",
+                "expected a whole JPEG, found a scan with ",
             ),
-            ("head.jpg", &jpeg[..20], undecodable),
+            (
+                "head.jpg",
+                &jpeg[..20],
+                "expected a whole JPEG, found no end in its 20 bytes",
+            ),
             ("half.png", &png[..png.len() / 2], undecodable),
-            ("text.png", b"not an image", undecodable),
-            ("empty.png", b"", undecodable),
+            (
+                "text.png",
+                b"not an image",
+                "expected a JPEG or PNG image, found text; only JPEG and PNG are read",
+            ),
+            (
+                "gif.png",
+                b"GIF89a\x01\0\x01\0",
+                "expected a JPEG or PNG image, found a GIF; only JPEG and PNG are read",
+            ),
+            (
+                "empty.png",
+                b"",
+                "expected a JPEG or PNG image, found an empty file; only",
+            ),
+            (
+                "large.png",
+                &large(),
+                "expected an image that takes at most 512 MiB decoded, found one of 14000x14000 pixels, which takes more",
+            ),
         ];
         for (name, bytes, expected) in faults {
             let path = dir.path().join(name);

@@ -56,15 +56,17 @@ fn digits(hasher: &Hasher) -> String {
     hasher.finalize().to_hex()[..DIGITS].to_owned()
 }
 
-/// The fingerprints of splits; `memory` only where it is another one than `train`.
+/// The fingerprints of splits; of the others only where they are not `train`.
 pub fn fingerprints(splits: &Splits) -> Fingerprints {
     let Splits {
         train,
         memory,
         eval,
     } = splits;
-    let own = (!Arc::ptr_eq(train, memory)).then_some(("memory", memory));
-    let all = [("train", train), ("eval", eval)].into_iter().chain(own);
+    let all = [("train", train), ("eval", eval), ("memory", memory)];
+    let all = all
+        .into_iter()
+        .filter(|(name, images)| *name == "train" || !Arc::ptr_eq(train, images));
     all.map(|(name, images)| (name.to_owned(), Fingerprint::of(images)))
         .collect()
 }

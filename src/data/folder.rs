@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 use super::listing::Listing;
-use super::splits::{self, Decode};
-use super::{Error, Splits, files};
+use super::splits::{self, Decode, Known};
+use super::{Error, Splits, Use, files};
 use walk::Walk;
 
 /// Reads all splits: the folders to train on, to take neighbours from where that is another, and to evaluate on.
@@ -19,10 +19,13 @@ pub(super) fn open(
     [train, eval]: [&str; 2],
     memory: Option<&str>,
     decode: &Decode,
+    purpose: Use,
 ) -> Result<Splits, Error> {
     let read = |split: &str| read(&dir.join(split));
+    let train_images = read(train)?;
     let memory = memory.filter(|memory| *memory != train).map(read);
-    splits::open(dir, read(train)?, memory.transpose()?, read(eval)?, decode)
+    let known = Known::new(train_images, memory.transpose()?, purpose)?;
+    splits::open(dir, known, read(eval), decode)
 }
 
 /// Walks the folder of a split. Where it has folders they are its classes; where it has none, its images have no labels.
@@ -124,7 +127,7 @@ mod tests {
     }
 
     fn read(dir: &Path) -> Result<Splits, Error> {
-        open(dir, ["train", "val"], None, &cached(dir, 2))
+        open(dir, ["train", "val"], None, &cached(dir, 2), Use::Judged)
     }
 
     fn reds(images: &Images) -> Vec<u8> {
@@ -159,7 +162,14 @@ mod tests {
             (vec![13, 11, 12], vec![15, 14])
         );
         assert_eq!(train.shape(), Some([3, 2, 2]));
-        let live = open(dir.path(), ["train", "val"], None, &Decode::Live).unwrap();
+        let live = open(
+            dir.path(),
+            ["train", "val"],
+            None,
+            &Decode::Live,
+            Use::Judged,
+        )
+        .unwrap();
         assert_eq!((live.train.len(), live.train.shape()), (3, None));
         assert_eq!(live.train.labels(), train.labels());
     }
@@ -195,7 +205,10 @@ mod tests {
         for (file, red) in [("all/2.png", 22), ("all/1.png", 21), ("all/notes.txt", 0)] {
             draw(dir.path(), file, red);
         }
-        let open = |splits, memory| open(dir.path(), splits, memory, &cached(dir.path(), 2));
+        let open = |splits, memory| {
+            let decode = cached(dir.path(), 2);
+            open(dir.path(), splits, memory, &decode, Use::Judged)
+        };
         let Splits {
             train,
             memory,
@@ -212,13 +225,15 @@ mod tests {
                 ["all", "val"],
                 None,
                 "all",
-                "expected a labelled split to take neighbours from, found images without labels",
+                "expected a labelled split to take neighbours from, found images without labels; data.memory names \
+                 another one, and with eval.online: [] nothing is evaluated",
             ),
             (
                 ["train", "all"],
                 None,
                 "all",
-                "expected a labelled split to evaluate on, found images without labels",
+                "expected a labelled split to evaluate on, found images without labels; data.eval names another \
+                 one, and with eval.online: [] nothing is evaluated",
             ),
             (
                 ["all", "val"],
@@ -237,6 +252,37 @@ mod tests {
             let place = dir.path().join(place);
             assert_eq!(text, format!("'{}': {expected}", place.display()));
         }
+    }
+
+    /// Where nothing is judged, what cannot be judged by stands in nobody's way; where it could be, it is there as ever.
+    #[test]
+    fn images_alone_can_be_trained_on() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path());
+        draw(dir.path(), "all/1.png", 21);
+        let open = |splits, memory| {
+            let decode = cached(dir.path(), 2);
+            super::open(dir.path(), splits, memory, &decode, Use::Trained)
+        };
+        for (splits, memory) in [
+            (["all", "nowhere"], None),
+            (["all", "val"], None),
+            (["train", "all"], None),
+            (["train", "nowhere"], None),
+            (["train", "train"], None),
+            (["all", "nowhere"], Some("train")),
+        ] {
+            let found = open(splits, memory).unwrap();
+            assert!(
+                !found.judge() && Arc::ptr_eq(&found.train, &found.memory),
+                "{splits:?}"
+            );
+        }
+        let found = open(["train", "val"], None).unwrap();
+        assert!(found.judge());
+        assert_eq!(found.eval.labels(), Some(&[0, 1][..]));
+        let text = open(["nowhere", "val"], None).unwrap_err().to_string();
+        assert!(text.contains("nowhere': expected this folder"), "{text}");
     }
 
     #[test]
@@ -293,7 +339,7 @@ mod tests {
         tree(dir.path());
         for size in [0, 4097] {
             let decode = cached(dir.path(), size);
-            let text = open(dir.path(), ["train", "val"], None, &decode).unwrap_err();
+            let text = open(dir.path(), ["train", "val"], None, &decode, Use::Judged).unwrap_err();
             assert!(text.to_string().ends_with(&format!(
                 "expected an image size from 1 to 4096, found {size}"
             )));

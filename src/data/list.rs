@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::listing::Listing;
-use super::splits::{self, Decode};
-use super::{Error, Splits, classes, files};
+use super::splits::{self, Decode, Known};
+use super::{Error, Splits, Use, classes, files};
 
 /// Reads the lists and makes splits of them. Paths, those of the lists too, are relative to `dir`.
 pub(super) fn open(
@@ -15,13 +15,13 @@ pub(super) fn open(
     [train, eval]: [&Path; 2],
     memory: Option<&Path>,
     class_names: Option<&Path>,
-    decode: &Decode,
+    (decode, purpose): (&Decode, Use),
 ) -> Result<Splits, Error> {
     let names = class_names.map(|file| names(&dir.join(file))).transpose()?;
-    let read = |list: &Path, known: &Known| read(dir, &dir.join(list), known);
+    let read = |list: &Path, known: &Labels| read(dir, &dir.join(list), known);
     let known = match &names {
-        Some(names) => Known::Below(names.len() as i64),
-        None => Known::Any,
+        Some(names) => Labels::Below(names.len() as i64),
+        None => Labels::Any,
     };
     let mut train_list = read(train, &known)?;
     let memory = memory.filter(|memory| *memory != train);
@@ -35,16 +35,15 @@ pub(super) fn open(
         .flatten()
         .copied()
         .collect();
-    // Neighbours without labels are a fault of another kind, which is found with the splits.
     let known = match names.is_some() || labels.is_empty() {
         true => known,
-        false => Known::These(labels),
+        false => Labels::These(labels),
     };
-    let mut eval_list = read(eval, &known)?;
+    let mut eval_list = read(eval, &known);
     let mut lists: Vec<_> = [
         Some(&mut train_list),
         memory_list.as_mut(),
-        Some(&mut eval_list),
+        eval_list.as_mut().ok(),
     ]
     .into_iter()
     .flatten()
@@ -61,11 +60,12 @@ pub(super) fn open(
     for list in lists {
         list.classes.clone_from(&settled);
     }
-    splits::open(dir, train_list, memory_list, eval_list, decode)
+    let known = Known::new(train_list, memory_list, purpose)?;
+    splits::open(dir, known, eval_list, decode)
 }
 
 /// Which labels a list may have.
-enum Known {
+enum Labels {
     /// Any whole number from 0.
     Any,
     /// Those that have a name.
@@ -74,21 +74,21 @@ enum Known {
     These(BTreeSet<i64>),
 }
 
-impl Known {
+impl Labels {
     fn has(&self, label: i64) -> bool {
         match self {
-            Known::Any => label >= 0,
-            Known::Below(limit) => (0..*limit).contains(&label),
-            Known::These(labels) => labels.contains(&label),
+            Labels::Any => label >= 0,
+            Labels::Below(limit) => (0..*limit).contains(&label),
+            Labels::These(labels) => labels.contains(&label),
         }
     }
 
     /// What is expected of a label.
     fn expected(&self) -> String {
         match self {
-            Known::Any => "a label from 0 on".to_owned(),
-            Known::Below(limit) => format!("a label from 0 to {}", limit - 1),
-            Known::These(labels) => {
+            Labels::Any => "a label from 0 on".to_owned(),
+            Labels::Below(limit) => format!("a label from 0 to {}", limit - 1),
+            Labels::These(labels) => {
                 let names: Vec<_> = labels.iter().map(i64::to_string).collect();
                 format!(
                     "a label that an image to train on has ({})",
@@ -115,7 +115,7 @@ struct Entry {
 }
 
 /// Reads a list whose labels, if it has any, are `known`.
-fn read(dir: &Path, path: &Path, known: &Known) -> Result<Listing, Error> {
+fn read(dir: &Path, path: &Path, known: &Labels) -> Result<Listing, Error> {
     let bytes = files::text(path)?;
     let lines: Vec<(usize, &[u8])> = (1..)
         .zip(bytes.split(|&byte| byte == b'\n'))
@@ -175,7 +175,11 @@ fn entry(dir: &Path, line: &[u8]) -> Result<Entry, Fault> {
 }
 
 /// Whether a label fits the first line's and those that are known.
-fn check(label: Option<i64>, (first, labelled): (usize, bool), known: &Known) -> Result<(), Fault> {
+fn check(
+    label: Option<i64>,
+    (first, labelled): (usize, bool),
+    known: &Labels,
+) -> Result<(), Fault> {
     let fault = |expected: String, found: String| Err((expected, found));
     match label {
         Some(label) if !labelled => {

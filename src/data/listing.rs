@@ -30,16 +30,15 @@ impl Listing {
         }
     }
 
-    /// That its files have labels.
-    pub(super) fn expect_labels(&self, expected: &str) -> Result<(), Error> {
-        match self.labels {
-            Some(_) => Ok(()),
-            None => Err(Error::unexpected(
-                &self.origin,
-                expected,
-                "images without labels",
-            )),
+    /// That its files have labels; `key` may name others.
+    pub(super) fn expect_labels(&self, expected: &str, key: &str) -> Result<(), Error> {
+        if self.labels.is_some() {
+            return Ok(());
         }
+        let found = format!(
+            "images without labels; {key} names another one, and with eval.online: [] nothing is evaluated"
+        );
+        Err(Error::unexpected(&self.origin, expected, found))
     }
 
     /// That it knows the same classes as another one.

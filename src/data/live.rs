@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use image::RgbImage;
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
-use super::decode::{self, Resizer};
+use super::decode::{self, Resizer, Rgb};
+use super::{Error, Faults};
 use crate::views::Crop;
 
 /// The files of a split, in the order of their ids.
@@ -20,15 +22,31 @@ pub(super) struct Files {
     files: Vec<PathBuf>,
     /// Those that could not be decoded since the split was opened.
     unreadable: Mutex<BTreeSet<i64>>,
+    /// Those that were found to be whole: each is made sure of once.
+    whole: Vec<AtomicBool>,
+    /// Whether it was said that images of 16 bits do not use them.
+    dark: AtomicBool,
 }
 
 impl Files {
     pub(super) fn new(root: PathBuf, files: Vec<PathBuf>) -> Self {
         Self {
             root,
+            whole: files.iter().map(|_| AtomicBool::new(false)).collect(),
             files,
             unreadable: Mutex::default(),
+            dark: AtomicBool::new(false),
         }
+    }
+
+    /// That at least one of the files can be decoded: one that cannot is replaced by another.
+    pub(super) fn expect_one(&self) -> Result<(), Error> {
+        let decoded = |file: &PathBuf| decode::rgb(&self.root.join(file), true);
+        if self.files.par_iter().any(|file| decoded(file).is_ok()) {
+            return Ok(());
+        }
+        let all: Vec<_> = self.files.par_iter().map(decoded).collect();
+        Faults::all(all, "at least one image of a split must be decodable").map(drop)
     }
 
     /// The number of images `N`.
@@ -125,8 +143,17 @@ impl Files {
                 continue;
             }
             let path = self.root.join(&self.files[candidate as usize]);
-            match decode::rgb(&path) {
-                Ok(image) => return image,
+            let place = &self.whole[candidate as usize];
+            match decode::rgb(&path, !place.load(Ordering::Relaxed)) {
+                Ok(Rgb { image, dark }) => {
+                    place.store(true, Ordering::Relaxed);
+                    if let Some(brightest) = dark
+                        && !self.dark.swap(true, Ordering::Relaxed)
+                    {
+                        tracing::warn!("{}", decode::darkness(&path, brightest));
+                    }
+                    return image;
+                }
                 Err(error) => {
                     if self.faults().insert(candidate) {
                         let cause = error

@@ -6,10 +6,12 @@ mod cifar;
 mod classes;
 mod decode;
 mod embedded;
+mod faults;
 mod feed;
 mod files;
 mod fingerprint;
 mod folder;
+mod format;
 mod idx;
 mod images;
 mod list;
@@ -17,6 +19,7 @@ mod listing;
 mod live;
 mod loader;
 mod pixels;
+mod scan;
 mod shared;
 mod splits;
 mod stl10;
@@ -26,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cache::{Kept, kept, litter};
+pub use faults::Faults;
 pub use feed::{Feed, Feeds};
 pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
 pub use images::Images;
@@ -114,7 +118,8 @@ impl Source {
     }
 }
 
-/// The splits of a source. Their images have equally many channels; `memory` and `eval` have labels of the same classes.
+/// The splits of a source. Their images have equally many channels; `memory` and `eval` have labels of the same classes, unless they
+/// were opened to train only.
 #[derive(Clone, Debug)]
 pub struct Splits {
     /// The images to train on, with or without labels.
@@ -122,11 +127,16 @@ pub struct Splits {
     /// The labelled images to take neighbours from, and to fit probes on: often those to train on, and then the same
     /// `Arc`.
     pub memory: Arc<Images>,
-    /// The labelled images to evaluate on.
+    /// The labelled images to evaluate on; where nothing can be judged, those to train on, the same `Arc`.
     pub eval: Arc<Images>,
 }
 
 impl Splits {
+    /// Whether an encoder can be judged by them.
+    pub fn judge(&self) -> bool {
+        !Arc::ptr_eq(&self.train, &self.eval)
+    }
+
     /// Two labelled splits: the neighbours are the images to train on.
     pub fn new(train: Images, eval: Images) -> Self {
         let train = Arc::new(train);
@@ -138,21 +148,40 @@ impl Splits {
     }
 }
 
-/// Reads the splits of a source.
+/// Reads the splits of a source, to train on and to judge by.
 ///
 /// # Errors
 ///
 /// A file that is missing, truncated, or holds something else than its name says; the error names the file, what was
 /// expected and what was found.
 pub fn open(source: &Source) -> Result<Splits, Error> {
-    let splits = read(source)?;
+    let splits = read(source, Use::Judged)?;
     for odd in classes::oddities(&splits) {
         tracing::warn!("{odd}");
     }
     Ok(splits)
 }
 
-fn read(source: &Source) -> Result<Splits, Error> {
+/// Reads the splits of a source for a run that judges nothing: labels are not needed, and the images to train on stand in the place
+/// of those to evaluate on where these cannot be used.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_to_train(source: &Source) -> Result<Splits, Error> {
+    read(source, Use::Trained)
+}
+
+/// What splits are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// An encoder is trained and judged.
+    Judged,
+    /// An encoder is trained, and nobody asks how good it is.
+    Trained,
+}
+
+fn read(source: &Source, purpose: Use) -> Result<Splits, Error> {
     match source {
         Source::Embedded => embedded::open(),
         Source::Idx { dir } => idx::open(dir),
@@ -165,7 +194,7 @@ fn read(source: &Source) -> Result<Splits, Error> {
             memory,
             eval,
             decode,
-        } => folder::open(dir, [train, eval], memory.as_deref(), decode),
+        } => folder::open(dir, [train, eval], memory.as_deref(), decode, purpose),
         Source::List {
             dir,
             train,
@@ -178,7 +207,7 @@ fn read(source: &Source) -> Result<Splits, Error> {
             [train, eval],
             memory.as_deref(),
             classes.as_deref(),
-            decode,
+            (decode, purpose),
         ),
     }
 }
@@ -220,6 +249,9 @@ pub enum Error {
         /// The decoder's reason.
         source: image::ImageError,
     },
+    /// Files are faulty.
+    #[error("{0}")]
+    Faults(Faults),
     /// A batch cannot be filled from the split.
     #[error("expected a batch size from 1 to {len}, the images of the split, found {batch}")]
     BatchSize {

@@ -8,7 +8,7 @@ use super::images::Content;
 use super::listing::Listing;
 use super::live::Files;
 use super::pixels::{Block, Pixels};
-use super::{Error, Images, Splits, cache, files, shared};
+use super::{Error, Images, Splits, Use, cache, files, shared};
 
 /// When image files are decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,60 @@ pub enum Decode {
     Live,
 }
 
-/// Makes splits of what was found below `dir`. Without `memory` the neighbours are the images to train on.
+/// What is known when an encoder is judged.
+pub(super) struct Known {
+    train: Listing,
+    /// What neighbours are taken from, where that is another split.
+    memory: Option<Listing>,
+    purpose: Use,
+}
+
+impl Known {
+    /// That there are labelled images to take neighbours from, unless nothing is judged.
+    pub(super) fn new(
+        train: Listing,
+        memory: Option<Listing>,
+        purpose: Use,
+    ) -> Result<Self, Error> {
+        let known = Self {
+            train,
+            memory,
+            purpose,
+        };
+        if purpose == Use::Judged {
+            known.expect_labels()?;
+        }
+        Ok(known)
+    }
+
+    fn expect_labels(&self) -> Result<(), Error> {
+        let expected = "a labelled split to take neighbours from";
+        self.neighbours().expect_labels(expected, "data.memory")
+    }
+
+    fn neighbours(&self) -> &Listing {
+        self.memory.as_ref().unwrap_or(&self.train)
+    }
+
+    /// That images can be evaluated on.
+    fn fit(&self, eval: Listing) -> Result<Listing, Error> {
+        self.expect_labels()?;
+        eval.expect_labels("a labelled split to evaluate on", "data.eval")?;
+        let neighbours = self.neighbours();
+        if neighbours.origin == eval.origin {
+            let expected = "another split to evaluate on than to take neighbours from";
+            return Err(Error::unexpected(&eval.origin, expected, "the same"));
+        }
+        eval.check_classes(neighbours)?;
+        Ok(eval)
+    }
+}
+
+/// Makes splits of what was found below `dir`. Without a list of neighbours these are the images to train on.
 pub(super) fn open(
     dir: &Path,
-    train: Listing,
-    memory: Option<Listing>,
-    eval: Listing,
+    known: Known,
+    eval: Result<Listing, Error>,
     decode: &Decode,
 ) -> Result<Splits, Error> {
     if let Decode::Cached { size, .. } = decode
@@ -43,22 +91,26 @@ pub(super) fn open(
         let expected = "an image size from 1 to 4096";
         return Err(Error::unexpected(dir, expected, size.to_string()));
     }
-    let neighbours = memory.as_ref().unwrap_or(&train);
-    neighbours.expect_labels("a labelled split to take neighbours from")?;
-    eval.expect_labels("a labelled split to evaluate on")?;
-    if neighbours.origin == eval.origin {
-        let expected = "another split to evaluate on than to take neighbours from";
-        return Err(Error::unexpected(&eval.origin, expected, "the same"));
-    }
-    eval.check_classes(neighbours)?;
+    let eval = eval.and_then(|eval| known.fit(eval));
     let named = |listing: Listing| {
         let name = format!("{}/{}", files::name(dir), files::name(&listing.origin));
         images(listing, name, decode)
     };
-    let (train, trained) = named(train)?;
-    let (memory, known) = memory.map(named).transpose()?.unzip();
+    let eval = match (eval, known.purpose) {
+        (Err(_), Use::Trained) => {
+            let (train, _) = named(known.train)?;
+            return Ok(Splits {
+                memory: Arc::clone(&train),
+                eval: Arc::clone(&train),
+                train,
+            });
+        }
+        (eval, _) => eval?,
+    };
+    let (train, trained) = named(known.train)?;
+    let (memory, other) = known.memory.map(named).transpose()?.unzip();
     let (eval, asked) = named(eval)?;
-    for others in [Some(trained), known].iter().flatten() {
+    for others in [Some(trained), other].iter().flatten() {
         if let Some(note) = asked.among(others) {
             tracing::warn!("{note}");
         }
@@ -89,6 +141,7 @@ fn images(
             let hash = |file| blake3::hash(path(file).as_os_str().as_encoded_bytes());
             let identities = listing.files.iter().map(hash).collect();
             let files = Files::new(listing.root, listing.files);
+            files.expect_one()?;
             (Content::Files(files), identities)
         }
     };

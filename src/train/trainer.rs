@@ -69,6 +69,8 @@ pub struct Trainer {
     pub steps: u64,
     /// What tells the images from others.
     pub(crate) data: Fingerprints,
+    /// Whether there are labelled images to judge by.
+    pub(crate) judged: bool,
     /// Steps in a row, up to the last one, whose gradient was not finite.
     pub nonfinite: u64,
     /// Whether something of a ledger is being done again, which was rehearsed when it was done first.
@@ -118,6 +120,7 @@ impl Trainer {
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
         let data = data::fingerprints(&splits);
+        let judged = splits.judge();
         let feeds = Feeds::new(splits, device);
         Ok(Self {
             parameters,
@@ -136,6 +139,7 @@ impl Trainer {
             last: Last::default(),
             step: 0,
             data,
+            judged,
             nonfinite: 0,
             redoing: false,
             query,

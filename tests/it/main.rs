@@ -11,6 +11,7 @@ mod contracts;
 mod control;
 mod costs;
 mod dashboard;
+mod data;
 mod degenerate;
 mod diagnostics;
 mod eval;

@@ -55,14 +55,14 @@ impl Feeds {
     /// Feeds `device` from all splits.
     pub fn new(splits: Splits, device: Device) -> Self {
         let train = Feed::new(splits.train, device);
-        let memory = match Arc::ptr_eq(&train.images, &splits.memory) {
+        let other = |images| match Arc::ptr_eq(&train.images, &images) {
             true => train.share(),
-            false => Feed::new(splits.memory, device),
+            false => Feed::new(images, device),
         };
         Self {
+            memory: other(splits.memory),
+            eval: other(splits.eval),
             train,
-            memory,
-            eval: Feed::new(splits.eval, device),
         }
     }
 }

@@ -123,7 +123,9 @@ fn live(dir: &Path, count: u32, broken: &[u32]) -> Feed {
 
 /// A file's image as `[1, 3, H, W]` u8.
 fn decoded(dir: &Path, id: i64) -> Tensor {
-    let image = decode::rgb(&dir.join(format!("{id}.png"))).unwrap();
+    let image = decode::rgb(&dir.join(format!("{id}.png")), true)
+        .unwrap()
+        .image;
     let (width, height) = image.dimensions();
     let shape = [1, i64::from(height), i64::from(width), 3];
     Tensor::from_data_size(image.as_raw(), &shape, Kind::Uint8)
@@ -158,7 +160,9 @@ fn a_live_evaluation_sees_what_a_cached_one_sees() {
     let recipe = recipe(24, 3);
     let mut squares = vec![0; 3 * 3 * 24 * 24];
     for (id, to) in squares.chunks_exact_mut(3 * 24 * 24).enumerate() {
-        let image = decode::rgb(&dir.path().join(format!("{id}.png"))).unwrap();
+        let image = decode::rgb(&dir.path().join(format!("{id}.png")), true)
+            .unwrap()
+            .image;
         Resizer::default().square(&image, 24, to);
     }
     let squares = Images::unlabelled("squares", [3, 24, 24], squares);

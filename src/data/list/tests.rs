@@ -40,7 +40,7 @@ fn read(dir: &Path, train: &str, memory: &str, classes: &str) -> Result<Splits, 
         cache: dir.join("cache"),
     };
     let lists = [Path::new(train), Path::new("eval.txt")];
-    open(dir, lists, memory, classes, &decode)
+    open(dir, lists, memory, classes, (&decode, Use::Judged))
 }
 
 fn reds(images: &Images) -> Vec<u8> {
@@ -114,7 +114,7 @@ fn a_faulty_line_is_named_with_what_was_expected_and_found() {
         (
             "train.txt",
             Some(b"my images/1.png\n"),
-            "expected a labelled split to take neighbours from, found images without labels",
+            "expected a labelled split to take neighbours from, found images without labels; data.memory names another one, and with eval.online: [] nothing is evaluated",
         ),
         (
             "train.txt",

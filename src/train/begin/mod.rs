@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use crate::config::{Config, Plan};
 use crate::control::{self, Remote, signals, socket::Socket};
 use crate::dashboard;
-use crate::data;
+use crate::data::{self, Splits};
 use crate::ground::threads;
 use crate::policy::Params;
 use crate::record::{Kind, Recorder, RunFolder, RunLock, digests};
@@ -41,6 +41,14 @@ pub(crate) struct Begun {
     pub(crate) _lock: RunLock,
 }
 
+/// The splits of a run; one that judges nothing needs no labels.
+fn open(plan: &Plan) -> Result<Splits, data::Error> {
+    match plan.judging.online.is_empty() {
+        true => data::open_to_train(&plan.source),
+        false => data::open(&plan.source),
+    }
+}
+
 /// A run from nothing.
 pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     // Messages have the paths as they were given, the run's files as they hold anywhere.
@@ -48,7 +56,7 @@ pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     kept.make_paths_absolute()?;
     let entrance = Entrance::new(options);
     let name = plan.config.name.clone();
-    let splits = data::open(&plan.source)?;
+    let splits = open(&plan)?;
     entrance.make(&name, 0, options, |folder, recorder| {
         write_plan(recorder, &kept)?;
         let mut trainer =
@@ -64,7 +72,7 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     threads::take_over(past.status.threads);
     let lock = RunLock::take(past.folder.path())?;
     let (step, plan) = (past.step(), past.plan()?);
-    let splits = data::open(&plan.source)?;
+    let splits = open(&plan)?;
     let folder = past.folder.path();
     let mut trainer =
         Trainer::without_policies(plan, splits, options.device, folder, options.watch)?;
@@ -123,7 +131,7 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
     let name = plan.config.name.clone();
     let mut begun = entrance.make(&name, step, options, |folder, recorder| {
         write_plan(recorder, &plan.config)?;
-        let splits = data::open(&plan.source)?;
+        let splits = open(&plan)?;
         let mut trainer =
             Trainer::without_policies(plan, splits, options.device, folder.path(), options.watch)?;
         parent.expect_data(&trainer, options.changed_data)?;
@@ -176,7 +184,7 @@ pub(crate) fn replayed(
     let steps = [step, original.reached()?];
     let mut begun = entrance.make(&name, step, options, |folder, recorder| {
         write_plan(recorder, &plan.config)?;
-        let splits = data::open(&plan.source)?;
+        let splits = open(&plan)?;
         let mut trainer =
             Trainer::without_policies(plan, splits, options.device, folder.path(), false)?;
         original.expect_data(&trainer, options.changed_data)?;

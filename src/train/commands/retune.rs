@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::config::{Loaded, Plan, live};
+use crate::config::{self, Loaded, Plan, live};
 use crate::policy::Params;
 use crate::slots::{Asked, Slot};
 use crate::swap::{Event, Line, Origin, SET, Tuned};
@@ -20,6 +20,7 @@ impl Trainer {
             config: live::with(&self.plan.config, set)?,
             folder: self.plan.search.config.clone(),
         })?;
+        self.expect_judges(&plan)?;
         let now = self.now();
         let changed = |slot: &Slot| plan.slot(*slot).params != self.plan.slot(*slot).params;
         let slots: Vec<_> = Slot::all().filter(changed).collect();
@@ -42,6 +43,19 @@ impl Trainer {
             self.gate.take(candidate, now)?;
         }
         self.follow_plan(plan)
+    }
+
+    /// That a run without images to judge by is not asked to judge.
+    fn expect_judges(&self, plan: &Plan) -> Result<(), config::Error> {
+        if self.judged || plan.judging.online.is_empty() {
+            return Ok(());
+        }
+        let message = "this run has no labelled images to judge by: expected [] as when it began (data.memory and data.eval name \
+                       some for a new run)";
+        Err(config::Error::Value {
+            key: "eval.online".into(),
+            message: message.into(),
+        })
     }
 
     /// Makes everything that a plan's numbers went into anew, with the state that it had.

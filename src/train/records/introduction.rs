@@ -52,13 +52,19 @@ impl Records {
                 memory.name()
             )
         };
+        let evaluated = match trainer.judged {
+            true => format!(
+                "{} training and {} evaluation images",
+                images.len(),
+                trainer.eval.images().len()
+            ),
+            false => format!("{} training images", images.len()),
+        };
         self.say(&format!(
-            "run    {}\ndata   {}: {} training and {} evaluation images, {shape}{neighbours}\nmodel  {}, {} parameters, on {}\n\
+            "run    {}\ndata   {}: {evaluated}, {shape}{neighbours}\nmodel  {}, {} parameters, on {}\n\
              train  {} epochs of {} steps of {} images",
             self.recorder.folder().path().display(),
             images.name(),
-            images.len(),
-            trainer.eval.images().len(),
             trainer.plan.config.model.encoder,
             trainer.query.parameter_count(),
             self.status.device,
@@ -66,6 +72,9 @@ impl Records {
             trainer.loader.steps_per_epoch(),
             trainer.plan.config.train.batch,
         ));
+        if trainer.plan.judging.online.is_empty() {
+            self.say("eval   nothing, neither before training nor after it: eval.online is []");
+        }
         if let Some(text) = beginning_of_inter(trainer) {
             self.say(&text);
         }
