@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::Error;
+use crate::storage;
 
 /// What every gzip stream begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The whole content of a file that must be there.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| match source.kind() {
+    storage::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
         _ => Error::read(path, source),
     })
@@ -21,7 +22,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// A file that must be there, opened to be mapped.
 pub(super) fn open(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|source| match source.kind() {
+    storage::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
         _ => Error::read(path, source),
     })
