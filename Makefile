@@ -1,6 +1,6 @@
 # Set-up, build and tests. `make run` and `make test` are all that a fresh clone needs; libtorch is fetched once.
 
-.PHONY: run test libtorch install bench lint tools advisories
+.PHONY: run test soak libtorch install bench lint tools advisories
 
 # Trains the embedded example; options by ARGS, as in `make run ARGS="--steps 100"`.
 run: libtorch
@@ -33,3 +33,8 @@ tools:
 # Known faults of the crates, from the advisory database, which is fetched from the network.
 advisories:
 	cargo deny --config .config/deny.toml check advisories
+
+# What tests/hostile does in some rounds, for MINUTES each, all at once: kills, damage, full disks, wild scripts and values.
+MINUTES ?= 10
+soak: libtorch
+	SANDBOX_SOAK=$(MINUTES) cargo test --test hostile -- --nocapture --test-threads 32

@@ -112,7 +112,8 @@ fn in_chunks(network: &Network, images: &Tensor, of: impl Fn(&Tensor) -> Tensor)
 /// The images of a file, `[B, C, H, W]` f32 on the CPU.
 fn images(path: &Path) -> Result<Tensor> {
     let wrong = |message: String| Invalid(format!("'{}': {message}", path.display()));
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read '{}'", path.display()));
+    let bytes =
+        crate::storage::read(path).with_context(|| format!("cannot read '{}'", path.display()));
     let bytes = bytes.map_err(|error| Invalid(format!("{error:#}")))?;
     let named: BTreeMap<_, _> =
         tensors::decode(&bytes).map_err(|error| wrong(error.to_string()))?;

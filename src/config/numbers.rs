@@ -88,7 +88,15 @@ fn asked(config: &Config) -> [(&'static str, f64); 6] {
         _ => 512.0,
     };
     let used = |holds: bool, bytes: f64| if holds { bytes } else { 0.0 };
-    let view = views.mean.len() as f64 * (views.size as f64).powi(2);
+    let (batch, size) = (train.batch as f64, views.size as f64);
+    let channels = views.mean.len() as f64;
+    let view = channels * size.powi(2);
+    // Of what is multiplied, the largest is blamed.
+    let largest = match batch.max(size).max(channels) {
+        most if most == size => "views.size",
+        most if most == batch => "train.batch",
+        _ => "views.mean",
+    };
     let predictor = 2.0 * method.predictor as f64 * dim;
     [
         // Four stages of 3x3 convolutions, each of twice the channels of the one before.
@@ -107,7 +115,7 @@ fn asked(config: &Config) -> [(&'static str, f64); 6] {
             "method.queue",
             used(method.name == "moco", method.queue as f64 * dim * FLOAT),
         ),
-        ("views.size", 2.0 * train.batch as f64 * view * FLOAT),
+        (largest, 2.0 * batch * view * FLOAT),
     ]
 }
 
@@ -152,6 +160,7 @@ mod tests {
             "model.dim=1000000000000",
             "method.queue=1000000000000",
             "views.size=1000000",
+            "train.batch=1000000000",
         ] {
             let key = set.split('=').next().unwrap();
             let said = refused(set).unwrap_or_default();

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::Error;
+use crate::ground::memory;
+use crate::storage;
 
 /// What every gzip stream begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -16,20 +18,16 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The whole content of a file that must be there. A pipe or a device is none: it may have no end.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let fault = |source: io::Error| match source.kind() {
+    storage::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
+        io::ErrorKind::InvalidInput => Error::unexpected(path, "a file", "a pipe or a device"),
         _ => Error::read(path, source),
-    };
-    let metadata = fs::metadata(path).map_err(fault)?;
-    if !metadata.is_file() && !metadata.is_dir() {
-        return Err(Error::unexpected(path, "a file", "a pipe or a device"));
-    }
-    fs::read(path).map_err(fault)
+    })
 }
 
 /// A file that must be there, opened to be mapped.
 pub(super) fn open(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|source| match source.kind() {
+    storage::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
         _ => Error::read(path, source),
     })
@@ -57,7 +55,19 @@ pub(super) fn unzipped(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         return Ok(bytes);
     }
     let mut content = vec![];
-    match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut content) {
+    let most = memory::total().unwrap_or(u64::MAX) / 4;
+    match MultiGzDecoder::new(&bytes[..])
+        .take(most + 1)
+        .read_to_end(&mut content)
+    {
+        Ok(read) if read as u64 > most => Err(Error::unexpected(
+            path,
+            &format!(
+                "at most {} of content, a quarter of the memory",
+                memory::readable(most)
+            ),
+            "more",
+        )),
         Ok(_) => Ok(content),
         Err(fault) => Err(Error::unexpected(
             path,

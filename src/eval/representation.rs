@@ -17,9 +17,13 @@ pub fn std(features: &Tensor) -> f64 {
 }
 
 /// RankMe (Garrido et al. 2023, equations 2 and 3): the exponential of the entropy of the singular values of the
-/// features `[N, D] f32`, taken as they are. Between 1 and `min(N, D)`.
+/// features `[N, D] f32`, taken as they are. Between 1 and `min(N, D)`; NaN where a feature is not finite.
 pub fn rankme(features: &Tensor) -> f64 {
     tch::no_grad(|| {
+        // Of those there are no singular values, which the library says by a panic.
+        if features.isfinite().all().int64_value(&[]) == 0 {
+            return f64::NAN;
+        }
         let (_, values, _) = features.svd(true, false);
         let shares = &values / values.sum(Kind::Double) + 1e-7;
         let entropy = -(&shares * shares.log()).sum(Kind::Double).double_value(&[]);
@@ -97,6 +101,15 @@ mod tests {
             (rows.iter().map(|row| (row[d] - mean).powi(2)).sum::<f64>() / 30.0).sqrt()
         });
         near(std(&features(30, 5)), deviations.sum::<f64>() / 5.0);
+    }
+
+    #[test]
+    fn rankme_of_what_is_not_finite_is_no_number() {
+        for odd in [f64::NAN, f64::INFINITY] {
+            let odd = features(40, 3) * odd;
+            assert!(rankme(&odd).is_nan());
+            assert!(std(&odd).is_nan() && uniformity(&odd).is_nan());
+        }
     }
 
     #[test]

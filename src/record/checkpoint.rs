@@ -12,8 +12,7 @@ use serde_json::Value;
 use tch::Tensor;
 
 use super::{Error, Result, io_error};
-use crate::storage::tensors;
-use crate::storage::{sync_folder, write_durably};
+use crate::storage::{self, sync_folder, tensors, write_durably};
 
 /// The version of the format, which is raised when an older sandbox could misread a checkpoint.
 const FORMAT: u32 = 1;
@@ -95,7 +94,7 @@ pub fn save(
 /// When it cannot be read.
 pub fn manifest(path: &Path) -> Result<String> {
     let path = path.join(MANIFEST);
-    fs::read_to_string(&path).map_err(io_error("read", &path))
+    storage::read_to_string(&path).map_err(io_error("read", &path))
 }
 
 /// Reads the checkpoint in the folder `path`.
@@ -111,7 +110,7 @@ pub fn load(path: &Path) -> Result<Checkpoint> {
     let mut files = BTreeMap::new();
     for (name, entry) in &manifest.files {
         let file = path.join(name);
-        let bytes = fs::read(&file).map_err(io_error("read", &file))?;
+        let bytes = storage::read(&file).map_err(io_error("read", &file))?;
         let found = hash(&bytes);
         if found != entry.blake3 {
             return Err(damaged(format!(

@@ -1,7 +1,6 @@
 //! `digests.jsonl`: what a run computed, in few bytes, so that another run can be held against it step by step.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
 use super::{Result, io_error};
+use crate::storage;
 
 /// The file's name in a run's folder.
 const FILE: &str = "digests.jsonl";
@@ -56,7 +56,7 @@ impl Digests {
 /// When the file cannot be read; that there is none is no error.
 pub fn read(folder: &Path) -> Result<BTreeMap<u64, Digest>> {
     let path = folder.join(FILE);
-    let text = match fs::read_to_string(&path) {
+    let text = match storage::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => text.map_err(io_error("read", &path))?,
     };

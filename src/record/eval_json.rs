@@ -1,12 +1,11 @@
 //! `eval.json`: what all evaluations of one step of a run have found so far.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::{Error, Result, io_error};
-use crate::storage::write_atomically;
+use crate::storage::{self, write_atomically};
 
 /// What one evaluation found.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +46,7 @@ impl EvalJson {
         if !path.exists() {
             return Ok(Self::new(step));
         }
-        let bytes = fs::read(path).map_err(io_error("read", path))?;
+        let bytes = storage::read(path).map_err(io_error("read", path))?;
         let map: Map<String, Value> =
             serde_json::from_slice(&bytes).map_err(|cause| Error::Json {
                 what: "evaluation",
@@ -114,6 +113,8 @@ impl EvalJson {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn map(value: Value) -> Map<String, Value> {

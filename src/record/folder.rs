@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Result, io_error};
 use crate::ground::clock;
-use crate::storage::write_atomically;
+use crate::storage::{self, write_atomically};
 
 /// The folder of one run, `<out>/<date>-<time>-<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +90,9 @@ impl RunFolder {
     /// When it cannot be opened.
     pub fn open_log(&self) -> Result<File> {
         let path = self.log_path();
-        File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(io_error("open", &path))
+        let options = &mut File::options();
+        let log = storage::open_as(options.create(true).append(true), &path);
+        log.map_err(io_error("open", &path))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::sink::Sink;
 use super::{Result, io_error};
+use crate::storage;
 
 /// The open file, at its end. What cannot be written waits until it can.
 pub(super) struct Lines {
@@ -17,12 +18,9 @@ pub(super) struct Lines {
 impl Lines {
     /// Opens the file at its end, and makes it if there is none. A last line without its end stays alone.
     pub(super) fn append(path: &Path) -> Result<Self> {
-        let file = File::options()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(path)
-            .map_err(io_error("open", path))?;
+        let mut options = File::options();
+        options.create(true).read(true).append(true);
+        let file = storage::open_as(&mut options, path).map_err(io_error("open", path))?;
         let torn = ends_torn(&file);
         let mut lines = Self {
             file: Sink::new(path, file),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Error, Result, io_error};
+use crate::storage;
 
 /// The file's name in a run's folder.
 const FILE: &str = "lock";
@@ -23,12 +24,9 @@ impl RunLock {
     /// When another process holds it, or the file cannot be opened.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let options = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let file = options.map_err(io_error("open", &path))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        let file = storage::open_as(&mut options, &path).map_err(io_error("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::Live {
@@ -44,7 +42,7 @@ impl RunLock {
 
     /// Whether some process holds the folder; nothing is changed by asking.
     pub fn is_held(folder: &Path) -> bool {
-        let Ok(file) = File::open(folder.join(FILE)) else {
+        let Ok(file) = storage::open(&folder.join(FILE)) else {
             return false;
         };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))

@@ -67,7 +67,7 @@ pub fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 /// # Errors
 /// When the file cannot be read, or is none.
 pub fn load(path: &Path) -> Result<Stored> {
-    let bytes = fs::read(path).map_err(io_error("read", path))?;
+    let bytes = storage::read(path).map_err(io_error("read", path))?;
     let (_, head) = SafeTensors::read_metadata(&bytes).map_err(storage::Error::from)?;
     Ok(Stored {
         tensors: tensors::decode(&bytes)?,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{Error, Lapses, Result, RunFolder, io_error};
 use crate::data::Fingerprints;
 use crate::ground::clock;
+use crate::storage;
 
 /// The file's name in a run's folder.
 const FILE: &str = "run.json";
@@ -182,7 +183,7 @@ impl RunStatus {
     /// When it is not there, or not a run's status.
     pub fn load(folder: &RunFolder) -> Result<Self> {
         let path: PathBuf = folder.file(FILE);
-        let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+        let bytes = storage::read(&path).map_err(io_error("read", &path))?;
         serde_json::from_slice(&bytes).map_err(|cause| Error::Json {
             what: "run status",
             path,

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
+
+use signal_hook::consts::SIGXFSZ;
 
 /// Bytes that may wait. When there are more, the oldest are given up.
 const MOST: usize = 64 << 20;
@@ -28,6 +31,7 @@ pub(super) struct Sink {
 impl Sink {
     /// Goes on at the end of an open file, which `path` is.
     pub(super) fn new(path: &Path, file: File) -> Self {
+        outlive_limits();
         let whole = file.metadata().map_or(0, |file| file.len());
         Self {
             path: path.to_owned(),
@@ -108,6 +112,17 @@ impl Sink {
         let about = self.file.metadata();
         about.is_ok_and(|file| file.is_file() && file.nlink() == 0)
     }
+}
+
+/// A limit on the size of files (`ulimit -f`) is a full disk of its own kind: its signal would end the process, where the error that
+/// comes with it says all.
+fn outlive_limits() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+            tracing::warn!("a limit on the size of files would end this process: {error}");
+        }
+    });
 }
 
 #[cfg(test)]

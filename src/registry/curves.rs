@@ -2,13 +2,13 @@
 //! repeats steps; a torn line is left out.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::record::value;
+use crate::storage;
 
 /// A number of a run over its steps.
 pub type Curve = BTreeMap<u64, f64>;
@@ -69,13 +69,14 @@ fn parsed(line: &str) -> Option<(u64, Map<String, Value>)> {
 }
 
 fn text(run: &Path) -> String {
-    let bytes = fs::read(run.join("metrics.jsonl")).unwrap_or_default();
-    String::from_utf8(bytes).unwrap_or_default()
+    let bytes = storage::read(&run.join("metrics.jsonl")).unwrap_or_default();
+    // A byte that is none must not hide the lines around it.
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn tail(path: &Path) -> String {
     let read = || {
-        let mut file = File::open(path)?;
+        let mut file = storage::open(path)?;
         let start = file.metadata()?.len().saturating_sub(TAIL);
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
@@ -87,6 +88,8 @@ fn tail(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const LINES: &str = "{\"step\":5,\"epoch\":0,\"loss/total\":4.5,\"eval/knn_top1\":50.0}\n\

@@ -1,7 +1,6 @@
 //! One run, read from its folder.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 use super::curves;
 use crate::config::{self, Config, Request};
 use crate::record::{EvalJson, Kind, RunFolder, RunLock, RunStatus, Status, value};
+use crate::storage;
 use crate::swap::{Line, ledger};
 
 /// How a run stands, as its files tell.
@@ -157,7 +157,7 @@ impl Entry {
 
     /// The numbers of `eval.json` by their tags.
     pub fn evaluation(&self) -> BTreeMap<String, f64> {
-        let text = fs::read_to_string(self.path.join(EvalJson::FILE)).unwrap_or_default();
+        let text = storage::read_to_string(&self.path.join(EvalJson::FILE)).unwrap_or_default();
         let eval: Value = serde_json::from_str(&text).unwrap_or_default();
         let metrics = eval["metrics"].as_object().cloned().unwrap_or_default();
         let metrics = metrics.into_iter();

@@ -1,9 +1,9 @@
 //! Which code was live when: a run's ledger as a history, and the policies that it names with their texts.
 
-use std::fs;
 use std::path::Path;
 
 use crate::slots::Slot;
+use crate::storage;
 use crate::swap::Line;
 use crate::swap::ledger::About;
 
@@ -69,7 +69,8 @@ fn text(run: &Path, about: &About) -> String {
         return format!("a library of blake3 {}\n", about.hash);
     }
     let main = format!("{}.rhai", about.policy);
-    let read = |hash: &String| fs::read_to_string(run.join(format!("policies/{hash}.rhai"))).ok();
+    let read =
+        |hash: &String| storage::read_to_string(&run.join(format!("policies/{hash}.rhai"))).ok();
     about.files.get(&main).and_then(read).unwrap_or_default()
 }
 

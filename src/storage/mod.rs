@@ -1,6 +1,7 @@
 //! How things lie on a disk, whatever they are: whole files or the old ones, and tensors as bytes.
 
 mod atomic;
+mod regular;
 pub mod tensors;
 
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use atomic::write_atomically;
 pub(crate) use atomic::{sync_folder, write_durably};
+pub use regular::{open, open_as, read, read_to_string};
 
 /// Why something cannot be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ground::clock;
 use crate::policy::{Content, Params};
 use crate::slots::{Fault, Slot};
+use crate::storage;
 
 /// What changed in a run. Times and texts of faults are for people; replay reads the other fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -163,9 +164,9 @@ impl Ledger {
         std::fs::create_dir_all(&policies)?;
         let path = folder.join("swaps.jsonl");
         let next = read(&path)?.last().map_or(1, |line| line.seq + 1);
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let file = storage::open_as(OpenOptions::new().create(true).append(true), &path)?;
         // What a crash tore off was never in force, and the next line must not be written behind it.
-        let whole = std::fs::read(&path)?;
+        let whole = storage::read(&path)?;
         let whole = whole.iter().rposition(|byte| *byte == b'\n');
         file.set_len(whole.map_or(0, |at| at as u64 + 1))?;
         Ok(Self {
@@ -223,7 +224,7 @@ impl Ledger {
 /// # Errors
 /// Those of the file system, and a line before the last that is no JSON.
 pub fn read(path: &Path) -> io::Result<Vec<Line>> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match storage::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text?,
     };

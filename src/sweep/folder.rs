@@ -1,6 +1,6 @@
 //! A sweep's folder: what its `sweep.yaml` says, where its jobs lie, and who runs it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::job::Entry;
+use crate::storage;
 
 /// The record in a sweep's folder; a folder that has it is complete.
 pub(super) const FILE: &str = "sweep.yaml";
@@ -58,7 +59,7 @@ impl Sweep {
             path: folder.display().to_string(),
             reason,
         };
-        let text = fs::read_to_string(folder.join(FILE))
+        let text = storage::read_to_string(&folder.join(FILE))
             .map_err(|error| no_sweep(format!("its {FILE} cannot be read: {error}")))?;
         let record = serde_yaml::from_str(&text)
             .map_err(|error| no_sweep(format!("its {FILE} is damaged: {error}")))?;

@@ -16,7 +16,7 @@ use super::report::Report;
 use super::stop::Stop;
 use super::{report, say, summary};
 use crate::ground::clock::Stopwatch;
-use crate::storage::write_atomically;
+use crate::storage::{self, write_atomically};
 
 /// Lines of a failed job's output that are recorded with its failure.
 const LAST_LINES: usize = 20;
@@ -198,7 +198,7 @@ fn failure(folder: &Path, status: io::Result<ExitStatus>) -> Result<Option<Strin
 /// The end of a file; what cannot be read is empty.
 fn last_lines(path: &Path) -> String {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|mut file| {
+    let read = storage::open(path).and_then(|mut file| {
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         file.read_to_end(&mut bytes)

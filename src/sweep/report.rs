@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::job::Entry;
 use super::places::{CUT, FAILED};
 use crate::record::{RunFolder, RunStatus, Status, checkpoint, value};
+use crate::storage;
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +62,7 @@ impl Report {
     pub fn read(entry: &Entry, folder: &Path) -> Self {
         let run = run_of(folder);
         let status = run.as_deref().and_then(status);
-        let failure = fs::read_to_string(folder.join(FAILED)).ok();
+        let failure = storage::read_to_string(&folder.join(FAILED)).ok();
         let state = match (&status, failure) {
             (Some(status), _) if status.is_incomplete() => State::Incomplete(status.outcome()),
             (Some(status), _) if status.status == Status::Finished => State::Done,
@@ -135,7 +136,7 @@ fn metrics(run: &Path, status: &RunStatus) -> BTreeMap<String, f64> {
     for (tag, curve) in curves(run, |tag| tag.starts_with("eval/")) {
         metrics.extend(curve.last_key_value().map(|(_, last)| (tag, *last)));
     }
-    let text = fs::read_to_string(run.join("eval.json")).unwrap_or_default();
+    let text = storage::read_to_string(&run.join("eval.json")).unwrap_or_default();
     let eval: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
     if let Some(Value::Object(judged)) = eval.get("metrics") {
         metrics.extend(numbers(judged));
@@ -154,7 +155,9 @@ pub type Curve = BTreeMap<u64, f64>;
 /// The curves of those tags of `metrics.jsonl` that are wanted. Of two lines with one step the later one counts; a torn
 /// line is left out.
 pub fn curves(run: &Path, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Curve> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    let bytes = storage::read(&run.join("metrics.jsonl")).unwrap_or_default();
+    // A byte that is none must not hide the lines around it.
+    let text = String::from_utf8_lossy(&bytes);
     let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
     for line in text.lines() {
         let Ok(fields) = serde_json::from_str::<Map<String, Value>>(line) else {

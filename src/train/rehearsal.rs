@@ -219,7 +219,8 @@ fn rows(policy: &Policy) -> i64 {
         .and_then(serde_json::Value::as_i64)
         .unwrap_or(0);
     let clustered = clusters.max(4 * clusters.min(2048));
-    clustered.max(2 * counts(policy)).clamp(256, 65_536)
+    let counted = counts(policy).saturating_mul(2);
+    clustered.max(counted).clamp(256, 65_536)
 }
 
 /// The largest integer of a script's text that may be a count: others are seeds and the like.
@@ -236,7 +237,10 @@ fn counts(policy: &Policy) -> i64 {
     // A dimension is no count.
     let counts = |literal: &i64| (2..=LARGEST_LITERAL).contains(literal);
     let literals = literals.into_iter().filter(counts);
-    params.filter(|count| *count > 0).chain(literals).sum()
+    params
+        .filter(|count| *count > 0)
+        .chain(literals)
+        .fold(0, i64::saturating_add)
 }
 
 /// Asks a schedule about the first step of a run, which has none before it, and about a later one; returns the numbers that it gave.

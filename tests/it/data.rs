@@ -261,7 +261,9 @@ fn a_cache_that_cannot_be_written_names_the_ways_on_and_litter_may_go() {
     assert_eq!(code, 0, "{text}");
     let left = dir.file("x/.sandbox-cache/.tmp-17-train-16-0123456789ab.images");
     let other = dir.file("x/.sandbox-cache/train-48-0123456789ab.images");
-    [&left, &other].map(|path| fs::write(path, [0; 2000]).unwrap());
+    for path in [&left, &other] {
+        fs::write(path, [0; 2000]).unwrap();
+    }
     let (_, text) = answer(&dir, &["doctor"]);
     assert!(text.contains("sandbox gc removes 4.0 kB of them"), "{text}");
     let (code, text) = answer(&dir, &["gc"]);

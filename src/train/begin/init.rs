@@ -85,7 +85,7 @@ impl fmt::Display for Taken {
 /// A file that cannot be read or does not fit; nothing has changed then.
 pub fn start_from(network: &mut Network, path: &Path) -> Result<Taken, Error> {
     let owned = || path.to_owned();
-    let bytes = std::fs::read(path).map_err(|cause| Error::Read {
+    let bytes = storage::read(path).map_err(|cause| Error::Read {
         path: owned(),
         cause,
     })?;

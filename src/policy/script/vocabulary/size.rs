@@ -97,7 +97,10 @@ pub(super) fn rule(name: &str) -> Rule {
         "histogram" => |a| a.count(1) * 8.0,
         "segment_sum" | "segment_mean" => |a| segments(a) * a.width(),
         "segment_count" => |a| a.count(1) * 8.0,
-        "kmeans" => |a| a.count(1) * a.size(0, 1) * 4.0 + a.elements() * a.width(),
+        // Centroids, labels, and a copy of what is clustered.
+        "kmeans" => {
+            |a| a.count(1) * a.size(0, 1) * 4.0 + a.size(0, 0) * 8.0 + a.elements() * a.width()
+        }
         // Values and indices.
         "topk" | "sort" | "argsort" | "kthvalue" | "median" | "quantile" => {
             |a| a.elements() * (8.0 + a.width())

@@ -1,0 +1,96 @@
+//! A machine that is busy, and a process that is stopped, cost nobody their policy: budgets count what a policy takes itself.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::support::Dir;
+
+/// Processes that take the processor all the time, until this is dropped.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn start(count: usize) -> Self {
+        let busy = || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "while :; do :; done"]);
+            command.stdin(Stdio::null()).spawn().unwrap()
+        };
+        Self((0..count).map(|_| busy()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A sampler that takes some tenths of a second of its own.
+const SLOW: &str = "//! slot: sampler
+fn decide(ctx) {
+    print(`asked at ${ctx.step}`);
+    let n = 0;
+    for i in 0..LOOPS { n += i; }
+    let rows = ctx.index.unsqueeze(1);
+    #{ positives: rows, negatives: (rows + 1) % ctx.bank.features.size(0) }
+}
+";
+
+fn slow(loops: u32) -> String {
+    SLOW.replace("LOOPS", &loops.to_string())
+}
+
+const ARGS: &[&str] = &[
+    "--script",
+    "slow.rhai",
+    "--steps",
+    "4",
+    "--no-watch",
+    "--set",
+    "eval.online=[]",
+];
+
+/// Two runs beside twenty busy processes, in which each question takes longer than its budget by the clock on the wall.
+#[test]
+fn a_busy_machine_makes_no_run_another_one() {
+    let dir = Dir::new();
+    dir.write("slow.rhai", &slow(400_000));
+    let quiet = dir.train(ARGS);
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let _busy = Busy::start(10 * cores);
+    let busy = dir.train(ARGS);
+    busy.assert_same_bits(&quiet);
+    for run in [&quiet, &busy] {
+        assert!(run.ledger("sampler", "rested").is_empty());
+        assert!(!run.text.contains("its budget is"), "{}", run.text);
+    }
+}
+
+/// A process that is stopped in the middle of a question, as a suspended laptop's are, and goes on after its budget.
+#[test]
+fn a_stopped_process_loses_no_policy() {
+    let dir = Dir::new();
+    dir.write("slow.rhai", &slow(200_000));
+    let mut run = dir.start(ARGS);
+    run.until("asked at 1");
+    let signal = |name: &str| {
+        let pid = run.pid().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    signal("-STOP");
+    // This is the time in which it stands, not one in which something is waited for.
+    std::thread::sleep(Duration::from_millis(2_500));
+    signal("-CONT");
+    let (run, code) = run.end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    assert!(run.ledger("sampler", "rested").is_empty());
+}
