@@ -31,6 +31,14 @@ impl Lines {
         Ok(lines)
     }
 
+    /// Lines on a file that somebody else has opened.
+    #[cfg(test)]
+    pub(super) fn on(path: &Path, file: File) -> Self {
+        Self {
+            file: Sink::new(path, file),
+        }
+    }
+
     /// Appends a line.
     pub(super) fn line(&mut self, line: &impl Serialize) {
         match serde_json::to_string(line) {

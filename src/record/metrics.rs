@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_stops_the_lines_only() {
-        let mut metrics = Metrics::append(Path::new("/dev/full")).unwrap();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut metrics = Metrics(Lines::on(Path::new("/dev/full"), full));
         metrics.line(1, 0, &[]);
         metrics.line(2, 0, &[]);
         let missing = metrics.finish().unwrap();
