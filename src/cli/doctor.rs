@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use crate::ground::device;
+use crate::ground::{device, threads};
 use crate::record;
 
 /// Say what the sandbox runs on: versions, device, libtorch, disk.
@@ -36,7 +36,11 @@ impl Doctor {
         line("host", record::host())?;
         line(
             "threads",
-            format!("{} of libtorch, {} cores", tch::get_num_threads(), cores()),
+            format!(
+                "{} of libtorch, {} cores",
+                tch::get_num_threads(),
+                threads::cores()
+            ),
         )?;
         match device::load_cuda() {
             Ok(()) => line("cuda", format!("{} GPU", tch::Cuda::device_count()))?,
@@ -45,10 +49,6 @@ impl Doctor {
         line("disk", disk(&self.out))?;
         Ok(())
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Free space where runs are written, as `df` sees it.

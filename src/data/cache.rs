@@ -32,6 +32,7 @@ pub(super) fn pixels(listing: &Listing, size: u32, dir: &Path) -> Result<Mmap, E
     if let Some(map) = fresh(&path, &key, bytes) {
         return Ok(map);
     }
+    Error::unless_stopped()?;
     let count = listing.files.len();
     tracing::info!(
         "decoding {count} images of '{}' to '{}'",
@@ -66,6 +67,7 @@ fn name(listing: &Listing, size: u32) -> String {
 /// The identity of what the pixels are made from: each file's path, size and content, and the size of the result.
 fn key(listing: &Listing, size: u32) -> Result<Hash, Error> {
     let hash = |file: &PathBuf| {
+        Error::unless_stopped()?;
         let bytes = files::read(&listing.root.join(file))?;
         Ok((bytes.len() as u64, blake3::hash(&bytes)))
     };
@@ -97,8 +99,10 @@ fn fresh(path: &Path, key: &Hash, bytes: usize) -> Option<Mmap> {
     }
     let map = map(&file, HEADER, bytes).ok()?;
     let expected = [&MAGIC[..], key.as_bytes()].concat();
-    let intact = found.starts_with(&expected)
-        && found[expected.len()..] == *Hasher::new().update_rayon(&map).finalize().as_bytes();
+    let mut hasher = Hasher::new();
+    files::hash(&mut hasher, &map);
+    let intact =
+        found.starts_with(&expected) && found[expected.len()..] == *hasher.finalize().as_bytes();
     intact.then_some(map)
 }
 
@@ -131,6 +135,7 @@ fn write(listing: &Listing, size: u32, key: &Hash, path: &Path) -> Result<(), Er
             .par_chunks_mut(image_bytes(size))
             .zip(chunk)
             .try_for_each_init(Resizer::default, |resizer, (to, file)| {
+                Error::unless_stopped()?;
                 let image = decode::rgb(&listing.root.join(file))?;
                 resizer.square(&image, size, to);
                 Ok(())

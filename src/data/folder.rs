@@ -62,6 +62,7 @@ fn warn(listing: &Listing, count: usize, what: &str) {
 fn walk(listing: &mut Listing, dir: &Path) -> Result<usize, Error> {
     let mut foreign = 0;
     for path in files::entries(dir)? {
+        Error::unless_stopped()?;
         if path.is_dir() {
             foreign += walk(listing, &path)?;
         } else if is_image(&path) {

@@ -75,8 +75,11 @@ fn read(dir: &Path, path: &Path, limit: i64) -> Result<Listing, Error> {
     // In parallel because each file is asked whether it exists.
     let entries: Vec<_> = lines
         .par_iter()
-        .map(|&(number, line)| entry(dir, line).map_err(|fault| (number, fault)))
-        .collect();
+        .map(|&(number, line)| {
+            Error::unless_stopped()?;
+            Ok(entry(dir, line).map_err(|fault| (number, fault)))
+        })
+        .collect::<Result<_, Error>>()?;
     let mut listing = Listing::new(path, dir);
     let mut labels = vec![];
     let mut first = None;

@@ -10,6 +10,7 @@ mod moment;
 pub mod plain;
 pub mod seed;
 mod spread;
+pub mod stop;
 pub mod suggest;
 pub mod threads;
 

@@ -117,7 +117,7 @@ impl Trainer {
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
-        let data = data::fingerprints(&splits);
+        let data = data::fingerprints(&splits)?;
         let feeds = Feeds::new(splits, device);
         Ok(Self {
             parameters,
