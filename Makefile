@@ -1,5 +1,8 @@
 # Set-up, build and tests. `make run` and `make test` are all that a fresh clone needs; libtorch is fetched once.
 
+# Left in a shell for another project, they would link another libtorch than the one that `make libtorch` has checked.
+unexport LIBTORCH_USE_PYTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC
+
 .PHONY: run test soak libtorch install bench lint tools advisories
 
 # Trains the embedded example; options by ARGS, as in `make run ARGS="--steps 100"`.

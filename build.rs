@@ -9,6 +9,7 @@ const LIBTORCH_VERSION: &str = "2.11.0";
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-changed=build.rs");
+    refuse_python();
     // The binary carries these folders, and the macro that reads them does not watch them.
     for folder in ["plugins/abi", "plugins/include", "plugins/sdk", "scripts"] {
         println!("cargo:rerun-if-changed={folder}");
@@ -23,12 +24,27 @@ fn main() {
         );
         std::process::exit(1);
     }
+    // RPATH and not RUNPATH: another torch in LD_LIBRARY_PATH must not win over the one that this program was built for.
+    println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags");
     println!(
         "cargo:rustc-link-arg=-Wl,-rpath,{}",
         libtorch.join("lib").display()
     );
     println!("cargo:rustc-env=SANDBOX_LIBTORCH={}", libtorch.display());
     println!("cargo:rustc-env=SANDBOX_GIT={}", git_commit());
+}
+
+/// torch-sys would ask Python for a libtorch of its own, and link that one: what it says where there is none helps nobody.
+fn refuse_python() {
+    const VARIABLE: &str = "LIBTORCH_USE_PYTORCH";
+    println!("cargo:rerun-if-env-changed={VARIABLE}");
+    if env::var_os(VARIABLE).is_some() {
+        eprintln!(
+            "{VARIABLE} is set: expected it not to be, as the sandbox links the libtorch in LIBTORCH or .libtorch/; \
+             unset {VARIABLE}, or build by `make`, which does not heed it"
+        );
+        std::process::exit(1);
+    }
 }
 
 /// The version a libtorch folder states: `build-version` in a C++ archive, `version.py` in a Python wheel.

@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::segment::counts;
 use super::{Error, check, segment_mean, unit_rows};
+use crate::ground::stop::{self, Stopped};
 
 /// No intermediate result is larger than this.
 const CHUNK_BYTES: i64 = 64 << 20;
@@ -54,10 +55,11 @@ pub struct Clustering {
 /// clusters, some clusters stay empty. Spherical: the rows are normalised first.
 ///
 /// # Errors
-/// Features of another shape or element type or not finite, more clusters than rows, an option below 1.
+/// Features of another shape or element type or not finite, more clusters than rows, an option below 1; and where the process is asked to
+/// stop while it does what may be left.
 pub fn kmeans(features: &Tensor, options: &Options) -> Result<Clustering, Error> {
     check_input(features, options)?;
-    Ok(tch::no_grad(|| {
+    let clustering: Result<_, Stopped> = tch::no_grad(|| {
         let origin = if options.spherical {
             features.narrow(0, 0, 1).zeros_like()
         } else {
@@ -69,16 +71,17 @@ pub fn kmeans(features: &Tensor, options: &Options) -> Result<Clustering, Error>
         } else {
             features - &origin
         };
-        let mut best = lloyd(&rows, options);
+        let mut best = lloyd(&rows, options)?;
         for _ in 1..options.restarts {
-            let next = lloyd(&rows, options);
+            let next = lloyd(&rows, options)?;
             if next.inertia < best.inertia {
                 best = next;
             }
         }
         best.centroids += origin;
-        best
-    }))
+        Ok(best)
+    });
+    clustering.map_err(Error::Stopped)
 }
 
 fn check_input(features: &Tensor, options: &Options) -> Result<(), Error> {
@@ -87,6 +90,9 @@ fn check_input(features: &Tensor, options: &Options) -> Result<(), Error> {
         return Err(Error::Rank { got: shape });
     };
     check::shape("features", features, &[rows, dim], Kind::Float)?;
+    if dim == 0 {
+        return Err(Error::NoDimension { got: shape });
+    }
     let bounds = [
         ("clusters", options.clusters, rows),
         ("iterations", options.iterations, i64::MAX),
@@ -109,9 +115,9 @@ fn check_input(features: &Tensor, options: &Options) -> Result<(), Error> {
 }
 
 /// One start and its iterations: centroids to means, labels to nearest centroids, until no label changes.
-fn lloyd(rows: &Tensor, options: &Options) -> Clustering {
+fn lloyd(rows: &Tensor, options: &Options) -> Result<Clustering, Stopped> {
     let mut centroids = match options.start {
-        Start::PlusPlus => plus_plus(rows, options.clusters),
+        Start::PlusPlus => plus_plus(rows, options.clusters)?,
         Start::Random => {
             let order = Tensor::randperm(rows.size()[0], (Kind::Int64, rows.device()));
             rows.index_select(0, &order.narrow(0, 0, options.clusters))
@@ -120,6 +126,7 @@ fn lloyd(rows: &Tensor, options: &Options) -> Clustering {
     let mut labels = nearest(rows, &centroids);
     let mut iterations = 0;
     while iterations < options.iterations {
+        stop::look_if_leaving()?;
         iterations += 1;
         centroids = update(rows, &labels, &centroids, options.spherical);
         let next = nearest(rows, &centroids);
@@ -132,23 +139,24 @@ fn lloyd(rows: &Tensor, options: &Options) -> Clustering {
     let sum = squared_distances(rows, &labels, &centroids)
         .sum(Kind::Double)
         .double_value(&[]);
-    Clustering {
+    Ok(Clustering {
         labels,
         centroids,
         // Of unit vectors the squared distance is 2 (1 - cosine).
         inertia: if options.spherical { sum / 2.0 } else { sum },
         iterations,
-    }
+    })
 }
 
 /// k-means++ centroids `[C, D]` f32 from the rows `[N, D]` f32, without synchronisation with the device.
-fn plus_plus(rows: &Tensor, clusters: i64) -> Tensor {
+fn plus_plus(rows: &Tensor, clusters: i64) -> Result<Tensor, Stopped> {
     let squares = rows
         .square()
         .sum_dim_intlist([1].as_slice(), false, Kind::Float);
     let mut closest = squares.ones_like();
     let mut drawn = Vec::new();
     for round in 0..clusters {
+        stop::look_if_leaving()?;
         // The least weight lets the draw go on when every row coincides with one already drawn.
         let index = closest.clamp_min(1e-30).multinomial(1, false);
         let centroid = rows.index_select(0, &index);
@@ -162,7 +170,7 @@ fn plus_plus(rows: &Tensor, clusters: i64) -> Tensor {
         let _ = closest.index_fill_(0, &index, 0);
         drawn.push(centroid);
     }
-    Tensor::cat(&drawn, 0)
+    Ok(Tensor::cat(&drawn, 0))
 }
 
 /// The label `[N]` i64 of the nearest of the `centroids` `[C, D]` f32 for each of the rows `[N, D]` f32.

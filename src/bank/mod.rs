@@ -3,6 +3,8 @@
 
 use tch::{Kind, TchError};
 
+use crate::ground::stop::Stopped;
+
 mod check;
 pub mod kmeans;
 mod memory;
@@ -32,6 +34,12 @@ pub enum Error {
     /// Features that are no matrix.
     #[error("'features' has shape {got:?}, expected [N, D]")]
     Rank {
+        /// The shape that came.
+        got: Vec<i64>,
+    },
+    /// Features without a number in a row.
+    #[error("'features' has shape {got:?}, expected rows of at least one number")]
+    NoDimension {
         /// The shape that came.
         got: Vec<i64>,
     },
@@ -83,6 +91,9 @@ pub enum Error {
         /// The tensors that are.
         found: Vec<String>,
     },
+    /// The process was asked to stop before the clusters were found.
+    #[error("k-means was left")]
+    Stopped(#[source] Stopped),
     /// An option of k-means outside its range.
     #[error("k-means: '{name}' is {got}, expected {expected}")]
     Option {

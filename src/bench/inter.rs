@@ -30,6 +30,7 @@ use super::times::Times;
 use crate::bank::Bank;
 use crate::ground::Now;
 use crate::ground::seed::{Purpose, seed_torch};
+use crate::ground::stop;
 use crate::policy::script::{Script, Search, Source};
 use crate::policy::{Params, Unknown};
 use crate::slots::Slot;
@@ -88,12 +89,11 @@ pub fn inter(
     device: Device,
 ) -> Result<Measured> {
     sizes.check()?;
-    let folder = std::env::temp_dir().join(format!("sandbox-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let measured = measure(sampler, sizes, (repeat, with_oracle), device, &folder);
     // What it holds is a ledger that nobody reads.
-    let _ = std::fs::remove_dir_all(&folder);
-    measured
+    let folder = tempfile::tempdir()?;
+    let measured = measure(sampler, sizes, (repeat, with_oracle), device, folder.path())?;
+    stop::look()?;
+    Ok(measured)
 }
 
 fn measure(

@@ -7,6 +7,7 @@ use tch::Device;
 use super::inter;
 use super::sizes::Sizes;
 use super::times::Times;
+use crate::ground::stop;
 use crate::policy::{Cost, Params, Policy};
 use crate::train::frozen::Frozen;
 
@@ -77,6 +78,7 @@ pub fn policies(
     let mut same = true;
     // Twice more, unmeasured: caches and threads are made at the first call.
     for round in 0..repeat + 2 {
+        stop::look()?;
         let mut answers = Vec::new();
         for (policy, costs) in policies.iter_mut().zip(&mut costs) {
             policy.take_cost();

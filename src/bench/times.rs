@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::ground::clock::Stopwatch;
+use crate::ground::stop;
 
 /// Times of one thing in milliseconds.
 #[derive(Clone, Debug)]
@@ -17,12 +18,14 @@ impl From<Vec<f64>> for Times {
 }
 
 impl Times {
-    /// Runs it twice unmeasured and `repeat` times measured.
+    /// Runs it twice unmeasured and `repeat` times measured; no further where the process was asked to stop.
     pub(super) fn of(repeat: usize, mut work: impl FnMut(u64)) -> Self {
         let mut all = Vec::with_capacity(repeat);
         for round in 0..repeat as u64 + 2 {
             let watch = Stopwatch::start();
-            work(round);
+            if !stop::asked() {
+                work(round);
+            }
             all.push(watch.ms());
         }
         Self::from(all.split_off(2))

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::look::Looks;
 use super::{Invalid, plugin};
-use crate::ground::device;
+use crate::ground::{device, stop};
 use crate::policy::script::{Search, declared_slot};
 use crate::record::Status;
 use crate::registry;
@@ -55,6 +55,7 @@ impl Training {
             out,
             device: device::resolve(&config.device)?,
             watch: !self.no_watch,
+            threads: None,
             look: self.looks.look()?,
             record: self.record,
             changed_data: self.changed_data,
@@ -79,11 +80,38 @@ pub(super) fn beside(run: &Path) -> PathBuf {
     }
 }
 
+/// What came out of a run; nothing where it was asked to stop before its first step, which is said here.
+///
+/// # Errors
+/// Why it failed.
+pub(super) fn came_out(trained: Result<Summary>) -> Result<Option<Summary>> {
+    match trained {
+        Err(error) if stop::is_cause(&error) => {
+            tracing::warn!(
+                "stopped before a step was made: nothing was trained, and nothing is left behind"
+            );
+            Ok(None)
+        }
+        trained => trained.map(Some),
+    }
+}
+
 /// Says what came out of a run.
 ///
 /// # Errors
+/// Why it failed. A standard output that cannot be written is a warning.
+pub(super) fn say(trained: Result<Summary>, out: &Path) -> Result<()> {
+    match came_out(trained)? {
+        Some(summary) => tell(&summary, out),
+        None => Ok(()),
+    }
+}
+
+/// The same of a run that has come so far.
+///
+/// # Errors
 /// None: a standard output that cannot be written is a warning.
-pub(super) fn say(summary: &Summary, out: &Path) -> Result<()> {
+pub(super) fn tell(summary: &Summary, out: &Path) -> Result<()> {
     let [raw, initial, trained] = summary.knn;
     let folder = summary.folder.display();
     let seconds = summary.seconds;

@@ -11,7 +11,8 @@ use tch::Device;
 use super::check;
 use crate::bench::times::Times;
 use crate::bench::{self, Sizes, inter::Measured};
-use crate::ground::device;
+use crate::control::signals;
+use crate::ground::{device, stop, threads};
 use crate::policy::script::Search;
 use crate::policy::{Policy, Unknown};
 
@@ -102,6 +103,8 @@ impl Bench {
     /// # Errors
     /// Sizes or samplers that cannot be used.
     pub fn execute(self) -> Result<()> {
+        signals::heed();
+        threads::choose(None, None)?;
         match self.what {
             What::Inter(inter) => inter.execute(),
             What::Policy(policies) => policies.execute(),
@@ -135,6 +138,7 @@ impl Inter {
             )?;
         }
         for sampler in &samplers {
+            stop::look()?;
             let measured = bench::inter(sampler, sizes, repeat.max(1), self.oracle, device)?;
             match json {
                 true => {

@@ -12,6 +12,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Invalid, again};
 use crate::author::recorded::Recording;
+use crate::control::signals;
+use crate::ground::stop;
 use crate::policy::plugin::{Description, Library, Staging};
 use crate::policy::script::{Search, declared_slot};
 use crate::policy::{Content, Params, Policy, PolicyFile, Unknown};
@@ -64,6 +66,7 @@ impl Check {
         if self.watch {
             return self.watch(recording.as_ref());
         }
+        signals::heed();
         let faults = self.check(recording.as_ref())?;
         if faults > 0 {
             bail!(Invalid(format!(
@@ -80,6 +83,7 @@ impl Check {
         let mut faults = 0;
         let mut results = Vec::new();
         for file in &self.files {
+            stop::look()?;
             let outcome = check(&search, file, recording);
             faults += usize::from(outcome.is_err());
             let text = match self.format {

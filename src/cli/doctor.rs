@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use crate::ground::device;
 use crate::ground::memory::readable;
+use crate::ground::{device, threads};
 use crate::record;
 use crate::registry::garbage::size;
 use crate::registry::{self, caches};
@@ -42,7 +42,11 @@ impl Doctor {
         line("host", record::host())?;
         line(
             "threads",
-            format!("{} of libtorch, {} cores", tch::get_num_threads(), cores()),
+            format!(
+                "{} of libtorch, {} cores",
+                tch::get_num_threads(),
+                threads::cores()
+            ),
         )?;
         match device::load_cuda() {
             Ok(()) => line("cuda", format!("{} GPU", tch::Cuda::device_count()))?,
@@ -75,10 +79,6 @@ impl Doctor {
             ),
         }
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Free space where runs are written, as `df` sees it.

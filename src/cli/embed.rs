@@ -10,7 +10,9 @@ use tch::{Kind, Tensor};
 
 use super::Invalid;
 use super::trained::{Trained, spec};
+use crate::control::signals;
 use crate::ground::device;
+use crate::ground::stop::{self, Stopped};
 use crate::model::Network;
 use crate::storage::{tensors, write_atomically};
 use crate::train::begin::init;
@@ -49,6 +51,7 @@ impl Embed {
     /// # Errors
     /// A run without such a network, images that it cannot take, a file that cannot be written.
     pub fn execute(mut self) -> Result<()> {
+        signals::heed();
         self.trained = self.trained.found()?;
         let plan = self.trained.plan(&[])?;
         let device = device::resolve(&self.device)?;
@@ -76,9 +79,9 @@ impl Embed {
             return Err(Invalid(message).into());
         }
 
-        let mut named = vec![("features".to_owned(), features(&network, &images))];
+        let mut named = vec![("features".to_owned(), features(&network, &images)?)];
         if self.init.is_none() {
-            named.push(("embeddings".to_owned(), embeddings(&network, &images)));
+            named.push(("embeddings".to_owned(), embeddings(&network, &images)?));
         }
         write_atomically(&self.output, &tensors::encode(&named, None)?)?;
         let shapes: Vec<_> = named
@@ -91,21 +94,25 @@ impl Embed {
     }
 }
 
-fn features(network: &Network, images: &Tensor) -> Tensor {
+fn features(network: &Network, images: &Tensor) -> Result<Tensor, Stopped> {
     in_chunks(network, images, |images| network.features(images, false))
 }
 
-fn embeddings(network: &Network, images: &Tensor) -> Tensor {
+fn embeddings(network: &Network, images: &Tensor) -> Result<Tensor, Stopped> {
     in_chunks(network, images, |images| network.embed(images, false).intra)
 }
 
-fn in_chunks(network: &Network, images: &Tensor, of: impl Fn(&Tensor) -> Tensor) -> Tensor {
+fn in_chunks(
+    network: &Network,
+    images: &Tensor,
+    of: impl Fn(&Tensor) -> Tensor,
+) -> Result<Tensor, Stopped> {
     tch::no_grad(|| {
         let chunks = images.split(CHUNK, 0);
         let rows = chunks
             .iter()
-            .map(|chunk| of(&chunk.to_device(network.device())));
-        Tensor::cat(&rows.collect::<Vec<_>>(), 0)
+            .map(|chunk| stop::look().map(|()| of(&chunk.to_device(network.device()))));
+        Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, _>>()?, 0))
     })
 }
 

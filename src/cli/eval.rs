@@ -9,9 +9,10 @@ use clap::Args;
 use super::trained::Trained;
 use super::{Invalid, again};
 use crate::config::{Evaluation, Plan};
+use crate::control::signals;
 use crate::data::{self, Feeds, Splits};
 use crate::ground::clock::Stopwatch;
-use crate::ground::device;
+use crate::ground::{device, threads};
 use crate::judge::{Jury, Subject};
 use crate::judge::{Measure, Verdict};
 use crate::record::checkpoint::Checkpoint;
@@ -35,6 +36,9 @@ pub struct Eval {
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, value_name = "D", default_value = "auto")]
     pub device: String,
+    /// Threads to compute with; one for each core that the process may use unless given.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
     /// Print JSON in the place of a table.
     #[arg(long)]
     pub json: bool,
@@ -46,6 +50,8 @@ impl Eval {
     /// # Errors
     /// A folder that holds no run or no whole checkpoint, an unknown evaluation, an `eval.json` that is none.
     pub fn execute(self) -> Result<()> {
+        signals::heed();
+        threads::choose(self.threads, None)?;
         let named = self.evaluations.as_deref().map(Evaluation::parse);
         let named = named.transpose()?;
         let trained = Trained::of(again::folder(&self.run)?);
@@ -71,7 +77,7 @@ impl Eval {
         }
         let mut sections = Vec::new();
         for evaluation in evaluations {
-            let verdict = subject.verdict(evaluation);
+            let verdict = subject.verdict(evaluation)?;
             if !self.json {
                 show(&verdict)?;
             }
@@ -97,7 +103,7 @@ impl Eval {
         let before = status.map(|status| status.data).unwrap_or_default();
         let difference = match told || before.is_empty() {
             true => None,
-            false => data::difference(&before, &data::fingerprints(&splits)),
+            false => data::difference(&before, &data::fingerprints(&splits)?),
         };
         match difference {
             None => Ok(splits),

@@ -11,7 +11,7 @@ use crate::config::live;
 use crate::policy::Params;
 use crate::policy::script::Search;
 use crate::train::begin::past::Past;
-use crate::train::{self, Changes, sets};
+use crate::train::{self, Changes, Options, sets};
 
 /// A new run that goes on from another one's checkpoint, with other policies or values.
 ///
@@ -31,6 +31,9 @@ pub struct Fork {
     /// A value in the place of the parent's, as in optim.lr=0.01; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Threads to compute with from here on, in the place of as many as the run had. On the CPU its bits are others then.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
     /// The run's name; its parent's unless given.
     #[arg(long)]
     pub name: Option<String>,
@@ -63,6 +66,10 @@ impl Fork {
             place.insert(key, value);
         }
         past.config = live::replaced(&past.config, &before)?;
+        let told = before.contains_key("train.threads");
+        let told = told
+            .then_some(past.config.train.threads)
+            .filter(|told| *told > 0);
         let out = self.out.clone().unwrap_or_else(|| again::beside(&run));
         let changes = Changes {
             name: self.name.clone().unwrap_or_default(),
@@ -72,9 +79,11 @@ impl Fork {
                 &[&self.script[..], &self.plugin].concat(),
             )?,
         };
-        let options = self.training.options(&mut past, out.clone())?;
-        let summary = train::fork(past, &changes, &options)?;
-        again::say(&summary, &out)
+        let options = Options {
+            threads: self.threads.or(told),
+            ..self.training.options(&mut past, out.clone())?
+        };
+        again::say(train::fork(past, &changes, &options), &out)
     }
 }
 

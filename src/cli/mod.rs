@@ -189,8 +189,12 @@ fn described(error: &Error) -> String {
     text
 }
 
-/// 2 for what the person gave us, 3 for a strict run that left something out, 1 for everything else.
+/// 2 for what the person gave us, 3 for a strict run that left something out, 128 and the signal for what was asked to stop, 1 for
+/// everything else.
 pub fn exit_code(error: &Error) -> u8 {
+    if let Some(signal) = ground::stop::signal().filter(|_| ground::stop::is_cause(error)) {
+        return u8::try_from(128 + signal).unwrap_or(1);
+    }
     if error.chain().any(|cause| cause.is::<train::Lapsed>()) {
         return 3;
     }
@@ -200,6 +204,7 @@ pub fn exit_code(error: &Error) -> u8 {
             || cause.is::<data::Error>()
             || cause.is::<model::Error>()
             || cause.is::<ground::device::Error>()
+            || cause.is::<ground::threads::Error>()
             || cause.is::<train::begin::init::Error>()
             || cause.is::<train::begin::past::Error>()
             || cause.is::<registry::Error>()

@@ -77,8 +77,11 @@ impl Replay {
             changed: first_change.is_some(),
             called: self.called(),
         };
-        let summary = train::replay(past, lines, &again, &options)?;
-        again::say(&summary, &out)?;
+        let trained = train::replay(past, lines, &again, &options);
+        let Some(summary) = again::came_out(trained)? else {
+            return Ok(());
+        };
+        again::tell(&summary, &out)?;
         let against = summary
             .against
             .ok_or_else(|| anyhow!("a replay is always held against its original"))?;

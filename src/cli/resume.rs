@@ -1,15 +1,18 @@
 //! `sandbox resume`: go on with a run that was cut.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 
 use super::Invalid;
 use super::again::{self, Training};
 use crate::config::live;
+use crate::policy::script::Search;
 use crate::record::Status;
 use crate::sweep;
 use crate::train::begin::past::Past;
-use crate::train::{self, sets};
+use crate::train::{self, Changes, Options, sets};
 
 /// Go on with a run that was stopped or killed, in its own folder.
 ///
@@ -21,9 +24,19 @@ pub struct Resume {
     /// The run's folder, or a part of the name of one in runs/ that no other there has.
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// A script in the place of the run's policy of its slot, from here on; may be repeated. What the ledger says of that slot after the
+    /// checkpoint is not done again.
+    #[arg(long, value_name = "FILE")]
+    pub script: Vec<PathBuf>,
+    /// A shared library likewise, as where the one that the run had ends the process; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub plugin: Vec<PathBuf>,
     /// A value in the place of the run's, from here on, as in optim.lr=0.01; may be repeated. The ledger keeps it.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Threads to compute with from here on, in the place of as many as the run had. On the CPU its bits are others then.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
     /// End when standard input closes, as a sweep's jobs do when the sweep is killed.
     #[arg(long, hide = true)]
     pub end_with_parent: bool,
@@ -72,8 +85,16 @@ impl Resume {
             return Err(Invalid(message).into());
         }
         let out = again::beside(&run);
-        let options = self.training.options(&mut past, out.clone())?;
-        let summary = train::resume(past, &set, &options)?;
-        again::say(&summary, &out)
+        let options = Options {
+            threads: self.threads,
+            ..self.training.options(&mut past, out.clone())?
+        };
+        let files = [&self.script[..], &self.plugin].concat();
+        let changes = Changes {
+            set,
+            policies: again::policies(&Search::default(), &files)?,
+            ..Changes::default()
+        };
+        again::say(train::resume(past, &changes, &options), &out)
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::look::Looks;
 use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
-use crate::ground::device;
+use crate::ground::{device, threads};
 use crate::policy::script::Search;
 use crate::slots::Slot;
 use crate::sweep;
@@ -64,6 +64,9 @@ pub struct Run {
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, value_name = "D")]
     pub device: Option<String>,
+    /// Threads to compute with, as train.threads; one for each core that the process may use unless given.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
     /// Do not take saved scripts.
     #[arg(long)]
     pub no_watch: bool,
@@ -81,13 +84,13 @@ pub struct Run {
     /// its script, with its own defaults and what --set says; [0.2,1] is one value.
     #[arg(value_name = "KEY=V1,V2", requires = "multirun")]
     pub vary: Vec<String>,
-    /// Runs of a sweep at once; each then gets its part of the cores (OMP_NUM_THREADS, unless that is set), and its numbers
-    /// may differ in their last digits. Else one after the other.
+    /// Runs of a sweep at once; each then gets its part of the cores (unless train.threads or OMP_NUM_THREADS says how many
+    /// threads it has), and its numbers may differ in their last digits. Else one after the other.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Go on with a sweep: run what is not done of it, as it was frozen.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
-        "multirun", "vary", "config", "script", "plugin", "shadow", "set", "name", "out", "seed", "steps", "device",
+        "multirun", "vary", "config", "script", "plugin", "shadow", "set", "name", "out", "seed", "steps", "device", "threads",
     ])]
     pub resume: Option<PathBuf>,
     /// Scripts that a sweep varies.
@@ -155,13 +158,13 @@ impl Run {
             out: self.out,
             device,
             watch: !self.no_watch,
+            threads: None,
             look: self.looks.look()?,
             record: self.record,
             changed_data: false,
             shadows,
         };
-        let summary = train::run(plan, &options)?;
-        again::say(&summary, &options.out)
+        again::say(train::run(plan, &options), &options.out)
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -175,6 +178,10 @@ impl Run {
         config.strict |= self.strict;
         config.model.init = self.init.clone().unwrap_or(config.model.init.clone());
         config.train.steps = self.steps.unwrap_or(config.train.steps);
+        config.train.threads = self.threads.unwrap_or(config.train.threads);
+        if config.train.threads > 0 || self.threads.is_some() {
+            threads::check(config.train.threads)?;
+        }
         config.device = self.device.clone().unwrap_or(config.device.clone());
         let search = Search {
             config: loaded.folder.clone(),
@@ -241,7 +248,7 @@ impl Run {
         let (key, whole) = (format!("{slot}.{option}="), format!("{slot}="));
         let names = |set: &&String| {
             let map = set.strip_prefix(&whole);
-            let map = map.and_then(|map| serde_yaml::from_str::<serde_yaml::Mapping>(map).ok());
+            let map = map.and_then(|map| config::yaml::from_str::<serde_yaml::Mapping>(map).ok());
             set.starts_with(&key) || map.is_some_and(|map| map.contains_key(option))
         };
         if let Some(set) = self.set.iter().find(names) {

@@ -5,6 +5,7 @@ use serde_yaml::Value;
 use super::error::{Error, parse_error};
 use super::load::put;
 use super::schema::Config;
+use super::yaml;
 use crate::ground::suggest;
 use crate::policy::Params;
 use crate::slots::Slot;
@@ -99,7 +100,7 @@ pub fn parse(text: &str) -> Result<(String, serde_json::Value), Error> {
     let (key, value) = text
         .split_once('=')
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
-    let value: Value = serde_yaml::from_str(value).map_err(|error| bad(error.to_string()))?;
+    let value: Value = yaml::from_str(value).map_err(|error| bad(error.to_string()))?;
     let value = serde_json::to_value(value).map_err(|error| bad(error.to_string()))?;
     Ok((key.to_owned(), value))
 }

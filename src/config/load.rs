@@ -8,6 +8,7 @@ use super::error::{Error, parse_error};
 use super::schema::Config;
 use super::split::{BASE, File, SWEEP};
 use super::values::at_home;
+use super::yaml;
 use crate::slots::Slot;
 
 pub use super::shipped::SHIPPED;
@@ -63,7 +64,7 @@ fn is_base(set: &str) -> bool {
 /// The tree is read as the text that it is: a tree's own reader is stricter, and would blame `place` for what a file may say.
 fn settled(tree: &Value, place: &str) -> Result<Config, Error> {
     let text = serde_yaml::to_string(tree).map_err(|error| parse_error(place, &error))?;
-    serde_yaml::from_str(&text).map_err(|error| match parse_error(place, &error) {
+    yaml::from_str(&text).map_err(|error| match parse_error(place, &error) {
         // Lines of that text are nobody's.
         Error::Parse { message, .. } => Error::Parse {
             place: place.to_owned(),
@@ -100,9 +101,8 @@ fn layer(
         mut config,
         base: named,
         ..
-    } = serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
-    let mut tree: Value =
-        serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    } = yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    let mut tree: Value = yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if tree.is_null() {
         tree = Value::Mapping(Mapping::new());
     }
@@ -167,8 +167,7 @@ fn on_top(below: Value, top: Value) -> Value {
 /// As [`load`].
 pub fn sweep(config: Option<&str>) -> Result<Option<(String, Value)>, Error> {
     let (file, text, _) = text(config.unwrap_or("embedded"))?;
-    let File { sweep, .. } =
-        serde_yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    let File { sweep, .. } = yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     Ok(sweep.map(|sweep| (file, sweep)))
 }
 
@@ -205,7 +204,7 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
     let value: Value = match is_text(path) && !is_quoted(value) {
         true => Value::String(value.to_owned()),
-        false => serde_yaml::from_str(value).map_err(|error| bad(error.to_string()))?,
+        false => yaml::from_str(value).map_err(|error| bad(error.to_string()))?,
     };
     put(tree, path, value).map_err(bad)
 }

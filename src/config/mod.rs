@@ -14,6 +14,7 @@ mod shipped;
 mod source;
 mod split;
 mod values;
+pub mod yaml;
 
 pub use error::Error;
 pub use judging::{Evaluation, Judging};

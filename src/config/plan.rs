@@ -178,6 +178,11 @@ impl Plan {
         }
     }
 
+    /// Threads that the configuration asks for; nothing where it leaves that to the machine.
+    pub fn threads(&self) -> Option<u32> {
+        Some(self.config.train.threads).filter(|threads| *threads > 0)
+    }
+
     /// The plan of a slot.
     pub fn slot(&self, slot: Slot) -> SlotPlan {
         let SlotConfig {

@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 
 use super::{Command, Remote};
 use crate::ground::clock::Stopwatch;
+use crate::ground::stop;
 
 /// What comes so soon after the first signal is the first one: wrappers send theirs on, and a terminal's goes to the whole group.
 const SAME: Duration = Duration::from_secs(1);
@@ -44,7 +45,16 @@ pub fn listen(remote: Remote, said: impl Fn() + Send + 'static, leave: fn()) -> 
     heard(first, leave)
 }
 
+/// Listens in a process without a run, which leaves what it is at when it next looks at [`stop`].
+pub fn heed() {
+    let said = || tracing::warn!("stopping; once more leaves at once");
+    if let Err(error) = heard(said, || {}) {
+        tracing::warn!("signals end the process as they always do: {error}");
+    }
+}
+
 /// Calls `first` at the first signal that ends in order, from a thread of its own; at another one `leave`, and ends the process.
+/// What takes long hears of the first one by [`stop`].
 ///
 /// # Errors
 /// When the system takes no handlers.
@@ -56,6 +66,7 @@ pub fn heard(first: impl Fn() + Send + 'static, leave: fn()) -> io::Result<()> {
             match &since {
                 None => {
                     since = Some(Stopwatch::start());
+                    stop::ask(signal);
                     first();
                 }
                 Some(since) if since.elapsed() < SAME => {}

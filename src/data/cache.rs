@@ -58,6 +58,7 @@ pub(super) fn decoded(listing: &Listing, size: u32, dir: &Path) -> Result<Decode
 
 /// Decodes all files and puts the pixels at `path`.
 fn make(listing: &Listing, size: u32, key: &Hash, path: &Path) -> Result<Mmap, Error> {
+    Error::unless_stopped()?;
     let count = listing.files.len();
     tracing::info!(
         "decoding {count} images of '{}' to '{}'",
@@ -83,6 +84,7 @@ fn name(origin: &Path, size: u32) -> String {
 /// The length and the hash of each file.
 fn sources(listing: &Listing) -> Result<Vec<(u64, Hash)>, Error> {
     let hash = |file: &PathBuf| {
+        Error::unless_stopped()?;
         let bytes = files::read(&listing.root.join(file))?;
         Ok((bytes.len() as u64, blake3::hash(&bytes)))
     };
@@ -115,8 +117,10 @@ fn fresh(path: &Path, key: &Hash, bytes: usize) -> Option<Mmap> {
     }
     let map = map(&file, HEADER, bytes).ok()?;
     let expected = [&MAGIC[..], key.as_bytes()].concat();
-    let intact = found.starts_with(&expected)
-        && found[expected.len()..] == *Hasher::new().update_rayon(&map).finalize().as_bytes();
+    let mut hasher = Hasher::new();
+    files::hash(&mut hasher, &map);
+    let intact =
+        found.starts_with(&expected) && found[expected.len()..] == *hasher.finalize().as_bytes();
     intact.then_some(map)
 }
 
@@ -150,6 +154,7 @@ fn write(listing: &Listing, size: u32, key: &Hash, beside: &Beside) -> Result<()
             .par_chunks_mut(image_bytes(size))
             .zip(chunk)
             .map_init(Resizer::default, |resizer, (to, file)| {
+                Error::unless_stopped()?;
                 let Rgb { image, dark } = decode::rgb(&listing.root.join(file), true)?;
                 resizer.square(&image, size, to);
                 Ok(dark)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::Error;
-use crate::ground::memory;
+use crate::ground::{memory, stop};
 use crate::storage;
 
 /// What every gzip stream begins with (RFC 1952, section 2.3.1).
@@ -23,6 +23,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
         io::ErrorKind::InvalidInput => Error::unexpected(path, "a file", "a pipe or a device"),
         _ => Error::read(path, source),
     })
+}
+
+/// Bytes that are hashed between two looks at whether the process was asked to stop: a fraction of a second.
+const PART: usize = 64 << 20;
+
+/// Takes bytes, of a mapped file of any length, into a hash; not all of them where the process was asked to stop.
+pub(super) fn hash(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    for part in bytes.chunks(PART).take_while(|_| !stop::asked()) {
+        hasher.update_rayon(part);
+    }
 }
 
 /// A file that must be there, opened to be mapped.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::images::Content;
 use super::{Images, Splits};
+use crate::ground::stop::{self, Stopped};
 
 /// As many digits of a hash as nobody finds twice by chance.
 const DIGITS: usize = 32;
@@ -57,7 +58,10 @@ fn digits(hasher: &Hasher) -> String {
 }
 
 /// The fingerprints of splits; of the others only where they are not `train`.
-pub fn fingerprints(splits: &Splits) -> Fingerprints {
+///
+/// # Errors
+/// When the process was asked to stop before all was hashed.
+pub fn fingerprints(splits: &Splits) -> Result<Fingerprints, Stopped> {
     let Splits {
         train,
         memory,
@@ -67,8 +71,9 @@ pub fn fingerprints(splits: &Splits) -> Fingerprints {
     let all = all
         .into_iter()
         .filter(|(name, images)| *name == "train" || !Arc::ptr_eq(train, images));
-    all.map(|(name, images)| (name.to_owned(), Fingerprint::of(images)))
-        .collect()
+    let all = all.map(|(name, images)| (name.to_owned(), Fingerprint::of(images)));
+    let all = all.collect();
+    stop::look().map(|()| all)
 }
 
 /// In words what differs between the splits of before and those of now; nothing where they are the same.
@@ -117,9 +122,10 @@ mod tests {
 
     #[test]
     fn each_part_that_changes_is_told() {
-        let before = fingerprints(&splits([1, 2, 3, 4], [0, 1]));
+        let before = fingerprints(&splits([1, 2, 3, 4], [0, 1])).unwrap();
         assert_eq!(before.len(), 2, "neighbours are the training images");
-        let said = |pixels, labels| difference(&before, &fingerprints(&splits(pixels, labels)));
+        let said =
+            |pixels, labels| difference(&before, &fingerprints(&splits(pixels, labels)).unwrap());
         assert_eq!(said([1, 2, 3, 4], [0, 1]), None);
         let text = said([3, 4, 1, 2], [0, 1]).unwrap();
         assert_eq!(text, "train: other images, or in another order");
@@ -137,8 +143,9 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_as_the_same() {
-        let json = serde_json::to_string(&fingerprints(&splits([1, 2, 3, 4], [0, 1]))).unwrap();
+        let json =
+            serde_json::to_string(&fingerprints(&splits([1, 2, 3, 4], [0, 1])).unwrap()).unwrap();
         let again: Fingerprints = serde_json::from_str(&json).unwrap();
-        assert_eq!(again, fingerprints(&splits([1, 2, 3, 4], [0, 1])));
+        assert_eq!(again, fingerprints(&splits([1, 2, 3, 4], [0, 1])).unwrap());
     }
 }

@@ -124,7 +124,10 @@ fn read(dir: &Path, path: &Path, known: &Labels) -> Result<Listing, Error> {
     // In parallel because each file is asked whether it exists.
     let entries: Vec<_> = lines
         .par_iter()
-        .map(|&(number, line)| entry(dir, line).map_err(|fault| fault_of(path, number, fault)))
+        .map(|&(number, line)| {
+            Error::unless_stopped()?;
+            entry(dir, line).map_err(|fault| fault_of(path, number, fault))
+        })
         .collect();
     let entries = Faults::all(entries, "")?;
     let mut listing = Listing::new(path, dir);

@@ -37,6 +37,8 @@ pub use loader::{Batch, Loader, epoch_order};
 pub use splits::Decode;
 pub use stl10::Stl10Split;
 
+use crate::ground::stop::{self, Stopped};
+
 /// Where the images of a run come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -252,6 +254,9 @@ pub enum Error {
     /// Files are faulty.
     #[error("{0}")]
     Faults(Faults),
+    /// The process was asked to stop meanwhile; nothing half-made is left.
+    #[error("the images were not read to their end")]
+    Stopped(#[source] Stopped),
     /// A batch cannot be filled from the split.
     #[error("expected a batch size from 1 to {len}, the images of the split, found {batch}")]
     BatchSize {
@@ -263,6 +268,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// That the process was not asked to stop.
+    fn unless_stopped() -> Result<(), Self> {
+        stop::look().map_err(Self::Stopped)
+    }
+
     fn unexpected(path: &Path, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::Unexpected {
             path: path.to_path_buf(),

@@ -6,6 +6,8 @@ use memmap2::Mmap;
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
+use super::files;
+
 /// `N` images of one shape, of one or more blocks, one after the other.
 pub(super) struct Pixels {
     /// `[C, H, W]`.
@@ -67,14 +69,14 @@ impl Pixels {
         self.bytes() / self.image_bytes()
     }
 
-    /// Takes all pixels, as they lie, into a hash.
+    /// Takes all pixels, as they lie, into a hash; not all where the process was asked to stop.
     pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
         for size in self.shape {
             hasher.update(&size.to_le_bytes());
         }
         for block in &self.blocks {
             hasher.update(&[u8::from(block.by_column)]);
-            hasher.update_rayon(block.bytes());
+            files::hash(hasher, block.bytes());
         }
     }
 

@@ -4,6 +4,7 @@
 use tch::{Kind, Tensor};
 
 use super::unit_rows;
+use crate::ground::stop;
 
 /// Accuracies in percent of the test set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +22,8 @@ const CHUNK: i64 = 1 << 25;
 /// weighted by `exp(cosine similarity / temperature)`.
 ///
 /// `train` and `test` are pairs of features `[N, D] f32`, normalised here, and labels `[N] i64` in `0..classes`, all on
-/// one device. Classes with equally many votes rank by their number, which also holds for classes without any.
+/// one device. Classes with equally many votes rank by their number, which also holds for classes without any. It ends early
+/// where the process was asked to stop, and so does each evaluation here: what it answers then is no result.
 pub fn knn(
     train: (&Tensor, &Tensor),
     test: (&Tensor, &Tensor),
@@ -41,7 +43,9 @@ pub fn knn(
         let features = unit_rows(test.0);
         let chunk = (CHUNK / rows).max(1);
         let mut hits = Tensor::zeros([2], (Kind::Int64, test.1.device()));
-        for (features, labels) in features.split(chunk, 0).iter().zip(test.1.split(chunk, 0)) {
+        let chunks = features.split(chunk, 0).into_iter();
+        let chunks = chunks.zip(test.1.split(chunk, 0));
+        for (features, labels) in chunks.take_while(|_| !stop::asked()) {
             let (similarity, nearest) = features.matmul(&neighbours).topk(k, 1, true, true);
             let votes = vote(&similarity, &train.1.take(&nearest), temperature, classes);
             let ranked = votes.sort_stable(true, 1, true).1.narrow(1, 0, shown);

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use tch::{Kind, Tensor};
 
 use super::wolfe::{Place, dot, number, search};
+use crate::ground::stop::asked;
 
 /// Corrections kept, as scikit-learn and SciPy keep them.
 const HISTORY: usize = 10;
@@ -37,7 +38,7 @@ pub(super) struct Minimum {
 /// Follows `objective`, which gives value and gradient (f64, of the point's shape), downhill from `start`. `precision` is
 /// the relative error of the values.
 ///
-/// Ends as `stop` says, or where rounding hides any further descent.
+/// Ends as `stop` says, or where rounding hides any further descent, or early where the process was asked to stop.
 pub(super) fn minimise(
     start: &Tensor,
     stop: Stop,
@@ -47,7 +48,11 @@ pub(super) fn minimise(
     let mut at = Place::new(start.to_kind(Kind::Double), &objective);
     let mut memory = Memory::default();
     let (mut iterations, mut idle, mut least) = (0, 0, at.steepness());
-    while iterations < stop.iterations && idle < PATIENCE && at.steepness() > stop.tolerance {
+    let more = |iterations, idle, at: &Place| {
+        let wanted = iterations < stop.iterations && idle < PATIENCE && !asked();
+        wanted && at.steepness() > stop.tolerance
+    };
+    while more(iterations, idle, &at) {
         let noise = precision * at.value.abs();
         let direction = memory.direction(&at.gradient);
         // Without curvature known, a step of length 1 is as good a guess as any (as PyTorch's L-BFGS takes it).

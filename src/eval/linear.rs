@@ -7,6 +7,7 @@ use super::classifier::{Loss, Problem, accuracy};
 use super::lbfgs::Stop;
 use super::{Accuracy, Scaling};
 use crate::ground::seed::{Purpose, stream};
+use crate::ground::stop;
 
 /// How the classifier is fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,7 +106,8 @@ fn descend(problem: &Problem<'_>, epochs: u64, batch: i64, lr: f64, seed: u64) -
             let mut order: Vec<i64> = (0..rows).collect();
             order.shuffle(&mut stream(seed, Purpose::Probe, epoch, 0));
             let order = Tensor::from_slice(&order).to_device(problem.features.device());
-            for rows in order.split(batch, 0) {
+            let batches = order.split(batch, 0).into_iter();
+            for rows in batches.take_while(|_| !stop::asked()) {
                 let part = Problem {
                     features: &problem.features.index_select(0, &rows),
                     labels: &problem.labels.index_select(0, &rows),

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::unit_rows;
+use crate::ground::stop;
 
 /// Most similarities held at once: 64 MiB of `f32`.
 const CHUNK: i64 = 1 << 24;
@@ -50,7 +51,8 @@ pub fn uniformity(features: &Tensor) -> f64 {
         let features = unit_rows(features);
         let rows = features.size()[0];
         let mut sum = Tensor::zeros([], (Kind::Double, features.device()));
-        for chunk in features.split((CHUNK / rows).max(1), 0) {
+        let chunks = features.split((CHUNK / rows).max(1), 0).into_iter();
+        for chunk in chunks.take_while(|_| !stop::asked()) {
             // The squared distance of unit rows is 2 - 2 · cosine.
             let kernel = (chunk.matmul(&features.transpose(0, 1)) * 4.0 - 4.0).exp();
             sum += kernel.sum(Kind::Double);

@@ -4,6 +4,7 @@
 use tch::{Kind, Tensor};
 
 use super::unit_rows;
+use crate::ground::stop;
 
 /// Most similarities held at once: 32 MiB of `f32`; their order takes twice that.
 const CHUNK: i64 = 1 << 23;
@@ -35,7 +36,8 @@ fn in_chunks(features: &Tensor, labels: &Tensor, at: &[i64], chunk: i64) -> Retr
         let places = Tensor::arange(rows, (Kind::Float, features.device()));
         let own = Tensor::arange(rows, (Kind::Int64, features.device()));
         let mut sums = Tensor::zeros([at.len() as i64 + 2], (Kind::Double, features.device()));
-        for queries in own.split(chunk, 0) {
+        let chunks = own.split(chunk, 0).into_iter();
+        for queries in chunks.take_while(|_| !stop::asked()) {
             let similarity = features
                 .index_select(0, &queries)
                 .matmul(&features.tr())

@@ -48,6 +48,29 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// Measures how long the calling thread could have run and had no processor, because others had them all or a quota was used up.
+#[derive(Clone, Copy, Debug)]
+pub struct Queued(Option<Duration>);
+
+impl Queued {
+    /// Starts now, on this thread.
+    pub fn start() -> Self {
+        Self(queued())
+    }
+
+    /// The time since the start, asked on the same thread; none where the system does not count it.
+    pub fn elapsed(&self) -> Option<Duration> {
+        Some(queued()?.saturating_sub(self.0?))
+    }
+}
+
+/// The second number of `schedstat` (Linux, Documentation/scheduler/sched-stats.rst): nanoseconds on a queue.
+fn queued() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
 /// Seconds since 1970, as TensorBoard's events carry them.
 #[expect(clippy::disallowed_methods, reason = "this is the room of the clock")]
 pub fn wall_time() -> f64 {

@@ -31,10 +31,18 @@ pub fn resolve(name: &str) -> Result<Device, Error> {
     let index = match name.split_once(':') {
         _ if name == "cpu" => return Ok(Device::Cpu),
         _ if name == "auto" => {
-            return Ok(if driver() && load_cuda().is_ok() {
-                Device::Cuda(0)
-            } else {
-                Device::Cpu
+            return Ok(match driver().then(load_cuda) {
+                Some(Ok(())) => Device::Cuda(0),
+                Some(Err(reason)) => {
+                    tracing::warn!(
+                        "device auto: the CPU, though there is NVIDIA's driver: {reason}"
+                    );
+                    Device::Cpu
+                }
+                None => {
+                    tracing::info!("device auto: the CPU: there is no driver of NVIDIA's");
+                    Device::Cpu
+                }
             });
         }
         _ if name == "cuda" => 0,
@@ -81,14 +89,22 @@ fn cause(error: &libloading::Error) -> String {
 /// The folder of the libtorch that this process runs with, whatever search path led to it.
 pub fn libtorch() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(5))
-        .map(Path::new);
-    path.into_iter()
-        .find(|path| path.file_name() == Some(OsStr::new("libtorch_cpu.so")))?
+    mapped(&maps, "libtorch_cpu.so")?
         .parent()
         .map(Path::to_owned)
+}
+
+/// The path of a mapped file, from the text of `/proc/PID/maps`: what follows the five columns before it, blanks included.
+fn mapped<'a>(maps: &'a str, name: &str) -> Option<&'a Path> {
+    let path = |line: &'a str| {
+        let path = (0..5).try_fold(line, |rest, _| {
+            let (_, rest) = rest.trim_start_matches(' ').split_once(' ')?;
+            Some(rest)
+        })?;
+        Some(Path::new(path.trim_start_matches(' ')))
+    };
+    let mut paths = maps.lines().filter_map(path);
+    paths.find(|path| path.file_name() == Some(OsStr::new(name)))
 }
 
 #[expect(unsafe_code, reason = "loading a library runs its constructors")]
@@ -103,6 +119,21 @@ fn open(path: &Path) -> Result<(), libloading::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mapped_file_lies_in_a_folder_whose_name_has_blanks() {
+        let maps = "\
+7f00-7f01 r--p 00000000 08:01 77                         /lib/x86_64-linux-gnu/libc.so.6
+7f01-7f02 rw-p 00000000 00:00 0
+7f02-7f03 r-xp 0001a000 08:01 4242                       /home/a b/my  libs/lib/libtorch_cpu.so
+";
+        let found = mapped(maps, "libtorch_cpu.so");
+        assert_eq!(
+            found,
+            Some(Path::new("/home/a b/my  libs/lib/libtorch_cpu.so"))
+        );
+        assert_eq!(mapped(maps, "libtorch_cuda.so"), None);
+    }
 
     #[test]
     fn names_are_resolved_and_refused() {

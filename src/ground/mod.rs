@@ -11,6 +11,7 @@ pub mod panic;
 pub mod plain;
 pub mod seed;
 mod spread;
+pub mod stop;
 pub mod suggest;
 pub mod threads;
 

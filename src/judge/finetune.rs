@@ -8,6 +8,7 @@ use super::{Jury, features_all, labels};
 use crate::config::schema;
 use crate::eval::{Accuracy, balanced, members};
 use crate::ground::seed::{Purpose, stream};
+use crate::ground::stop::{self, Stopped};
 use crate::model::Network;
 use crate::optim::{Error, LearningRate, Optimizer, Schedule, Sgd, zero_grad};
 use crate::views::Recipe;
@@ -27,7 +28,10 @@ pub(super) struct Tuned {
 }
 
 /// Trains a copy of `network` for each fraction of the plan; the network itself does not change.
-pub(super) fn finetune(network: &Network, jury: Jury<'_>) -> Vec<Tuned> {
+///
+/// # Errors
+/// When the process was asked to stop meanwhile.
+pub(super) fn finetune(network: &Network, jury: Jury<'_>) -> Result<Vec<Tuned>, Stopped> {
     let settings = &jury.plan.config.eval.finetune;
     let fractions = settings.fractions.iter();
     fractions
@@ -36,11 +40,11 @@ pub(super) fn finetune(network: &Network, jury: Jury<'_>) -> Vec<Tuned> {
             let mut student = Student::new(network, jury.classes(), settings)
                 .expect("the plan checked momentum and weight decay");
             student.train(&ids, jury);
-            Tuned {
+            Ok(Tuned {
                 fraction,
                 labels: ids.len(),
-                accuracy: student.accuracy(jury),
-            }
+                accuracy: student.accuracy(jury)?,
+            })
         })
         .collect()
 }
@@ -89,7 +93,7 @@ impl<'a> Student<'a> {
     }
 
     /// Trains on random crops and mirror images of the labelled images `ids`; the batch that is left over at the end of
-    /// an epoch is dropped.
+    /// an epoch is dropped. It ends early where the process was asked to stop.
     fn train(&mut self, ids: &[i64], jury: Jury<'_>) {
         let recipe = crops(&jury.plan.recipe);
         let seed = jury.plan.config.seed;
@@ -108,7 +112,7 @@ impl<'a> Student<'a> {
             let mut order = ids.to_vec();
             let rng = &mut stream(seed, Purpose::FinetuneOrder, epoch, ids.len() as u64);
             order.shuffle(rng);
-            for ids in order.chunks_exact(batch) {
+            for ids in order.chunks_exact(batch).take_while(|_| !stop::asked()) {
                 let views = jury.memory.view(&recipe, seed, step, 0, ids);
                 let right = labels.take(&Tensor::from_slice(ids));
                 let right = right.to_device(views.device());
@@ -137,10 +141,12 @@ impl<'a> Student<'a> {
         bias.addmm(features, weight)
     }
 
-    fn accuracy(&self, jury: Jury<'_>) -> Accuracy {
-        let features = features_all(&self.encoder, jury.eval, jury.plan);
+    fn accuracy(&self, jury: Jury<'_>) -> Result<Accuracy, Stopped> {
+        let features = features_all(&self.encoder, jury.eval, jury.plan)?;
         let labels = labels(jury.eval).to_device(features.device());
-        tch::no_grad(|| Accuracy::of(&self.scores(&features), &labels))
+        Ok(tch::no_grad(|| {
+            Accuracy::of(&self.scores(&features), &labels)
+        }))
     }
 }
 
@@ -215,7 +221,7 @@ mod tests {
             eval: &eval,
             plan: &plan,
         };
-        let found = finetune(&network, jury);
+        let found = finetune(&network, jury).unwrap();
         assert_eq!(found.len(), 1);
         // Half of 60 images are 15 of each class.
         assert_eq!((found[0].fraction, found[0].labels), (0.5, 30));
@@ -228,7 +234,7 @@ mod tests {
                 .iter()
                 .all(|(_, p)| !p.grad().defined())
         );
-        assert_eq!(finetune(&network, jury), found);
+        assert_eq!(finetune(&network, jury).unwrap(), found);
     }
 
     #[test]
@@ -242,7 +248,7 @@ mod tests {
             plan: &plan,
         };
         // All scores are 0, which is an answer for class 0: right for every third image.
-        let found = finetune(&network, jury)[0].accuracy.top1;
+        let found = finetune(&network, jury).unwrap()[0].accuracy.top1;
         assert!((found - 100.0 / 3.0).abs() < 1e-9, "{found}");
     }
 

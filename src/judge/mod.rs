@@ -13,8 +13,10 @@ use crate::config::{Evaluation, Plan};
 use crate::data::Feed;
 use crate::eval::{Knn, Solver, knn, linear, lowshot, representation, retrieval};
 use crate::ground::spread;
+use crate::ground::stop::{self, Stopped};
 use crate::model::Network;
 
+use embed::joined;
 pub use embed::{embed_all, features_all, features_of_views};
 use finetune::finetune;
 pub use verdict::{Measure, Verdict, Verdicts};
@@ -39,20 +41,29 @@ impl Jury<'_> {
 
 /// kNN on raw pixels, what a representation has to beat: at 32 pixels a side at most, and of larger splits on
 /// [`RAW_IMAGES`] images that lie evenly in them.
-pub fn raw_pixels(jury: Jury<'_>) -> Knn {
-    let pixels = |feed: &Feed, ids: &[i64]| {
-        let pixels = ids.chunks(512).map(|ids| feed.raw(ids).flatten(1, -1));
-        Tensor::cat(&pixels.collect::<Vec<_>>(), 0)
-    };
-    vote(&Features::new(jury, RAW_IMAGES, pixels), jury)
+///
+/// # Errors
+/// When the process was asked to stop meanwhile.
+pub fn raw_pixels(jury: Jury<'_>) -> Result<Knn, Stopped> {
+    let pixels =
+        |feed: &Feed, ids: &[i64]| joined(ids.chunks(512).map(|ids| feed.raw(ids).flatten(1, -1)));
+    whole(vote(&Features::new(jury, RAW_IMAGES, pixels)?, jury))
 }
 
 /// Images of a split that the kNN on raw pixels looks at: 600 MB at 32 pixels a side in colour.
 const RAW_IMAGES: usize = 50_000;
 
 /// kNN on an encoder's features before the projection head.
-pub fn encoder(network: &Network, jury: Jury<'_>) -> Knn {
-    vote(&Features::of(network, jury), jury)
+///
+/// # Errors
+/// When the process was asked to stop meanwhile.
+pub fn encoder(network: &Network, jury: Jury<'_>) -> Result<Knn, Stopped> {
+    whole(vote(&Features::of(network, jury)?, jury))
+}
+
+/// What was found, unless the process was asked to stop: an evaluation ends early then, with what is no result.
+fn whole<T>(found: T) -> Result<T, Stopped> {
+    stop::look().map(|()| found)
 }
 
 fn vote(features: &Features, jury: Jury<'_>) -> Knn {
@@ -77,22 +88,26 @@ struct Features {
 
 impl Features {
     /// Of up to `most` images of each split, whose features `of` gives by their numbers.
-    fn new(jury: Jury<'_>, most: usize, of: impl Fn(&Feed, &[i64]) -> Tensor) -> Self {
+    fn new(
+        jury: Jury<'_>,
+        most: usize,
+        of: impl Fn(&Feed, &[i64]) -> Result<Tensor, Stopped>,
+    ) -> Result<Self, Stopped> {
         let labelled = |feed: &Feed| {
             let ids = spread(feed.images().len(), most);
-            let features = of(feed, &ids);
+            let features = of(feed, &ids)?;
             let labels = labels(feed).take(&Tensor::from_slice(&ids));
             let labels = labels.to_device(features.device());
-            (features, labels)
+            Ok((features, labels))
         };
-        Self {
-            memory: labelled(jury.memory),
-            eval: labelled(jury.eval),
-        }
+        Ok(Self {
+            memory: labelled(jury.memory)?,
+            eval: labelled(jury.eval)?,
+        })
     }
 
     /// Of an encoder, before its projection head.
-    fn of(network: &Network, jury: Jury<'_>) -> Self {
+    fn of(network: &Network, jury: Jury<'_>) -> Result<Self, Stopped> {
         Self::new(jury, usize::MAX, |feed, _| {
             features_all(network, feed, jury.plan)
         })
@@ -133,45 +148,51 @@ impl<'a> Subject<'a> {
     /// Makes one evaluation. The network does not change.
     ///
     /// Where features are not finite nothing can be said of them: the verdict has no number then, and why is among its details.
-    pub fn verdict(&self, evaluation: Evaluation) -> Verdict {
-        let broken = self.features().broken();
+    ///
+    /// # Errors
+    /// When the process was asked to stop meanwhile.
+    pub fn verdict(&self, evaluation: Evaluation) -> Result<Verdict, Stopped> {
+        let broken = self.features()?.broken();
         if broken > 0 {
             let why = format!("the features of {broken} images are not finite");
             tracing::warn!("{}: left out, because {why}", evaluation.name());
-            return Verdict::new(evaluation, json!({})).detail("left_out", why);
+            return Ok(Verdict::new(evaluation, json!({})).detail("left_out", why));
         }
-        match evaluation {
-            Evaluation::Knn => self.knn(),
-            Evaluation::Linear => self.linear(),
-            Evaluation::LowShot => self.lowshot(),
-            Evaluation::Retrieval => self.retrieval(),
-            Evaluation::Representation => self.representation(),
-            Evaluation::Finetune => self.finetune(),
-        }
+        whole(match evaluation {
+            Evaluation::Knn => self.knn(self.features()?),
+            Evaluation::Linear => self.linear(self.features()?),
+            Evaluation::LowShot => self.lowshot(self.features()?),
+            Evaluation::Retrieval => self.retrieval(self.features()?),
+            Evaluation::Representation => self.representation(self.features()?)?,
+            Evaluation::Finetune => self.finetune()?,
+        })
     }
 
-    fn features(&self) -> &Features {
-        self.features
-            .get_or_init(|| Features::of(self.network, self.jury))
+    fn features(&self) -> Result<&Features, Stopped> {
+        if let Some(features) = self.features.get() {
+            return Ok(features);
+        }
+        let features = Features::of(self.network, self.jury)?;
+        Ok(self.features.get_or_init(|| features))
     }
 
-    fn knn(&self) -> Verdict {
+    fn knn(&self, features: &Features) -> Verdict {
         let eval = &self.jury.plan.config.eval;
-        let found = vote(self.features(), self.jury);
+        let found = vote(features, self.jury);
         let settings = json!({ "k": eval.k, "temperature": eval.temperature });
         Verdict::new(Evaluation::Knn, settings)
             .number("top1", "kNN top-1", found.top1, "%")
             .number("top5", "kNN top-5", found.top5, "%")
     }
 
-    fn linear(&self) -> Verdict {
+    fn linear(&self, features: &Features) -> Verdict {
         let Plan {
             config, judging, ..
         } = self.jury.plan;
-        let (train, test) = self.features().pairs();
+        let (train, test) = features.pairs();
         let classes = self.jury.classes();
         let found = linear(train, test, classes, &judging.linear, config.seed);
-        if !found.converged {
+        if !found.converged && !stop::asked() {
             tracing::warn!(
                 "the linear probe stopped after {} iterations before its gradient met eval.linear.tolerance",
                 found.iterations
@@ -202,11 +223,11 @@ impl<'a> Subject<'a> {
         settings
     }
 
-    fn lowshot(&self) -> Verdict {
+    fn lowshot(&self, features: &Features) -> Verdict {
         let Plan {
             config, judging, ..
         } = self.jury.plan;
-        let (train, test) = self.features().pairs();
+        let (train, test) = features.pairs();
         let classes = self.jury.classes();
         let shots = lowshot(train, test, classes, &judging.lowshot, config.seed);
         let few = &config.eval.lowshot;
@@ -222,9 +243,9 @@ impl<'a> Subject<'a> {
         })
     }
 
-    fn retrieval(&self) -> Verdict {
+    fn retrieval(&self, features: &Features) -> Verdict {
         let at = &self.jury.plan.config.eval.retrieval.at;
-        let (_, (features, labels)) = self.features().pairs();
+        let (_, (features, labels)) = features.pairs();
         let found = retrieval(features, labels, at);
         let verdict = Verdict::new(Evaluation::Retrieval, json!({}));
         let verdict = at
@@ -238,16 +259,16 @@ impl<'a> Subject<'a> {
             .detail("queries", found.queries)
     }
 
-    fn representation(&self) -> Verdict {
+    fn representation(&self, features: &Features) -> Result<Verdict, Stopped> {
         let Jury { eval, plan, .. } = self.jury;
-        let (_, (features, _)) = self.features().pairs();
+        let (_, (features, _)) = features.pairs();
         let images = plan.config.eval.representation.images;
         let images = images.min(eval.images().len() as i64);
         let ids: Vec<i64> = (0..images).collect();
-        let [first, second] =
-            [0, 1].map(|view| features_of_views(self.network, eval, plan, view, &ids));
+        let of = |view| features_of_views(self.network, eval, plan, view, &ids);
+        let [first, second] = [of(0)?, of(1)?];
         let settings = json!({ "images": images });
-        Verdict::new(Evaluation::Representation, settings)
+        let verdict = Verdict::new(Evaluation::Representation, settings)
             .number("std", "std", representation::std(features), "")
             .number(
                 "rankme",
@@ -266,33 +287,33 @@ impl<'a> Subject<'a> {
                 "alignment",
                 representation::alignment(&first, &second),
                 "",
-            )
+            );
+        Ok(verdict)
     }
 
-    fn finetune(&self) -> Verdict {
+    fn finetune(&self) -> Result<Verdict, Stopped> {
         let tune = &self.jury.plan.config.eval.finetune;
         let settings = json!({ "epochs": tune.epochs, "batch": tune.batch, "lr": tune.lr,
                                "classifier_lr": tune.classifier_lr, "weight_decay": tune.weight_decay });
         let verdict = Verdict::new(Evaluation::Finetune, settings);
-        finetune(self.network, self.jury)
-            .into_iter()
-            .fold(verdict, |verdict, tuned| {
-                // Rounded, because a hundred times 0.07 is not 7.
-                let percent = (1e6 * tuned.fraction).round() / 1e4;
-                let name = format!("fine-tuned, {percent} % = {} labels", tuned.labels);
-                verdict
-                    .number(
-                        format!("{percent}pct_top1"),
-                        format!("{name}, top-1"),
-                        tuned.accuracy.top1,
-                        "%",
-                    )
-                    .number(
-                        format!("{percent}pct_top5"),
-                        format!("{name}, top-5"),
-                        tuned.accuracy.top5,
-                        "%",
-                    )
-            })
+        let tuned = finetune(self.network, self.jury)?.into_iter();
+        Ok(tuned.fold(verdict, |verdict, tuned| {
+            // Rounded, because a hundred times 0.07 is not 7.
+            let percent = (1e6 * tuned.fraction).round() / 1e4;
+            let name = format!("fine-tuned, {percent} % = {} labels", tuned.labels);
+            verdict
+                .number(
+                    format!("{percent}pct_top1"),
+                    format!("{name}, top-1"),
+                    tuned.accuracy.top1,
+                    "%",
+                )
+                .number(
+                    format!("{percent}pct_top5"),
+                    format!("{name}, top-5"),
+                    tuned.accuracy.top5,
+                    "%",
+                )
+        }))
     }
 }

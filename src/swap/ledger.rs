@@ -224,16 +224,18 @@ impl Ledger {
 /// # Errors
 /// Those of the file system, and a line before the last that is no JSON.
 pub fn read(path: &Path) -> io::Result<Vec<Line>> {
-    let text = match storage::read_to_string(path) {
+    // As bytes: what a crash tore may end within a character.
+    let bytes = match storage::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        text => text?,
+        bytes => bytes?,
     };
-    let count = text.lines().count();
+    let mut all: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
+    // What follows the last end of a line: nothing, or what was torn.
+    all.pop();
     let mut lines = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        match serde_json::from_str(line) {
+    for (index, line) in all.into_iter().enumerate() {
+        match serde_json::from_slice(line) {
             Ok(line) => lines.push(line),
-            Err(_) if index + 1 == count && !text.ends_with('\n') => break,
             Err(error) => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,

@@ -43,7 +43,14 @@ impl Rerun {
 
     /// The ledger of another run. Where several lines have one step, their order is that of their numbers.
     pub fn of(mut lines: Vec<Line>, [step, until]: [u64; 2], policies: PathBuf) -> Self {
-        lines.retain(|line| line.step >= step && line.is_of_the_course());
+        let void: Vec<_> = lines
+            .iter()
+            .filter(|line| is_void(line, &lines))
+            .map(|line| line.seq)
+            .collect();
+        lines.retain(|line| {
+            line.step >= step && line.is_of_the_course() && !void.contains(&line.seq)
+        });
         lines.sort_by_key(|line| (line.step, line.seq));
         let pending = lines.into_iter().map(|line| Pending { line, taken: false });
         Self {
@@ -53,6 +60,17 @@ impl Rerun {
             changed: false,
             until,
         }
+    }
+
+    /// The same without what befell these slots: they are given other policies, and what those will do is not known yet.
+    pub fn without(mut self, slots: &[Slot]) -> Self {
+        let of_them = |line: &Line| {
+            line.about
+                .as_ref()
+                .is_some_and(|about| slots.contains(&about.slot))
+        };
+        self.pending.retain(|pending| !of_them(&pending.line));
+        self
     }
 
     /// The same where `changed` says that lines were left out or moved: nobody misses what would have followed from them.
@@ -116,6 +134,21 @@ impl Rerun {
         let missed = past.into_iter().filter(|_| !self.changed);
         missed.map(|pending| pending.line).collect()
     }
+}
+
+/// Whether a line tells of what a resumed run did not come to any more: at that step or before it, a command gave the slot another
+/// policy, and the ledger says so further down.
+fn is_void(line: &Line, all: &[Line]) -> bool {
+    let Some(about) = &line.about else {
+        return false;
+    };
+    all.iter().any(|later| {
+        let same = later
+            .about
+            .as_ref()
+            .is_some_and(|other| other.slot == about.slot);
+        same && later.origin == Origin::Command && later.seq > line.seq && later.step <= line.step
+    })
 }
 
 impl Line {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::job::Entry;
+use crate::config::yaml;
 use crate::storage;
 
 /// The record in a sweep's folder; a folder that has it is complete.
@@ -61,7 +62,7 @@ impl Sweep {
         };
         let text = storage::read_to_string(&folder.join(FILE))
             .map_err(|error| no_sweep(format!("its {FILE} cannot be read: {error}")))?;
-        let record = serde_yaml::from_str(&text)
+        let record = yaml::from_str(&text)
             .map_err(|error| no_sweep(format!("its {FILE} is damaged: {error}")))?;
         Ok(Self {
             shown: folder.to_owned(),

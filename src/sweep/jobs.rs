@@ -16,6 +16,7 @@ use super::report::Report;
 use super::stop::Stop;
 use super::{report, say, summary};
 use crate::ground::clock::Stopwatch;
+use crate::ground::threads;
 use crate::storage::{self, write_atomically};
 
 /// Lines of a failed job's output that are recorded with its failure.
@@ -96,7 +97,7 @@ pub fn run(
             match event {
                 Event::Started(job) => telling.started(job),
                 Event::Ended(job, seconds, status) => {
-                    if stop.is_asked() && report::cut(&sweep.job(job)).is_some() {
+                    if stop.is_asked() && left_off(&sweep.job(job), &status) {
                         telling.stopped(job);
                         last = Some(summary::write(sweep)?);
                         continue;
@@ -112,6 +113,12 @@ pub fn run(
         }
         Ok(last)
     })
+}
+
+/// Whether a job ended because it was asked to: its run can be gone on with, or it had not begun.
+fn left_off(folder: &Path, status: &io::Result<ExitStatus>) -> bool {
+    let in_order = status.as_ref().is_ok_and(ExitStatus::success);
+    report::cut(folder).is_some() || (in_order && report::run_of(folder).is_none())
 }
 
 fn work(
@@ -140,7 +147,8 @@ fn process(sweep: &Sweep, folder: &Path, at_once: usize, stop: &Stop) -> io::Res
         .open(folder.join(OUTPUT))?;
     let mut command = Command::new(executable()?);
     command.arg0(std::env::current_exe()?);
-    match report::cut(folder) {
+    let cut = report::cut(folder);
+    match &cut {
         Some(run) => command.arg("resume").arg(run),
         None => command
             .arg("run")
@@ -155,9 +163,9 @@ fn process(sweep: &Sweep, folder: &Path, at_once: usize, stop: &Stop) -> io::Res
         .stdin(Stdio::piped())
         .stdout(output.try_clone()?)
         .stderr(output);
-    if at_once > 1 && std::env::var_os("OMP_NUM_THREADS").is_none() {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        command.env("OMP_NUM_THREADS", (cores / at_once).max(1).to_string());
+    if at_once > 1 {
+        let said = |name: &str| std::env::var_os(name).is_some();
+        share_cores(&mut command, at_once, cut.is_some(), said);
     }
     let mut child = command.spawn()?;
     let _running = stop.running(child.id());
@@ -166,6 +174,23 @@ fn process(sweep: &Sweep, folder: &Path, at_once: usize, stop: &Stop) -> io::Res
     let status = child.wait();
     drop(tether);
     status
+}
+
+/// A job's part of the cores, unless a person said how many threads there are; and threads that have nothing to do leave the cores to
+/// the other jobs. A job that goes on keeps the number of threads that it had.
+fn share_cores(command: &mut Command, at_once: usize, goes_on: bool, said: impl Fn(&str) -> bool) {
+    let part = (threads::cores() as usize / at_once).max(1).to_string();
+    let shared = [
+        ("OMP_NUM_THREADS", part.as_str()),
+        ("RAYON_NUM_THREADS", part.as_str()),
+        ("OMP_WAIT_POLICY", "passive"),
+    ];
+    let kept = |name| goes_on && name == "OMP_NUM_THREADS";
+    for (name, value) in shared {
+        if !kept(name) && !said(name) {
+            command.env(name, value);
+        }
+    }
 }
 
 /// This very program, even where a build has replaced its file since.
@@ -304,6 +329,33 @@ mod tests {
             assert!(report::run_of(folder).is_none());
         }
         assert!(config_of(folder).is_file());
+    }
+
+    #[test]
+    fn jobs_at_once_share_the_cores_and_wait_without_taking_any() {
+        let told = |at_once, goes_on, said: &str| {
+            let mut command = Command::new("true");
+            share_cores(&mut command, at_once, goes_on, |name| name == said);
+            let told = command.get_envs();
+            let told = told.filter_map(|(name, value)| {
+                Some((name.to_str()?.to_owned(), value?.to_str()?.to_owned()))
+            });
+            told.collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let cores = threads::cores() as usize;
+        for at_once in [2, cores.max(2), 10 * cores] {
+            let told = told(at_once, false, "");
+            assert_eq!(
+                told["OMP_NUM_THREADS"],
+                (cores / at_once).max(1).to_string()
+            );
+            assert_eq!(told["OMP_WAIT_POLICY"], "passive");
+        }
+        assert!(
+            !told(2, true, "").contains_key("OMP_NUM_THREADS"),
+            "it keeps its own"
+        );
+        assert!(!told(2, false, "OMP_WAIT_POLICY").contains_key("OMP_WAIT_POLICY"));
     }
 
     #[test]

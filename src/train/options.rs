@@ -18,6 +18,8 @@ pub struct Options {
     pub device: Device,
     /// Whether saved scripts are taken.
     pub watch: bool,
+    /// Threads that it computes with, in the place of what its configuration says or what it had before.
+    pub threads: Option<u32>,
     /// How it is shown.
     pub look: Look,
     /// Whether a run goes on with other images than it had.

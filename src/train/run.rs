@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow, ensure};
 use crate::config::{Evaluation, Plan};
 use crate::ground::clock::Stopwatch;
 use crate::ground::panic;
+use crate::ground::stop::{self, Stopped};
 use crate::judge;
-use crate::policy::Params;
 use crate::record::Status;
 use crate::swap::Line;
 use crate::terminal::Writer;
@@ -29,12 +29,12 @@ pub fn run(plan: Plan, options: &Options) -> Result<Summary> {
     whole(begin::fresh(plan, options)?)
 }
 
-/// Goes on with a run that was cut, in its folder, with `set` in the place of its values.
+/// Goes on with a run that was cut, in its folder, with `changes` in the place of its values and policies.
 ///
 /// # Errors
 /// As [`run`], and a checkpoint or a ledger that cannot be used.
-pub fn resume(past: Past, set: &Params, options: &Options) -> Result<Summary> {
-    whole(begin::resumed(past, set, options)?)
+pub fn resume(past: Past, changes: &Changes, options: &Options) -> Result<Summary> {
+    whole(begin::resumed(past, changes, options)?)
 }
 
 /// Trains a new run that goes on from another one's checkpoint.
@@ -68,16 +68,16 @@ fn whole(begun: Begun) -> Result<Summary> {
         _lock,
     } = begun;
     let watch = Stopwatch::start();
-    if trainer.step == 0 {
-        if let Some(taken) = &trainer.init {
-            records.say(&taken.to_string());
-        }
-        records.course.baselines = baselines(&trainer, &mut records);
+    if let (0, Some(taken)) = (trainer.step, &trainer.init) {
+        records.say(&taken.to_string());
     }
-
+    let judged = before_training(&trainer, &mut records);
     records.begins(&trainer);
     let _watchdog = Watchdog::start(Writer::say);
-    let training = || train(&mut trainer, &mut records, &mut server, until);
+    let training = || match judged {
+        Ok(()) => train(&mut trainer, &mut records, &mut server, until),
+        Err(Stopped) => Ok(server.stop(&mut trainer, &mut records)),
+    };
     // What panics is a fault of the host, or a device that has failed; the run's folder should say so.
     let trained = catch_unwind(AssertUnwindSafe(training)).unwrap_or_else(|panic| {
         let text = panic::first_line(panic.as_ref());
@@ -126,17 +126,23 @@ fn whole(begun: Begun) -> Result<Summary> {
     }
 }
 
-/// kNN accuracy in percent before training, on raw pixels and with the encoder as it begins; none where kNN is not asked for.
-fn baselines(trainer: &Trainer, records: &mut Records) -> Option<[f64; 2]> {
-    if !trainer.plan.judging.online.contains(&Evaluation::Knn) {
-        return None;
+/// What is judged before the next step: kNN accuracy in percent on raw pixels and with the encoder as it begins, where kNN is asked
+/// for; and what was left undone when the run was asked to stop.
+fn before_training(trainer: &Trainer, records: &mut Records) -> Result<(), Stopped> {
+    if records.course.owes_evaluation {
+        records.evaluate(trainer, None)?;
     }
-    let raw = judge::raw_pixels(trainer.into()).top1;
-    let initial = judge::encoder(&trainer.query, trainer.into()).top1;
+    let judged = trainer.step > 0 || records.course.baselines.is_some();
+    if judged || !trainer.plan.judging.online.contains(&Evaluation::Knn) {
+        return Ok(());
+    }
+    let raw = judge::raw_pixels(trainer.into())?.top1;
+    let initial = judge::encoder(&trainer.query, trainer.into())?.top1;
     records.say(&format!(
         "kNN before training: raw pixels {raw:.2} %, encoder {initial:.2} %"
     ));
-    Some([raw, initial])
+    records.course.baselines = Some([raw, initial]);
+    Ok(())
 }
 
 /// How many steps in a row may be without a finite gradient before the run is given up.
@@ -153,8 +159,13 @@ fn train(
     until: Option<u64>,
 ) -> Result<Next> {
     while trainer.goes_on(until)? {
-        if trainer.begins_epoch() && trainer.start_inter()? {
-            records.introduce_bank(trainer);
+        if trainer.begins_epoch() {
+            match trainer.start_inter() {
+                Ok(false) => {}
+                Ok(true) => records.introduce_bank(trainer),
+                Err(error) if stop::is_cause(&error) => return Ok(server.stop(trainer, records)),
+                Err(error) => return Err(error),
+            }
         }
         trainer.begin_step()?;
         if server.serve(trainer, records) == Next::Stop {
@@ -191,7 +202,10 @@ fn train(
             );
         }
         if records.evaluation_due(trainer) {
-            records.evaluate(trainer, &report);
+            let judged = records.evaluate(trainer, Some(&report));
+            if let Err(Stopped) = judged {
+                return Ok(server.stop(trainer, records));
+            }
         }
         if records.checkpoint_due(trainer) {
             records.checkpoint(trainer);

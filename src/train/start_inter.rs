@@ -1,22 +1,26 @@
 //! The start of the inter-image branch: the bank is filled with the features of all images, and they get their first labels.
 
+use anyhow::Result;
 use tch::Tensor;
 
 use super::inter::ask;
 use super::trainer::Trainer;
 use crate::bank::Bank;
+use crate::ground::Now;
+use crate::ground::stop::{self, Stopped};
 use crate::judge::embed_all;
 use crate::policy::Policy;
-use crate::slots::labels;
-use crate::slots::{Fault, Slot};
+use crate::slots::Slot;
+use crate::slots::labels::{self, Clusters};
 
 impl Trainer {
     /// Fills the bank with the features of all images and asks for their first labels, when its epoch has come; says whether
     /// that was now.
     ///
     /// # Errors
-    /// The labels policy's fault at the first step: there is no other generation yet.
-    pub fn start_inter(&mut self) -> Result<bool, Fault> {
+    /// The labels policy's fault at the first step: there is no other generation yet. [`Stopped`] when the process was asked to stop;
+    /// nothing was begun then.
+    pub fn start_inter(&mut self) -> Result<bool> {
         let now = self.now();
         if !self.plan.inter()
             || self.bank.is_some()
@@ -24,7 +28,7 @@ impl Trainer {
         {
             return Ok(false);
         }
-        let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan);
+        let features = embed_all(self.method.teacher(&self.query), &self.train, &self.plan)?;
         let undirected = without_direction(&features);
         if undirected > 0 {
             tracing::warn!(
@@ -35,15 +39,8 @@ impl Trainer {
             );
             return Ok(false);
         }
-        let clusters = if now.step == 0 {
-            labels::start(self.gate.live(Slot::Labels), &features, now)?
-        } else {
-            // Later there may be a generation to go back to; if there is none, the branch waits for the next epoch.
-            let start = |policy: &mut Policy| labels::start(policy, &features, now);
-            match ask(&mut self.gate, Slot::Labels, now, start) {
-                Some(clusters) => clusters,
-                None => return Ok(false),
-            }
+        let Some(clusters) = self.first_labels(&features, now)? else {
+            return Ok(false);
         };
         let (n, d) = (features.size()[0], features.size()[1]);
         let count = clusters.centroids.size()[0];
@@ -63,6 +60,28 @@ impl Trainer {
             })?;
         self.bank = Some(bank);
         Ok(true)
+    }
+
+    /// Asks for the first labels of all images by their features `[N, D]`; nothing where the policy has a fault and the branch waits
+    /// for the next epoch.
+    fn first_labels(&mut self, features: &Tensor, now: Now) -> Result<Option<Clusters>> {
+        let before = self.gate.live(Slot::Labels).save_state();
+        // Whatever fails while the run is asked to stop is nobody's fault: it is asked again when the run goes on.
+        let start =
+            |policy: &mut Policy| match stop::leaving(|| labels::start(policy, features, now)) {
+                Err(_) if stop::asked() => Ok(None),
+                answer => answer.map(Some),
+            };
+        let clusters = match now.step {
+            0 => Some(start(self.gate.live(Slot::Labels))?),
+            // Later there may be a generation to go back to.
+            _ => ask(&mut self.gate, Slot::Labels, now, start),
+        };
+        if let Some(None) = clusters {
+            self.gate.live(Slot::Labels).load_state(&before?)?;
+            return Err(Stopped.into());
+        }
+        Ok(clusters.flatten())
     }
 }
 

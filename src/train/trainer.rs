@@ -119,7 +119,7 @@ impl Trainer {
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
         parameters.extend(method.parameters());
-        let data = data::fingerprints(&splits);
+        let data = data::fingerprints(&splits)?;
         let judged = splits.judge();
         let feeds = Feeds::new(splits, device);
         Ok(Self {

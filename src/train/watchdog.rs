@@ -72,7 +72,7 @@ impl Observer {
         Some(format!(
             "warning: still waiting for '{function}' of {slot} policy '{policy}', asked {:.0} s ago; its budget is {:.0} s\n\
              note: it is in a native call, which the run cannot interrupt; if it never returns: kill -9 {}, and resume the run from \
-             its last checkpoint",
+             its last checkpoint, with another policy by --script or --plugin",
             open.as_secs_f64(),
             budget / 1e3,
             std::process::id()

@@ -231,6 +231,41 @@ fn a_fork_decides_as_its_parent_until_told_otherwise() {
     );
 }
 
+/// A crash tears the last line of a ledger, here within a character; one that lost a policy is no ledger of a run.
+#[test]
+fn a_ledger_that_lost_the_policy_of_a_slot_is_told() {
+    let dir = Dir::new();
+    let run = dir.train(&["--steps", "10"]).folder;
+    let ledger = run.join("swaps.jsonl");
+    let text = fs::read_to_string(&ledger).unwrap();
+    let whole: Vec<_> = text.split_inclusive('\n').collect();
+    let at = whole
+        .iter()
+        .position(|line| line.contains("\"boundary\""))
+        .unwrap();
+    let torn = [
+        whole[..at].concat().as_bytes(),
+        &whole[at].as_bytes()[..40],
+        b"\xc3",
+    ]
+    .concat();
+    for left in [
+        torn,
+        [&whole[..at], &whole[at + 1..]]
+            .concat()
+            .concat()
+            .into_bytes(),
+    ] {
+        fs::write(&ledger, left).unwrap();
+        let output = dir.output(&["replay", run.to_str().unwrap(), "--plain"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let expected =
+            "swaps.jsonl': expected the policy with which slot 'boundary' began, found none";
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
 /// On the CPU the bits depend on the number of threads: a run that is done again or gone on from computes with as many as before.
 #[test]
 fn a_replay_and_a_resume_take_over_the_number_of_threads() {

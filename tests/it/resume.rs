@@ -177,6 +177,59 @@ fn what_cannot_be_resumed_is_told_and_nothing_is_changed() {
     assert!(said.contains("no run 'nowhere': it is no folder"), "{said}");
 }
 
+/// A policy that ends the process would end it again: a resumed run takes another one. What the ledger says of that slot after the
+/// checkpoint is void then, for this run and for who does it again.
+#[test]
+fn a_resumed_run_takes_another_policy() {
+    let dir = Dir::new();
+    dir.copy_script(SCRIPT);
+    let args = ["--script", SCRIPT, "--set", "checkpoint.every=10"];
+    let mut run = dir.start(&args);
+    let text = dir.copy_script(SCRIPT);
+    dir.write(
+        &format!("scripts/{SCRIPT}"),
+        &format!("{text}\n// Another one.\n"),
+    );
+    run.until("sampler: semi_hard gen 2 is live");
+    let run = run.stop();
+    let swapped = run.ledger("sampler", "live")[0]["step"].as_u64().unwrap();
+    // Back to a checkpoint before the swap.
+    for step in (swapped + 1..swapped + 1000).filter(|step| step % 10 == 0) {
+        let _ = fs::remove_dir_all(run.folder.join(format!("checkpoints/step-{step:09}")));
+    }
+    let end = swapped + 25;
+    let longer = format!("train.steps={end}");
+    let resume = [
+        "--script",
+        "samplers/hard.rhai",
+        "--no-watch",
+        "--set",
+        &longer,
+    ];
+    let (run, code) = dir.resume(&run, &resume).end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    let live = run.ledger("sampler", "live");
+    assert_eq!(live.len(), 2, "the swap was not done again: {live:?}");
+    assert_eq!(
+        (&live[1]["policy"], &live[1]["origin"]),
+        (&"hard".into(), &"command".into())
+    );
+    assert!(live[1]["step"].as_u64().unwrap() <= swapped);
+    assert!(!run.text.contains("did not come again"), "{}", run.text);
+    let replay = dir.output(&[
+        "replay",
+        run.folder.to_str().unwrap(),
+        "--plain",
+        "--verify",
+    ]);
+    let said = String::from_utf8(replay.stdout).unwrap();
+    assert_eq!(replay.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains(&format!("same  bit for bit up to step {end}")),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_signal_saves_everything_and_says_how_to_go_on() {
     let dir = Dir::new();

@@ -141,7 +141,7 @@ impl Dir {
     }
 
     /// Starts the program; it goes on until it is stopped.
-    fn live(&self, args: &[&str]) -> Live {
+    pub(crate) fn live(&self, args: &[&str]) -> Live {
         let mut command = self.sandbox(args);
         let mut child = command
             .stderr(Stdio::piped())
@@ -223,6 +223,14 @@ impl Live {
         for _ in 0..count {
             self.until("loss");
         }
+    }
+
+    /// Asks the process to stop.
+    pub(crate) fn ask_to_stop(&self) {
+        let sent = Command::new("kill")
+            .args(["-s", "TERM", &self.pid().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
     }
 
     /// The process.

@@ -4,6 +4,23 @@ use tch::Device;
 
 use super::*;
 
+#[test]
+fn rows_without_a_dimension_are_refused() {
+    let options = Options {
+        clusters: 2,
+        iterations: 5,
+        restarts: 1,
+        spherical: false,
+        start: Start::PlusPlus,
+    };
+    let features = Tensor::zeros([4, 0], (Kind::Float, tch::Device::Cpu));
+    let error = kmeans(&features, &options).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "'features' has shape [4, 0], expected rows of at least one number"
+    );
+}
+
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn options(clusters: i64) -> Options {

@@ -74,6 +74,9 @@ pub struct Train {
     pub precision: String,
     /// Stop after so many steps, wherever the schedule is; 0: after the last epoch.
     pub steps: u64,
+    /// Threads of libtorch, and those that decode images; 0: one for each core that the process may use. On the CPU the bits of a
+    /// run depend on it, so what goes on from a run keeps its number.
+    pub threads: u32,
 }
 
 impl Default for Train {
@@ -84,6 +87,7 @@ impl Default for Train {
             accumulate: 1,
             precision: "f32".into(),
             steps: 0,
+            threads: 0,
         }
     }
 }

@@ -66,6 +66,7 @@ impl Walk {
     pub(super) fn look(&mut self, dir: &Path) -> Result<Content, Error> {
         let mut content = Content::default();
         for path in files::everything(dir)? {
+            Error::unless_stopped()?;
             let name = files::name(&path);
             match fs::metadata(&path) {
                 _ if name.starts_with('.') => self.hidden.push(path),

@@ -18,7 +18,7 @@ use crate::dashboard;
 use crate::data::{self, Splits};
 use crate::ground::threads;
 use crate::policy::Params;
-use crate::record::{Kind, Recorder, RunFolder, RunLock, digests};
+use crate::record::{Kind, Recorder, RunFolder, RunLock, Status, digests};
 use crate::slots::Slot;
 use crate::swap::{Line, Origin, Rerun};
 use crate::terminal::Terminal;
@@ -55,6 +55,7 @@ pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     let mut kept = plan.config.clone();
     kept.make_paths_absolute()?;
     let entrance = Entrance::new(options);
+    threads::choose(options.threads.or(plan.threads()), None)?;
     let name = plan.config.name.clone();
     let splits = open(&plan)?;
     entrance.make(&name, 0, options, |folder, recorder| {
@@ -67,9 +68,9 @@ pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
 }
 
 /// A run that was cut, in its own folder. What its ledger says after the checkpoint is done again.
-pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Begun> {
+pub(crate) fn resumed(past: Past, changes: &Changes, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
-    threads::take_over(past.status.threads);
+    threads::choose(options.threads, past.status.threads)?;
     let lock = RunLock::take(past.folder.path())?;
     let (step, plan) = (past.step(), past.plan()?);
     let splits = open(&plan)?;
@@ -77,7 +78,8 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     let mut trainer =
         Trainer::without_policies(plan, splits, options.device, folder, options.watch)?;
     let steps = [step, past.reached()?];
-    let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies());
+    let replaced: Vec<_> = changes.policies.iter().map(|(slot, _)| *slot).collect();
+    let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies()).without(&replaced);
     trainer.gate.follow_ledger(rest);
     past.expect_data(&trainer, options.changed_data)?;
     past.put_back(&mut trainer)?;
@@ -86,9 +88,7 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
         trainer.follow_files(|slot, content| seen_last(&past.ledger, slot, content));
     }
     let ended = (trainer.steps, trainer.rate.at(step.saturating_sub(1)));
-    if !set.is_empty() {
-        trainer.set(set, Origin::Command)?;
-    }
+    trainer.change(changes)?;
     let now = trainer.now();
     trainer
         .gate
@@ -97,6 +97,9 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     let mut records = Records::open((recorder, entrance.terminal), &trainer, options);
     records.goes_on(&past)?;
     records.introduce_resumed(&trainer);
+    if past.status.status == Status::Running && replaced.is_empty() {
+        records.introduce_killed(&past.ledger);
+    }
     records.introduce_rate(&trainer, ended);
     let server = CommandServer::new(entrance.inbox, socket(past.folder.path(), entrance.remote));
     Ok(Begun {
@@ -108,21 +111,33 @@ pub(crate) fn resumed(past: Past, set: &Params, options: &Options) -> Result<Beg
     })
 }
 
-/// What a fork does otherwise than its parent.
+/// What a run that goes on does otherwise from there on.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// The run's name; its parent's where it is "".
+    /// A fork's name; its parent's where it is "".
     pub name: String,
-    /// Values that a live run takes: they stand in the fork's ledger, at its first step.
+    /// Values that a live run takes: they stand in the ledger, at its first step.
     pub set: Params,
-    /// Policies in the place of the parent's.
+    /// Policies in the place of those that it had.
     pub policies: Vec<(Slot, PathBuf)>,
+}
+
+impl Trainer {
+    fn change(&mut self, changes: &Changes) -> Result<()> {
+        if !changes.set.is_empty() {
+            self.set(&changes.set, Origin::Command)?;
+        }
+        for (slot, file) in &changes.policies {
+            crate::train::commands::swap(self, *slot, file, Origin::Command)?;
+        }
+        Ok(())
+    }
 }
 
 /// A new run that goes on from another one's checkpoint.
 pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
-    threads::take_over(parent.status.threads);
+    threads::choose(options.threads, parent.status.threads)?;
     let step = parent.step();
     let mut plan = parent.plan()?;
     if !changes.name.is_empty() {
@@ -137,12 +152,7 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
         parent.expect_data(&trainer, options.changed_data)?;
         parent.put_back(&mut trainer)?;
         parent.introduce(&mut trainer)?;
-        if !changes.set.is_empty() {
-            trainer.set(&changes.set, Origin::Command)?;
-        }
-        for (slot, file) in &changes.policies {
-            crate::train::commands::swap(&mut trainer, *slot, file, Origin::Command)?;
-        }
+        trainer.change(changes)?;
         if options.watch {
             // Only what is saved from now on: the fork decides as its parent did.
             trainer.follow_files(|_, _| true);
@@ -175,7 +185,7 @@ pub(crate) fn replayed(
     options: &Options,
 ) -> Result<Begun> {
     let entrance = Entrance::new(options);
-    threads::take_over(original.status.threads);
+    threads::choose(options.threads, original.status.threads)?;
     let step = original.step();
     let plan = original.plan()?;
     let name = format!("{}-{}", plan.config.name, again.called);

@@ -8,6 +8,7 @@ use crate::config::{Config, Loaded, Plan, Request, load};
 use crate::data;
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{RunFolder, RunStatus, digests};
+use crate::slots::Slot;
 use crate::swap::{Line, ledger};
 use crate::train::trainer::Trainer;
 
@@ -152,9 +153,28 @@ impl Past {
     /// The policies, and with a checkpoint everything else, as they were.
     pub(crate) fn put_back(&self, trainer: &mut Trainer) -> Result<()> {
         match &self.checkpoint {
-            Some(checkpoint) => trainer.restore(checkpoint),
-            None => trainer.fill_started(&self.ledger, &self.folder.policies()),
+            Some(checkpoint) => trainer.restore(checkpoint)?,
+            None => trainer.fill_started(&self.ledger, &self.folder.policies())?,
         }
+        self.expect_filled(trainer)
+    }
+
+    /// That each slot which is asked in the run's first steps has its policy: a ledger or a checkpoint that lost one is no run's.
+    fn expect_filled(&self, trainer: &Trainer) -> Result<()> {
+        let mut asked = Slot::all().filter(|slot| trainer.plan.asks(*slot));
+        let empty = asked.find(|slot| !trainer.gate.filled(*slot));
+        let Some(slot) = empty else {
+            return Ok(());
+        };
+        let place = match &self.checkpoint {
+            Some(checkpoint) => format!("'{}'", checkpoint.path.display()),
+            None => format!("'{}'", self.folder.file("swaps.jsonl").display()),
+        };
+        Err(Error(format!(
+            "{place}: expected the policy with which slot '{slot}' began, found none; the file is damaged, and the run can be neither \
+             gone on with nor done again from here"
+        ))
+        .into())
     }
 
     /// Writes the policies with which another run goes on into its own ledger; those of a start have been written when they filled their slots.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::config::{Plan, SlotPlan};
-use crate::ground::suggest;
+use crate::ground::{stop, suggest};
 use crate::policy::plugin::Staging;
 use crate::policy::{Content, Policy, PolicyFile, Unknown};
 use crate::slots::{Asked, Fault, Kind, Slot};
@@ -16,7 +16,8 @@ use crate::train::trainer::Trainer;
 impl Trainer {
     /// Fills each slot with its first generation, as the plan names it, and watches the slot's files.
     pub(crate) fn fill_slots(&mut self) -> Result<()> {
-        for policy in policies(&self.plan, &self.gate.staging(), self.stage())? {
+        let made = stop::leaving(|| policies(&self.plan, &self.gate.staging(), self.stage()));
+        for policy in made.map_err(reason)? {
             self.fill_with(policy)?;
         }
         let live: Vec<_> = self.gate.generations();
@@ -32,12 +33,10 @@ impl Trainer {
         let lines = lines.iter().filter(|line| line.is_first());
         for about in lines.filter_map(|line| line.about.as_ref()) {
             let content = about.content(folder)?;
-            let policy = made(
-                &self.plan,
-                (about.slot, content),
-                &self.gate.staging(),
-                self.stage(),
-            )?;
+            let staging = self.gate.staging();
+            let content = (about.slot, content);
+            let policy = stop::leaving(|| made(&self.plan, content, &staging, self.stage()));
+            let policy = policy.map_err(reason)?;
             self.fill_with(policy)?;
         }
         Ok(())
@@ -97,6 +96,14 @@ impl Trainer {
                 self.gate.follow(slot, file, &hash);
             }
         }
+    }
+}
+
+/// Why there is no policy: its fault, or that the process was asked to stop while it was tried.
+fn reason(fault: Fault) -> anyhow::Error {
+    match stop::look() {
+        Err(stopped) => stopped.into(),
+        Ok(()) => fault.into(),
     }
 }
 

@@ -79,6 +79,14 @@ impl CommandServer {
         }
     }
 
+    /// Stops where the run left something long undone because it was asked to: the command may be on its way still.
+    pub(crate) fn stop(&mut self, trainer: &mut Trainer, records: &mut Records) -> Next {
+        if let Err(error) = self.obey(Command::Stop, trainer, records) {
+            tracing::warn!("the ledger does not say that the run was stopped: {error}");
+        }
+        Next::Stop
+    }
+
     fn answer(&mut self, ask: Ask, trainer: &mut Trainer, records: &mut Records) {
         let outcome = self.obey(ask.command, trainer, records);
         records.changes(trainer);

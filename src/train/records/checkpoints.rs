@@ -19,6 +19,9 @@ pub(crate) struct Course {
     pub(crate) knn: Option<f64>,
     /// Seconds of training and evaluation.
     pub(crate) seconds: f64,
+    /// Whether the evaluation after the last step was left undone, because the run was asked to stop.
+    #[serde(default)]
+    pub(crate) owes_evaluation: bool,
     /// The digests.
     pub(super) chain: Chain,
     /// What was left out.

@@ -1,6 +1,7 @@
 //! When a run is evaluated, and what is written down of it.
 
 use crate::diagnostics::pictures::Picture;
+use crate::ground::stop::Stopped;
 use crate::judge::{Subject, Verdicts};
 use crate::train::records::window::Window;
 use crate::train::records::{Records, pictures};
@@ -15,10 +16,20 @@ impl Records {
             || (every > 0 && trainer.begins_epoch() && epoch.is_multiple_of(every))
     }
 
-    pub(crate) fn evaluate(&mut self, trainer: &Trainer, report: &Report) {
+    /// Evaluates after a step; `report` is what it left, for the pictures.
+    ///
+    /// # Errors
+    /// When the process was asked to stop meanwhile. The evaluation is owed then, and made when the run goes on.
+    pub(crate) fn evaluate(
+        &mut self,
+        trainer: &Trainer,
+        report: Option<&Report>,
+    ) -> Result<(), Stopped> {
         let subject = Subject::new(&trainer.query, trainer.into());
         let online = trainer.plan.judging.online.iter();
-        self.verdicts = Verdicts(online.map(|&one| subject.verdict(one)).collect());
+        let verdicts: Result<_, _> = online.map(|&one| subject.verdict(one)).collect();
+        self.course.owes_evaluation = verdicts.is_err();
+        self.verdicts = Verdicts(verdicts?);
         self.course.knn = self.verdicts.knn();
         let mut scalars = self.verdicts.scalars();
         scalars.extend(self.diagnosis.of_bank(trainer, trainer.step - 1));
@@ -31,7 +42,7 @@ impl Records {
         if !said.is_empty() {
             self.say(&format!("step {}: {said}", trainer.step));
         }
-        if pictures::due(trainer) {
+        if let Some(report) = report.filter(|_| pictures::due(trainer)) {
             for (tag, picture) in pictures::round(trainer, report, self.diagnosis.truth()) {
                 let Picture { png, width, height } = &picture;
                 self.recorder.image(tag, trainer.step, png, *width, *height);
@@ -39,5 +50,6 @@ impl Records {
         }
         // The evaluation's time is not the next step's.
         self.window = Window::open();
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! What a run says of itself before its first step and when its bank is filled.
 
 use crate::slots::Slot;
+use crate::swap::Line;
+use crate::swap::ledger::About;
 use crate::train::records::Records;
 use crate::train::trainer::Trainer;
 
@@ -94,6 +96,22 @@ impl Records {
         ));
         for (slot, generation) in trainer.gate.generations() {
             self.say(&format!("{slot}: {generation}"));
+        }
+    }
+
+    /// Says how a run goes on whose process was killed while a library filled a slot: it may have been the library.
+    pub(crate) fn introduce_killed(&mut self, ledger: &[Line]) {
+        let last = |slot: &Slot| {
+            let mut lines = ledger.iter().rev().filter(|line| line.makes_live());
+            lines.find_map(|line| line.about.as_ref().filter(|about| about.slot == *slot))
+        };
+        let abouts = Slot::all().filter_map(|slot| last(&slot));
+        let run = self.recorder.folder().path().display().to_string();
+        for About { slot, policy, .. } in abouts.filter(|about| about.carrier == "plugin") {
+            self.say(&format!(
+                "note: the run's process was killed while {slot} had the library '{policy}'; if that was why, and it ends again: \
+                 sandbox resume {run} --plugin FILE (or --script FILE) goes on with another policy"
+            ));
         }
     }
 

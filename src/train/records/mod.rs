@@ -3,6 +3,7 @@
 mod checkpoints;
 pub(crate) mod conclusion;
 pub(crate) mod costs;
+mod crowd;
 pub(crate) mod diagnosis;
 mod evaluation;
 pub(crate) mod introduction;
@@ -25,6 +26,7 @@ use crate::train::commands::changes;
 use crate::train::options::Options;
 use crate::train::records::checkpoints::Course;
 use crate::train::records::costs::Thrift;
+use crate::train::records::crowd::Crowd;
 use crate::train::records::diagnosis::Diagnosis;
 use crate::train::records::recorded::BatchRecorder;
 use crate::train::records::window::Window;
@@ -43,6 +45,7 @@ pub(crate) struct Records {
     pub(crate) verdicts: Verdicts,
     window: Window,
     thrift: Thrift,
+    crowd: Crowd,
     /// What a checkpoint holds of the records.
     pub(crate) course: Course,
     /// Another run, against which this one is held.
@@ -73,6 +76,7 @@ impl Records {
             course: Course::default(),
             against: None,
             thrift: Thrift::default(),
+            crowd: Crowd::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is measured of steps between two lines of metrics, and the line that this makes.
 
 use crate::diagnostics::put;
-use crate::ground::clock::Stopwatch;
+use crate::ground::clock::{Queued, Stopwatch};
 use crate::terminal::Progress;
 use crate::train::records::Records;
 use crate::train::records::costs::Costs;
@@ -12,6 +12,7 @@ use crate::train::trainer::Trainer;
 /// What has been measured since the last line of metrics.
 pub(super) struct Window {
     watch: Stopwatch,
+    queued: Queued,
     /// Since the last step.
     lap: Stopwatch,
     steps: u64,
@@ -23,6 +24,7 @@ impl Window {
     pub(super) fn open() -> Self {
         Self {
             watch: Stopwatch::start(),
+            queued: Queued::start(),
             lap: Stopwatch::start(),
             steps: 0,
             skipped: 0,
@@ -76,7 +78,12 @@ impl Records {
         }
         let window = std::mem::replace(&mut self.window, Window::open());
         let steps = window.steps.max(1) as f64;
-        let step_ms = window.watch.ms() / steps;
+        let passed = window.watch.elapsed();
+        let waited = window.queued.elapsed().unwrap_or_default();
+        if let Some(text) = self.crowd.hear(passed, waited, tch::get_num_threads()) {
+            self.say(&text);
+        }
+        let step_ms = passed.as_secs_f64() * 1e3 / steps;
         let images_per_s = 1e3 / step_ms * trainer.plan.config.train.batch as f64;
         put(&mut scalars, "perf/images_per_s", images_per_s);
         put(&mut scalars, "perf/step_ms", step_ms);
