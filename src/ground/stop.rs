@@ -6,12 +6,16 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::clock::CpuTime;
+
 /// The signal, 0 while none came.
 static ASKED: AtomicI32 = AtomicI32::new(0);
 
 thread_local! {
     /// Whether this thread is at something that may be left and done again from its beginning.
     static LEAVABLE: Cell<bool> = const { Cell::new(false) };
+    /// CPU time of this thread, and the milliseconds of it after which it is to leave what it is at.
+    static LIMIT: Cell<Option<(CpuTime, f64)>> = const { Cell::new(None) };
 }
 
 /// Why something was left undone: somebody asked the process to stop.
@@ -53,11 +57,22 @@ pub fn leaving<T>(act: impl FnOnce() -> T) -> T {
     done
 }
 
+/// Does what is to be left after so many milliseconds of this thread's CPU time, counted from `since`.
+pub fn within<T>(since: CpuTime, ms: f64, act: impl FnOnce() -> T) -> T {
+    let before = LIMIT.replace(Some((since, ms)));
+    let done = act();
+    LIMIT.set(before);
+    done
+}
+
 /// That nobody asked, or that this thread is at something that has to be done to its end: a step that was begun.
 ///
 /// # Errors
-/// When the process was asked to stop within [`leaving`].
+/// When the process was asked to stop within [`leaving`], and when it is too late in [`within`].
 pub fn look_if_leaving() -> Result<(), Stopped> {
+    if LIMIT.get().is_some_and(|(since, ms)| since.ms() > ms) {
+        return Err(Stopped);
+    }
     match LEAVABLE.get() {
         true => look(),
         false => Ok(()),

@@ -74,16 +74,9 @@ fn whole(begun: Begun) -> Result<Summary> {
     let judged = before_training(&trainer, &mut records);
     records.begins(&trainer);
     let _watchdog = Watchdog::start(Writer::say);
-    let training = || match judged {
+    let trained = caught(|| match judged {
         Ok(()) => train(&mut trainer, &mut records, &mut server, until),
         Err(Stopped) => Ok(server.stop(&mut trainer, &mut records)),
-    };
-    // What panics is a fault of the host, or a device that has failed; the run's folder should say so.
-    let trained = catch_unwind(AssertUnwindSafe(training)).unwrap_or_else(|panic| {
-        let text = panic::first_line(panic.as_ref());
-        Err(anyhow!(
-            "the host panicked: {text}\nhelp: 'sandbox resume' goes on from the last checkpoint"
-        ))
     });
     records.end_digests(&trainer);
     records.course.seconds += watch.elapsed().as_secs_f64();
@@ -124,6 +117,16 @@ fn whole(begun: Begun) -> Result<Summary> {
             Err(error)
         }
     }
+}
+
+/// Trains. What panics is a fault of the host, or a device that has failed; the run's folder should say so.
+fn caught(training: impl FnOnce() -> Result<Next>) -> Result<Next> {
+    catch_unwind(AssertUnwindSafe(training)).unwrap_or_else(|panic| {
+        let text = panic::first_line(panic.as_ref());
+        Err(anyhow!(
+            "the host panicked: {text}\nhelp: 'sandbox resume' goes on from the last checkpoint"
+        ))
+    })
 }
 
 /// What is judged before the next step: kNN accuracy in percent on raw pixels and with the encoder as it begins, where kNN is asked

@@ -22,8 +22,6 @@ const PRINTED: usize = 64 << 10;
 #[derive(Default)]
 struct Meter {
     deadline: Cell<Option<(CpuTime, f64)>>,
-    /// Whether the clock has stopped the call.
-    stopped: Cell<bool>,
     /// Bytes that the call may still print.
     print: Cell<usize>,
     operations: Cell<u64>,
@@ -81,9 +79,7 @@ impl Engine {
                 return None;
             }
             let (watch, ms) = armed.deadline.get()?;
-            let stopped = watch.ms() > ms;
-            armed.stopped.set(stopped);
-            stopped.then(|| Dynamic::from(Stopped::Clock))
+            (watch.ms() > ms).then(|| Dynamic::from(Stopped::Clock))
         });
         let printing = Rc::clone(&meter);
         rhai.on_print(move |text| {
@@ -112,14 +108,9 @@ impl Engine {
     pub(super) fn arm(&self, budget: Budget) {
         let deadline = (CpuTime::start(), budget.limit());
         self.meter.deadline.set(Some(deadline));
-        self.meter.stopped.set(false);
+        vocabulary::set_deadline(deadline.0, deadline.1);
         self.meter.print.set(PRINTED);
         self.meter.operations.set(0);
-    }
-
-    /// Whether the clock has stopped the last call.
-    pub(super) fn was_stopped(&self) -> bool {
-        self.meter.stopped.get()
     }
 
     /// Operations of the last call.

@@ -11,6 +11,17 @@ pub(super) enum Stopped {
     Memory(String),
 }
 
+impl Stopped {
+    /// Whether an error is that the clock has stopped a call.
+    pub(super) fn by_clock(error: &EvalAltResult) -> bool {
+        let EvalAltResult::ErrorTerminated(why, _) = error.unwrap_inner() else {
+            return false;
+        };
+        let why = why.read_lock::<Self>();
+        why.is_some_and(|why| matches!(*why, Self::Clock))
+    }
+}
+
 impl From<Stopped> for Box<EvalAltResult> {
     fn from(stopped: Stopped) -> Self {
         EvalAltResult::ErrorTerminated(Dynamic::from(stopped), Position::NONE).into()

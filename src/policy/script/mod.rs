@@ -32,6 +32,8 @@ use crate::slots::{
     self, Answers, Budget, Fault, Kind, Lateness, Need, Question, Respondent, Slot,
 };
 
+use limits::Stopped;
+
 pub use answer::numbers;
 pub use context::Context;
 pub use declared::{declared, declared_slot};
@@ -54,6 +56,8 @@ pub struct Script {
     cost: Cost,
     asker: Asker,
     lateness: Lateness,
+    /// Whether the clock has stopped its last call.
+    stopped: bool,
     /// The watching of its next calls, where these cost too much.
     profile: Option<Box<hottest::Profile>>,
     /// What its calls have given to `ctx.count`.
@@ -89,6 +93,7 @@ impl Script {
             cost: Cost::default(),
             asker,
             lateness: Lateness::default(),
+            stopped: false,
             profile: None,
             counted: Rc::default(),
         };
@@ -188,7 +193,7 @@ impl Script {
         let again = self.profile.is_some().then(|| args.clone());
         vocabulary::set_given(question.largest());
         let mut answer = self.call_raw(function, args.clone(), budget);
-        if self.engine.was_stopped() {
+        if self.stopped {
             // A clock blames nobody at once.
             tracing::warn!(
                 "'{function}' of '{}' was stopped after {:.0} ms of CPU time; it is asked once more",
@@ -240,6 +245,7 @@ impl Script {
                 .call_fn_with_options::<Dynamic>(options, &mut scope, &self.ast, function, args)
         }));
         drop(asking);
+        self.stopped = false;
         let (ms, effort) = (watch.ms(), effort.ms());
         let cost = Cost {
             ms,
@@ -252,7 +258,10 @@ impl Script {
         self.cost += cost;
         match answer {
             Ok(Ok(value)) => self.within(budget, function, effort).map(|()| value),
-            Ok(Err(error)) => Err(self.fault(&error, budget)),
+            Ok(Err(error)) => {
+                self.stopped = Stopped::by_clock(&error);
+                Err(self.fault(&error, budget))
+            }
             Err(panic) => Err(self.panicked(function, panic.as_ref())),
         }
     }

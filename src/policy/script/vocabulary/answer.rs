@@ -11,6 +11,8 @@ pub(super) enum Fault {
     Torch(TchError),
     /// The vocabulary refused, and says why itself.
     Said(String),
+    /// It was left because the call has taken more time than it may.
+    Late,
 }
 
 impl From<TchError> for Fault {

@@ -197,6 +197,7 @@ impl<'a> Arguments<'a> {
         let name = self.signature.name.trim_start_matches('.');
         match fault {
             Fault::Said(text) => format!("{name}: {text}"),
+            Fault::Late => format!("{name}: it was left, because the call has taken too long"),
             Fault::Torch(error) => {
                 let text = match error {
                     TchError::Torch(text) => text.clone(),

@@ -8,6 +8,7 @@ use super::arguments::Arguments;
 use super::guard;
 use super::kind::kind_of;
 use super::verb::{Verb, verb};
+use crate::bank;
 use crate::bank::kmeans::{Options, Start, kmeans};
 
 pub(super) const VERBS: &[Verb] = &[
@@ -107,8 +108,10 @@ fn cluster(a: &Arguments<'_>) -> Answer {
     let (x, clusters, _) = (a.tensor(0)?, a.int(1)?, a.rng(2)?);
     let options = options(clusters, &a.map(3)?)?;
     sync();
-    let found = kmeans(&x, &options)
-        .map_err(|error| said(error.to_string().trim_start_matches("k-means: ")))?;
+    let found = super::in_time(|| kmeans(&x, &options)).map_err(|error| match error {
+        bank::Error::Stopped(_) => Fault::Late,
+        error => said(error.to_string().trim_start_matches("k-means: ")),
+    })?;
     Ok(record([
         ("labels", found.labels.value()),
         ("centroids", found.centroids.value()),

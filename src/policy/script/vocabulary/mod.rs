@@ -56,8 +56,8 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, Module, Shared, Token};
 use tch::{Device, Tensor};
 
-use crate::ground::clock::Stopwatch;
-use crate::ground::memory;
+use crate::ground::clock::{CpuTime, Stopwatch};
+use crate::ground::{memory, stop};
 pub(super) use answer::sync;
 pub(super) use differ::{Difference, differ, shown};
 use held::Held;
@@ -138,6 +138,7 @@ thread_local! {
     static WORK: Cell<f64> = const { Cell::new(0.0) };
     static DEVICE: Cell<Device> = const { Cell::new(Device::Cpu) };
     static GIVEN: Cell<u64> = const { Cell::new(0) };
+    static DEADLINE: Cell<Option<(CpuTime, f64)>> = const { Cell::new(None) };
     /// Building it takes longer than compiling a script, and each script has an engine of its own.
     static MODULE: Shared<Module> = Shared::new(module());
 }
@@ -174,6 +175,19 @@ pub fn set_device(device: Device) {
 /// Says how many bytes the largest tensor has that scripts of this thread are given next.
 pub(super) fn set_given(bytes: u64) {
     GIVEN.set(bytes);
+}
+
+/// Says after how many milliseconds from that time on a verb is to leave what it does in rounds.
+pub(super) fn set_deadline(since: CpuTime, ms: f64) {
+    DEADLINE.set(Some((since, ms)));
+}
+
+/// Runs what looks now and then whether it is too late.
+fn in_time<T>(act: impl FnOnce() -> T) -> T {
+    match DEADLINE.get() {
+        Some((since, ms)) => stop::within(since, ms, act),
+        None => act(),
+    }
 }
 
 /// Begins to count the memory of a call, whose policy has this state.
@@ -227,6 +241,7 @@ pub fn tensor(value: &Dynamic, kind: tch::Kind) -> Result<Tensor, String> {
     let text = |fault| match fault {
         answer::Fault::Said(text) => text,
         answer::Fault::Torch(error) => error.to_string(),
+        answer::Fault::Late => "too late".to_owned(),
     };
     let own = create::from_values(value, None, Device::Cpu).map_err(text)?;
     // Counts are floats as well, and nothing else is anything else; an array of nothing has no type.

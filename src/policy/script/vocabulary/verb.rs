@@ -7,7 +7,7 @@ use rhai::{
     Array, Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared,
 };
 
-use super::answer::Answer;
+use super::answer::{Answer, Fault};
 use super::arguments::Arguments;
 use super::signature::{Param, Signature};
 use super::size::{self, Makes};
@@ -140,7 +140,10 @@ impl Verb {
                 let bytes = rule(&arguments);
                 expect_room(&signature, bytes)?;
                 let answer = held::making(makes.owner(&arguments), || run(&arguments));
-                let answer = answer.map_err(|fault| arguments.explain(&fault))?;
+                let answer = answer.map_err(|fault| match fault {
+                    Fault::Late => Stopped::Clock.into(),
+                    fault => Box::<EvalAltResult>::from(arguments.explain(&fault)),
+                })?;
                 debug_assert!(
                     makes != Makes::New || size::of(&answer) as f64 <= bytes + SCALARS,
                     "{}: {} bytes, no more than {bytes} were expected",
