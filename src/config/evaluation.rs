@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Eval {
     /// Epochs between two evaluations; 0: at the end alone.
     pub every: u64,
-    /// What these are: any of `knn`, `linear`, `lowshot`, `retrieval` and `representation`.
+    /// What these are: any of `knn`, `linear`, `lowshot`, `retrieval` and `representation`. Empty: nothing is evaluated, and images without
+    /// labels can be trained on alone.
     pub online: Vec<String>,
     /// Neighbours of the weighted kNN.
     pub k: i64,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::listing::Listing;
 use super::splits::{self, Decode, Known};
-use super::{Error, Splits, Use, classes, files};
+use super::{Error, Faults, Splits, Use, classes, files};
 
 /// Reads the lists and makes splits of them. Paths, those of the lists too, are relative to `dir`.
 pub(super) fn open(
@@ -124,19 +124,17 @@ fn read(dir: &Path, path: &Path, known: &Labels) -> Result<Listing, Error> {
     // In parallel because each file is asked whether it exists.
     let entries: Vec<_> = lines
         .par_iter()
-        .map(|&(number, line)| entry(dir, line).map_err(|fault| (number, fault)))
+        .map(|&(number, line)| entry(dir, line).map_err(|fault| fault_of(path, number, fault)))
         .collect();
+    let entries = Faults::all(entries, "")?;
     let mut listing = Listing::new(path, dir);
     let mut labels = vec![];
     let mut first = None;
     for (&(number, _), entry) in lines.iter().zip(entries) {
-        let fault = |(number, (expected, found)): (usize, Fault)| {
-            Error::unexpected(path, format!("{expected} in line {number}"), found)
-        };
-        let Entry { path, label } = entry.map_err(fault)?;
+        let Entry { path: file, label } = entry;
         let begun = *first.get_or_insert((number, label.is_some()));
-        check(label, begun, known).map_err(|why| fault((number, why)))?;
-        listing.files.push(path);
+        check(label, begun, known).map_err(|why| fault_of(path, number, why))?;
+        listing.files.push(file);
         labels.extend(label);
     }
     match first {
@@ -150,6 +148,10 @@ fn read(dir: &Path, path: &Path, known: &Labels) -> Result<Listing, Error> {
 
 /// What was expected in a line, and what was found.
 type Fault = (String, String);
+
+fn fault_of(list: &Path, number: usize, (expected, found): Fault) -> Error {
+    Error::unexpected(list, format!("{expected} in line {number}"), found)
+}
 
 /// A path may hold spaces: what follows the last one is a label if it is a number.
 fn entry(dir: &Path, line: &[u8]) -> Result<Entry, Fault> {

@@ -128,7 +128,8 @@ fn images(
     name: String,
     decode: &Decode,
 ) -> Result<(Arc<Images>, shared::Files), Error> {
-    let paths = listing.files.clone();
+    let paths = listing.files.iter().map(|file| listing.root.join(file));
+    let paths = paths.collect();
     let (content, identities) = match decode {
         Decode::Cached { size, cache } => {
             let Decoded { pixels, contents } = cache::decoded(&listing, *size, cache)?;

@@ -11,17 +11,20 @@ pub struct Data {
     /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100`, `stl10`, `folder` or
     /// `list`.
     pub source: String,
-    /// The folder of the files; relative to the working directory.
+    /// The folder of the files; relative to the working directory. `EMNIST/raw/emnist-letters` names one of several data sets of
+    /// `idx` in a folder by what its files begin with.
     pub dir: PathBuf,
     /// What of `stl10` is trained on: `unlabeled`, `train` or `train+unlabeled`. The neighbours are always its `train`.
     pub split: String,
     /// Subfolder of the training split of a folder, or its list; relative to `dir`. Labels are not needed.
     pub train: String,
-    /// Subfolder or list of the labelled images that the kNN takes as neighbours; empty: the training split.
+    /// Subfolder or list of the labelled images that the kNN takes as neighbours; empty: the training split. Where `eval.online` is
+    /// empty neither these nor `eval` are needed.
     pub memory: String,
     /// Subfolder or list of the evaluation split.
     pub eval: String,
-    /// Names of the classes of a list, one a line; relative to `dir`. Empty: the labels' numbers.
+    /// Names of the classes of a list, one a line from label 0 on; relative to `dir`. Empty: the labels' numbers. Labels that no image
+    /// has are no classes.
     pub classes: PathBuf,
     /// When files of a folder or list are decoded: `cached` (once, to squares of `size`) or `live` (for every view, which
     /// is cut from the image in its own size).

@@ -22,6 +22,9 @@ const SYSTEM: [&str; 7] = [
     "@Recycle",
 ];
 
+/// Where decoded images are kept by default.
+const OWN: &str = ".sandbox-cache";
+
 /// A real folder, whatever its path: device and inode.
 type Identity = (u64, u64);
 
@@ -68,6 +71,8 @@ impl Walk {
         for path in files::everything(dir)? {
             let name = files::name(&path);
             match fs::metadata(&path) {
+                // Our own cache, where images lie in the data folder itself, is nothing to speak of.
+                _ if name == OWN => {}
                 _ if name.starts_with('.') => self.hidden.push(path),
                 Ok(kind) if kind.is_dir() && SYSTEM.contains(&name.as_str()) => {
                     self.hidden.push(path);
@@ -151,24 +156,18 @@ impl Walk {
     fn notes(&self) -> Vec<String> {
         let mut notes = vec![];
         if self.foreign > 0 {
+            let foreign = self.foreign;
             notes.push(format!(
-                "{} files are neither JPEG nor PNG and are ignored",
-                self.foreign
+                "{foreign} files are neither JPEG nor PNG and are ignored"
             ));
         }
         for (paths, what) in [
-            (
-                &self.hidden,
-                "hidden names and folders of the system are left out",
-            ),
-            (
-                &self.again,
-                "links lead to folders that are read already and are left out",
-            ),
+            (&self.hidden, "hidden names and folders of the system"),
+            (&self.again, "links to folders that are read already"),
         ] {
             if !paths.is_empty() {
                 let names = files::listing(&self.below(paths));
-                notes.push(format!("{} {what}: {names}", paths.len()));
+                notes.push(format!("left out are {what} ({}): {names}", paths.len()));
             }
         }
         notes
@@ -183,7 +182,9 @@ impl Walk {
                 .display()
                 .to_string()
         };
-        paths.iter().map(below).collect()
+        let mut names: Vec<_> = paths.iter().map(below).collect();
+        names.sort_unstable();
+        names
     }
 }
 
@@ -236,9 +237,9 @@ mod tests {
         symlink("cat", dir.path().join("kitty")).unwrap();
         let (files, notes) = walked(dir.path(), "cat");
         assert_eq!(files, ["cat/1.png", "cat/more/2.png"]);
-        let expected = "5 links lead to folders that are read already and are left out: 'kitty', ";
+        let expected =
+            "left out are links to folders that are read already (5): 'cat/again', 'cat/all', ";
         assert!(notes[0].starts_with(expected), "{notes:?}");
-        assert!(notes[0].contains("'cat/again'"), "{notes:?}");
     }
 
     #[test]
@@ -262,6 +263,7 @@ mod tests {
             "cat/@eaDir/1.png",
             "cat/.ipynb_checkpoints/1.png",
             "cat/._1.png",
+            ".sandbox-cache/x.images",
             "__MACOSX/cat/1.png",
         ]);
         let (files, notes) = walked(dir.path(), "cat");
@@ -270,7 +272,7 @@ mod tests {
             panic!("{notes:?}")
         };
         let expected =
-            "4 hidden names and folders of the system are left out: '__MACOSX', 'cat/._1.png', ";
+            "left out are hidden names and folders of the system (4): '__MACOSX', 'cat/._1.png', ";
         assert!(note.starts_with(expected), "{note}");
     }
 
@@ -286,7 +288,7 @@ mod tests {
         }
         let text = walk.end().unwrap_err().to_string();
         let expected =
-            "expected files and folders, found links that lead nowhere: 'dog', 'cat/2.png'";
+            "expected files and folders, found links that lead nowhere: 'cat/2.png', 'dog'";
         assert!(text.ends_with(expected), "{text}");
     }
 }

@@ -189,6 +189,23 @@ fn labels_that_no_image_has_are_no_classes() {
 }
 
 #[test]
+fn all_lines_without_an_image_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let text = "my images/7.png 0\nmy images/1.png 0\nmy images/8.png 1\n";
+    fs::write(dir.path().join("train.txt"), text).unwrap();
+    let text = read(dir.path(), "train.txt", "", "").unwrap_err();
+    let text = text.to_string();
+    assert!(text.starts_with("2 files cannot be used:\n"), "{text}");
+    for line in [
+        "line 1, found no 'my images/7.png'",
+        "line 3, found no 'my images/8.png'",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
 fn labels_stay_below_the_number_of_names() {
     for (names, place, expected) in [
         (
