@@ -22,6 +22,9 @@ const SYSTEM: [&str; 7] = [
     "@Recycle",
 ];
 
+/// Where decoded images are kept by default.
+const OWN: &str = ".sandbox-cache";
+
 /// A real folder, whatever its path: device and inode.
 type Identity = (u64, u64);
 
@@ -69,6 +72,8 @@ impl Walk {
             Error::unless_stopped()?;
             let name = files::name(&path);
             match fs::metadata(&path) {
+                // Our own cache, where images lie in the data folder itself, is nothing to speak of.
+                _ if name == OWN => {}
                 _ if name.starts_with('.') => self.hidden.push(path),
                 Ok(kind) if kind.is_dir() && SYSTEM.contains(&name.as_str()) => {
                     self.hidden.push(path);
@@ -259,6 +264,7 @@ mod tests {
             "cat/@eaDir/1.png",
             "cat/.ipynb_checkpoints/1.png",
             "cat/._1.png",
+            ".sandbox-cache/x.images",
             "__MACOSX/cat/1.png",
         ]);
         let (files, notes) = walked(dir.path(), "cat");
