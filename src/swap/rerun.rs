@@ -253,6 +253,33 @@ mod tests {
         assert!(rerun.is_over(12) && !rerun.is_over(11));
     }
 
+    /// A run was cut after step 7 and went on from step 5, with another policy by a command.
+    #[test]
+    fn what_a_resumed_run_did_not_come_to_any_more_is_not_done_again() {
+        let numbered = |seq, step, event: &str, origin| Line {
+            seq,
+            ..line(step, event, origin, None)
+        };
+        let other = |slot, mut line: Line| {
+            line.about.as_mut().unwrap().slot = slot;
+            line
+        };
+        let lines = vec![
+            numbered(1, 3, "live", Origin::Watch),
+            numbered(2, 7, "live", Origin::Watch),
+            other(Slot::Labels, numbered(3, 7, "live", Origin::Watch)),
+            numbered(4, 5, "live", Origin::Command),
+            numbered(5, 9, "live", Origin::Watch),
+        ];
+        let due = |mut rerun: Rerun| {
+            let due = std::iter::from_fn(|| rerun.due(100).map(|line| line.seq));
+            due.collect::<Vec<_>>()
+        };
+        let again = || Rerun::of(lines.clone(), [0, 12], PathBuf::new());
+        assert_eq!(due(again()), [1, 4, 3, 5]);
+        assert_eq!(due(again().without(&[Slot::Sampler])), [3]);
+    }
+
     #[test]
     fn a_fault_of_the_clock_is_foretold_for_its_generation_and_question_alone() {
         let rerun = rerun();

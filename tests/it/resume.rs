@@ -223,6 +223,11 @@ fn a_resumed_run_takes_another_policy() {
         "--verify",
     ]);
     let said = String::from_utf8(replay.stdout).unwrap();
+    let replayed = Finished {
+        folder: dir.newest_run(),
+        text: String::new(),
+    };
+    assert_eq!(replayed.ledger("sampler", "live").len(), 1, "{said}");
     assert_eq!(replay.status.code(), Some(0), "{said}");
     assert!(
         said.contains(&format!("same  bit for bit up to step {end}")),
