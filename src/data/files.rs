@@ -72,7 +72,7 @@ pub(super) fn unzipped(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     {
         Ok(read) if read as u64 > most => Err(Error::unexpected(
             path,
-            &format!(
+            format!(
                 "at most {} of content, a quarter of the memory",
                 memory::readable(most)
             ),

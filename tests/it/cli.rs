@@ -142,7 +142,7 @@ const WRONG: &[(&[&str], &str)] = &[
             "--set",
             "data.dir=set #2",
         ],
-        "'set #2'",
+        "'set #2/train-images-idx3-ubyte'",
     ),
     (
         &[

@@ -71,6 +71,7 @@ fn words_stay_in_their_rooms() {
                 "policy/plugin/",
                 "ground/device.rs",
                 "ground/allocator.rs",
+                "ground/memory.rs",
             ],
         ),
         ("notify::", &["swap/watch.rs"]),

@@ -232,14 +232,6 @@ fn spoil(mut table: SbxPlugin, how: &str) -> Option<SbxPlugin> {
     Some(table)
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn it_can_behave() {
-        sandbox_plugin::testing::conform(super::sandbox_plugin).unwrap();
-    }
-}
-
 /// Takes so many seconds of the processor.
 fn be_busy(seconds: f64) {
     let taken = || {
@@ -252,5 +244,13 @@ fn be_busy(seconds: f64) {
         for _ in 0..10_000 {
             std::hint::spin_loop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_can_behave() {
+        sandbox_plugin::testing::conform(super::sandbox_plugin).unwrap();
     }
 }
