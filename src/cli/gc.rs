@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use crate::registry;
 use crate::registry::garbage::{self, readable};
-use crate::registry::{self, find};
 
 /// Say what may go from the runs of a folder, and with --yes remove it.
 ///
@@ -15,8 +15,8 @@ use crate::registry::{self, find};
 /// left alone, the newest whole checkpoint of each run stays, and so do those that a fork or a replay began with.
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// Runs, by their folders or parts of their names; all of --out unless given.
-    #[arg(value_name = "RUN")]
+    /// Runs or sweeps, by their folders or parts of their names; all of --out unless given.
+    #[arg(value_name = "RUN|SWEEP")]
     pub runs: Vec<String>,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -36,14 +36,14 @@ impl Gc {
     /// A run that there is not, or a file system that refuses.
     pub fn execute(self) -> Result<()> {
         let all = registry::all(&self.out);
-        let chosen = match self.runs.is_empty() {
-            true => all.clone(),
-            false => {
-                let runs = self.runs.iter().map(|run| find::one(&self.out, run));
-                runs.collect::<Result<Vec<_>, _>>()?
+        let found = match self.runs.is_empty() {
+            true => {
+                let mut found = garbage::unborn(&self.out);
+                found.extend(garbage::of(&all, &all, self.keep));
+                found
             }
+            false => garbage::of(&registry::all_of(&self.out, &self.runs)?, &all, self.keep),
         };
-        let found = garbage::of(&chosen, &all, self.keep);
         let mut out = std::io::stdout().lock();
         for garbage in &found {
             writeln!(

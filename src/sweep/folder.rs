@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::job::Entry;
-
-/// The record in a sweep's folder; a folder that has it is complete.
-pub(super) const FILE: &str = "sweep.yaml";
+use crate::registry::sweeps::{FILE, JOBS};
 
 /// The content of `sweep.yaml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,9 +69,7 @@ impl Sweep {
 
     /// The folder of a job, by its place from 0.
     pub fn job(&self, index: usize) -> PathBuf {
-        self.folder
-            .join("jobs")
-            .join(&self.record.jobs[index].folder)
+        self.folder.join(JOBS).join(&self.record.jobs[index].folder)
     }
 
     /// Keeps other processes from running this sweep for as long as the lock lives; it ends with the process.

@@ -11,11 +11,12 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use super::folder::Sweep;
-use super::places::{CUT, FAILED, OUTPUT, config_of};
+use super::places::{FAILED, OUTPUT, config_of};
 use super::report::Report;
 use super::stop::Stop;
 use super::{report, say, summary};
 use crate::ground::clock::Stopwatch;
+use crate::registry::sweeps::CUT;
 use crate::storage::write_atomically;
 
 /// Lines of a failed job's output that are recorded with its failure.
@@ -279,6 +280,7 @@ fn span(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::sweeps::run_of;
 
     #[test]
     fn what_was_cut_is_put_aside_and_the_configuration_stays() {
@@ -301,7 +303,7 @@ mod tests {
                 attempt
             );
             assert_eq!(fs::read_to_string(cut.join(OUTPUT)).unwrap(), attempt);
-            assert!(report::run_of(folder).is_none());
+            assert!(run_of(folder).is_none());
         }
         assert!(config_of(folder).is_file());
     }
