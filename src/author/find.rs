@@ -62,6 +62,7 @@ fn of(search: &Search, path: &Path) -> Result<Vec<Found>, String> {
             .filter_map(|file| worth(Origin::File(file)))
             .collect());
     }
+    let path = &search.spelt(path)?;
     let origin = search
         .find(Slot::Sampler, path)
         .map_err(|fault| fault.message)?;

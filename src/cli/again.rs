@@ -149,7 +149,10 @@ pub(super) fn tell(summary: &Summary, out: &Path) -> Result<()> {
 pub(super) fn policies(search: &Search, files: &[PathBuf]) -> Result<Vec<(Slot, PathBuf)>> {
     let files = files.iter();
     files
-        .map(|path| Ok((slot_of(search, path)?, path.clone())))
+        .map(|path| {
+            let path = search.spelt(path).map_err(Invalid)?;
+            Ok((slot_of(search, &path)?, path))
+        })
         .collect()
 }
 

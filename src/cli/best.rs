@@ -19,6 +19,9 @@ pub struct Best {
     /// A tag, as in eval/knn_top1, or a number of run.json, as in knn_top1.
     #[arg(value_name = "METRIC")]
     pub metric: String,
+    /// Runs or sweeps, by their folders or parts of their names; all of --out unless given.
+    #[arg(value_name = "RUN|SWEEP")]
+    pub runs: Vec<String>,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
@@ -61,7 +64,10 @@ impl Best {
     /// # Errors
     /// A number that no run has, with those that there are.
     pub fn execute(self) -> Result<()> {
-        let entries = registry::all(&self.out);
+        let entries = match self.runs.is_empty() {
+            true => registry::all(&self.out),
+            false => registry::all_of(&self.out, &self.runs)?,
+        };
         let down = self.min || !self.max && DOWN.iter().any(|word| self.metric.contains(word));
         let ranked = entries
             .par_iter()
@@ -134,12 +140,11 @@ impl Best {
         let names: BTreeSet<_> = numbers.collect();
         let meant = suggest::nearest(&self.metric, names.iter().map(String::as_str));
         let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        let names: Vec<_> = names.into_iter().collect();
+        let near = suggest::few(&self.metric, names.iter().map(String::as_str));
         Invalid(format!(
-            "no run in '{}' has a number '{}'{meant}\nthere are {}",
+            "no run in '{}' has a number '{}'{meant}\nthere are {near}; `sandbox show RUN` has all",
             self.out.display(),
             self.metric,
-            names.join(", ")
         ))
     }
 }

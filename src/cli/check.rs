@@ -161,7 +161,8 @@ pub(super) fn read(search: &Search, file: &Path) -> Result<(Slot, Content), Outc
 
 fn script(search: &Search, file: &Path) -> Result<(Slot, Content), Outcome> {
     let slot = declared_slot(search, file).map_err(Outcome::Unusable)?;
-    let file = PolicyFile::Script(search.find(slot, file)?);
+    let file = search.spelt(file).map_err(Outcome::Unusable)?;
+    let file = PolicyFile::Script(search.find(slot, &file)?);
     Ok((slot, file.read(slot)?))
 }
 

@@ -26,8 +26,9 @@ use crate::sweep::spread::Spread;
 /// first step after the change. With --plots each number is drawn, as SVG and PNG.
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// The runs: folders, or parts of their names that no others have. The first one is what the others are held against.
-    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    /// The runs: folders, or parts of their names that no others have; of a sweep all its runs. The first one is what the others are
+    /// held against.
+    #[arg(value_name = "RUN|SWEEP", required = true)]
     pub runs: Vec<String>,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -58,8 +59,14 @@ impl Compare {
     /// # Errors
     /// A run or a number that there is not.
     pub fn execute(self) -> Result<()> {
-        let runs = self.runs.iter().map(|run| registry::one(&self.out, run));
-        let entries = runs.collect::<Result<Vec<_>, _>>()?;
+        let entries = registry::all_of(&self.out, &self.runs)?;
+        if let [only] = &entries[..] {
+            let message = format!(
+                "expected two runs or more, found '{}' alone",
+                only.path.display()
+            );
+            return Err(Invalid(message).into());
+        }
         self.refuse_unknown(&entries)?;
         let metrics = metrics(&entries, &self.metrics);
         let mut out = std::io::stdout().lock();
@@ -82,10 +89,9 @@ impl Compare {
         };
         let meant = suggest::nearest(unknown, known.iter().map(String::as_str));
         let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        let near = suggest::few(unknown, known.iter().map(String::as_str));
         Err(Invalid(format!(
-            "no run has recorded '{unknown}'{meant}\nthere are {}",
-            known.join(", ")
+            "no run has recorded '{unknown}'{meant}\nthere are {near}; `sandbox show RUN` has all"
         )))
     }
 }
@@ -180,8 +186,12 @@ fn policies(entries: &[Entry]) -> Result<String> {
 /// Some steps with each run's value, and of two runs the difference.
 fn numbers(metric: &Metric, runs: usize) -> Result<String> {
     let number = |value: &Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.5}"));
+    let rows = metric.rows();
+    if rows.is_empty() {
+        return Ok("   no step in common: the runs recorded it at different ones\n".to_owned());
+    }
     let mut table = vec![header(runs, "step")];
-    for (step, values) in metric.rows() {
+    for (step, values) in rows {
         let mut row = vec![format!("   {step}")];
         row.extend(values.iter().map(number));
         if let [Some(one), Some(other)] = values[..] {

@@ -1,5 +1,7 @@
 //! `sandbox completions`: for a shell.
 
+use std::io::Write;
+
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -20,14 +22,12 @@ impl Completions {
     /// Prints them.
     ///
     /// # Errors
-    /// None.
+    /// A standard output that cannot be written.
     pub fn execute(self) -> Result<()> {
-        clap_complete::generate(
-            self.shell,
-            &mut Cli::command(),
-            "sandbox",
-            &mut std::io::stdout(),
-        );
+        // The generator takes an output that breaks for a fault of its own, and panics.
+        let mut text = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "sandbox", &mut text);
+        std::io::stdout().write_all(&text)?;
         Ok(())
     }
 }

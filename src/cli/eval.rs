@@ -1,13 +1,14 @@
 //! `sandbox eval`: judge the newest checkpoint of a run.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 
+use super::Invalid;
+use super::progress::{Progress, say};
 use super::trained::Trained;
-use super::{Invalid, again};
 use crate::config::{Evaluation, Plan};
 use crate::control::signals;
 use crate::data::{self, Feeds, Splits};
@@ -15,13 +16,17 @@ use crate::ground::clock::Stopwatch;
 use crate::ground::{device, threads};
 use crate::judge::{Jury, Subject};
 use crate::judge::{Measure, Verdict};
-use crate::record::checkpoint::Checkpoint;
+use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{EvalJson, RunFolder, RunStatus, Section};
+use crate::registry::{self, Found};
+use crate::sweep::{Sweep, summary};
 
 /// Judge the newest checkpoint of a run that is whole, and write what comes out to the run's eval.json.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// The run's folder, or a part of the name of one in runs/ that no other there has.
+    /// The folder of a run or a sweep, or a part of the name of one in runs/ that no other there has; of a sweep every job's run is
+    /// judged, and its table made anew.
+    #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
     /// A comma list of knn, linear, lowshot, retrieval, representation, finetune, or all; what the run's eval.online says
     /// if nothing is named.
@@ -54,9 +59,39 @@ impl Eval {
         threads::choose(self.threads, None)?;
         let named = self.evaluations.as_deref().map(Evaluation::parse);
         let named = named.transpose()?;
-        let trained = Trained::of(again::folder(&self.run)?);
+        match registry::any(Path::new("runs"), &self.run)? {
+            Found::Run(path) => self.judge(path, named.as_deref()),
+            Found::Sweep(path) => self.judge_all(&path, named.as_deref()),
+        }
+    }
+
+    /// Judges every run of a sweep that has a checkpoint, and makes the sweep's table anew.
+    fn judge_all(&self, folder: &Path, named: Option<&[Evaluation]>) -> Result<()> {
+        let sweep = Sweep::open(folder)?;
+        let reports = summary::read(&sweep);
+        for (at, report) in reports.iter().enumerate() {
+            let saved = report.run.as_ref().filter(|run| is_saved(run));
+            let (number, count, label) = (at + 1, reports.len(), &report.entry.label);
+            let Some(run) = saved else {
+                say(&format!(
+                    "job {number} of {count}, {label}: it has no checkpoint, so it is not judged"
+                ));
+                continue;
+            };
+            say(&format!("job {number} of {count}, {label}"));
+            self.judge(run.clone(), named)?;
+        }
+        let reports = summary::write(&sweep)?;
+        match self.json {
+            true => Ok(()),
+            false => Ok(write!(io::stdout(), "\n{}", summary::table(&reports))?),
+        }
+    }
+
+    fn judge(&self, run: PathBuf, named: Option<&[Evaluation]>) -> Result<()> {
+        let trained = Trained::of(run);
         let plan = trained.plan(&self.set)?;
-        let evaluations = named.unwrap_or_else(|| plan.judging.online.clone());
+        let evaluations = named.map_or_else(|| plan.judging.online.clone(), <[_]>::to_vec);
         let device = device::resolve(&self.device)?;
         let checkpoint = trained.checkpoint()?;
         let path = trained.run.join(EvalJson::FILE);
@@ -76,8 +111,12 @@ impl Eval {
             introduce(&checkpoint)?;
         }
         let mut sections = Vec::new();
+        let progress = Progress::of(evaluations.len());
         for evaluation in evaluations {
-            let verdict = subject.verdict(evaluation)?;
+            progress.begins(sections.len(), evaluation.name());
+            let verdict = subject.verdict(evaluation);
+            progress.ends();
+            let verdict = verdict?;
             if !self.json {
                 show(&verdict)?;
             }
@@ -114,6 +153,10 @@ impl Eval {
             .into()),
         }
     }
+}
+
+fn is_saved(run: &Path) -> bool {
+    checkpoint::list(&run.join("checkpoints")).is_ok_and(|saved| !saved.is_empty())
 }
 
 fn introduce(checkpoint: &Checkpoint) -> io::Result<()> {

@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::ground::memory::readable;
+use crate::registry;
+use crate::registry::caches;
 use crate::registry::garbage;
-use crate::registry::{self, caches, find};
 
 /// Say what may go from the runs of a folder, and with --yes remove it.
 ///
@@ -17,8 +18,8 @@ use crate::registry::{self, caches, find};
 /// decoded images, what killed decodings left beside them may go too, and decoded images that none of the runs reads.
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// Runs, by their folders or parts of their names; all of --out unless given.
-    #[arg(value_name = "RUN")]
+    /// Runs or sweeps, by their folders or parts of their names; all of --out unless given.
+    #[arg(value_name = "RUN|SWEEP")]
     pub runs: Vec<String>,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -41,14 +42,11 @@ impl Gc {
     /// A run that there is not, or a file system that refuses.
     pub fn execute(self) -> Result<()> {
         let all = registry::all(&self.out);
-        let chosen = match self.runs.is_empty() {
-            true => all.clone(),
-            false => {
-                let runs = self.runs.iter().map(|run| find::one(&self.out, run));
-                runs.collect::<Result<Vec<_>, _>>()?
-            }
+        let (chosen, mut found) = match self.runs.is_empty() {
+            true => (all.clone(), garbage::unborn(&self.out)),
+            false => (registry::all_of(&self.out, &self.runs)?, Vec::new()),
         };
-        let mut found = garbage::of(&chosen, &all, self.keep);
+        found.extend(garbage::of(&chosen, &all, self.keep));
         found.extend(caches::garbage(&chosen, &all, &self.data));
         let mut out = std::io::stdout().lock();
         for garbage in &found {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Invalid, again};
 use crate::config::live;
 use crate::control::{Command, socket};
+use crate::policy::script::{Origin, Search};
 use crate::record::RunLock;
 use crate::slots::Slot;
 
@@ -135,7 +136,7 @@ impl Swap {
     pub fn execute(self) -> Result<()> {
         self.live.tell(&Command::Swap {
             slot: self.slot,
-            file: whole(&self.file)?,
+            file: whole(self.slot, &self.file)?,
             at: self.at,
         })
     }
@@ -171,7 +172,7 @@ impl Shadow {
     pub fn execute(self) -> Result<()> {
         self.live.tell(&Command::Shadow {
             slot: self.slot,
-            file: whole(&self.file)?,
+            file: whole(self.slot, &self.file)?,
         })
     }
 }
@@ -187,10 +188,12 @@ impl Unshadow {
 }
 
 /// The path as the run can find it, whatever its working directory: that of a file here, or the name of a shipped script.
-fn whole(file: &Path) -> Result<PathBuf> {
-    let places = [file.to_owned(), Path::new("scripts").join(file)];
-    match places.iter().find(|place| place.is_file()) {
-        Some(place) => std::path::absolute(place).context("the working directory is gone"),
-        None => Ok(file.to_owned()),
-    }
+fn whole(slot: Slot, file: &Path) -> Result<PathBuf> {
+    let found = match Search::default().find(slot, file) {
+        Ok(Origin::Shipped(name)) => return Ok(name.into()),
+        Ok(Origin::File(place)) => place,
+        // The run says what is wrong with it, which may find it elsewhere.
+        Err(_) => return Ok(file.to_owned()),
+    };
+    std::path::absolute(found).context("the working directory is gone")
 }

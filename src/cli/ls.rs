@@ -1,6 +1,6 @@
 //! `sandbox ls`: the runs of a folder, a line each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -11,12 +11,14 @@ use serde_json::Value;
 
 use super::Invalid;
 use crate::ground::suggest;
-use crate::registry::{self, Entry, State, differ};
-use crate::slots::Slot;
+use crate::registry::{self, Entry, State, differ, history};
 
 /// The runs of a folder, those of sweeps included, a line each: from their files alone.
 #[derive(Debug, Args)]
 pub struct Ls {
+    /// A sweep, whose runs are listed alone: its folder, or a part of its name.
+    #[arg(value_name = "SWEEP")]
+    pub sweep: Option<String>,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
@@ -122,13 +124,13 @@ impl Row {
         let number = |value: Option<f64>, digits: usize| {
             value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
         };
-        let generations = Slot::all().map(Slot::name).filter_map(|slot| {
-            let live = self.last.get(&format!("swap/{slot}"))?;
-            Some(format!("{}{live}", &slot[..2]))
-        });
+        let ledger = self.entry.ledger();
+        let job = self.entry.job();
+        let job = job.map(|(job, sweep)| format!("job {job} of {sweep}"));
         let (origin, device) = match &self.entry.status {
             Ok(status) => {
                 let about = [
+                    job.unwrap_or_default(),
                     self.entry.origin(),
                     self.entry.outcome().unwrap_or_default(),
                 ];
@@ -143,7 +145,7 @@ impl Row {
             self.steps().to_string(),
             number(self.loss(), 4),
             number(self.knn(), 2),
-            generations.collect::<Vec<_>>().join(" "),
+            history::names(&ledger).join(" "),
             self.started().trim_end_matches('Z').replace('T', " "),
             device,
             origin,
@@ -152,7 +154,7 @@ impl Row {
 }
 
 const COLUMNS: [&str; 9] = [
-    "run", "state", "steps", "loss", "kNN %", "live", "started", "on", "",
+    "run", "state", "steps", "loss", "kNN %", "policies", "started", "on", "",
 ];
 const SORTS: [&str; 6] = ["id", "state", "steps", "loss", "knn", "started"];
 
@@ -172,7 +174,7 @@ impl Ls {
             );
             return Err(Invalid(message).into());
         }
-        let rows = self.rows();
+        let rows = self.rows()?;
         let mut out = std::io::stdout().lock();
         if self.json {
             for row in rows {
@@ -181,11 +183,9 @@ impl Ls {
             return Ok(());
         }
         if rows.is_empty() {
-            writeln!(
-                out,
-                "no runs in '{}' of which that holds",
-                self.out.display()
-            )?;
+            let asked = self.status.is_some() || self.name.is_some() || !self.conditions.is_empty();
+            let which = if asked { " of which that holds" } else { "" };
+            writeln!(out, "no runs in '{}'{which}", self.out.display())?;
             return Ok(());
         }
         let mut table = vec![COLUMNS.map(str::to_owned).to_vec()];
@@ -194,16 +194,24 @@ impl Ls {
         Ok(())
     }
 
-    fn rows(&self) -> Vec<Row> {
-        let entries = registry::all(&self.out).into_par_iter();
+    fn rows(&self) -> Result<Vec<Row>> {
+        let entries = match &self.sweep {
+            Some(sweep) => registry::several(&self.out, sweep)?,
+            None => registry::all(&self.out),
+        };
+        let known = self.values(&entries);
+        self.refuse_unknown(&known)?;
         let mut rows: Vec<Row> = entries
+            .into_par_iter()
+            .zip(known)
+            .filter(|(_, values)| self.conditions.iter().all(|one| one.holds(values)))
+            .map(|(entry, _)| entry)
             .filter(|entry| self.status.is_none_or(|state| state == entry.state))
             .filter(|entry| {
                 self.name
                     .as_ref()
                     .is_none_or(|part| entry.id().contains(part))
             })
-            .filter(|entry| self.meets(entry))
             .map(|entry| Row {
                 last: entry.last(),
                 entry,
@@ -214,22 +222,37 @@ impl Ls {
             rows.reverse();
         }
         rows.truncate(self.limit.unwrap_or(usize::MAX));
-        rows
+        Ok(rows)
     }
 
-    fn meets(&self, entry: &Entry) -> bool {
-        if self.conditions.is_empty() {
-            return true;
+    /// What conditions may ask of each run; nothing where there are none.
+    fn values(&self, entries: &[Entry]) -> Vec<differ::Values> {
+        let of = |entry: &Entry| {
+            let config = entry.config();
+            let mut values = config
+                .map(|config| differ::values(&config))
+                .unwrap_or_default();
+            let numbers = entry.numbers().into_iter();
+            values.extend(numbers.map(|(name, number)| (name, number.into())));
+            values
+        };
+        match self.conditions.is_empty() {
+            true => vec![differ::Values::new(); entries.len()],
+            false => entries.par_iter().map(of).collect(),
         }
-        let mut values = entry
-            .config()
-            .map(|config| differ::values(&config))
-            .unwrap_or_default();
-        let numbers = entry.numbers().into_iter();
-        values.extend(numbers.map(|(name, number)| (name, number.into())));
-        self.conditions
-            .iter()
-            .all(|condition| condition.holds(&values))
+    }
+
+    fn refuse_unknown(&self, known: &[differ::Values]) -> Result<(), Invalid> {
+        let keys: BTreeSet<_> = known.iter().flat_map(BTreeMap::keys).collect();
+        let mut asked = self.conditions.iter().map(|condition| &condition.key);
+        match asked.find(|key| !keys.contains(key)) {
+            Some(key) if !keys.is_empty() => Err(Invalid(format!(
+                "--where: no run in '{}' has a value or a number '{key}'; there are {}",
+                self.out.display(),
+                suggest::few(key, keys.iter().map(|key| key.as_str()))
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn order(&self, one: &Row, other: &Row) -> std::cmp::Ordering {

@@ -19,6 +19,7 @@ mod ls;
 mod new;
 mod plot;
 mod plugin;
+mod progress;
 mod replay;
 mod report;
 mod resume;
@@ -63,8 +64,9 @@ Examples:
   sandbox new sampler mine                           a script to change, with its tests
   sandbox check --watch samplers/mine.rhai           check it at each save
   sandbox test                                       all tests of scripts
-  sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run
+  sandbox eval runs/2026-11-23-190000-embedded       judge the newest checkpoint of a run, or of all runs of a sweep
   sandbox eval runs/2026-11-23-190000-embedded all   by every evaluation: linear, lowshot, finetune and others
+  sandbox show SWEEP                                 its jobs and its table; likewise report, compare, best METRIC SWEEP
   sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
   tensorboard --logdir runs                          watch all runs
 

@@ -191,9 +191,13 @@ impl NewPlugin {
     fn rust(&self, folder: &Path) -> Result<()> {
         let Template { name, policy, text } =
             Template::of(self.slot).context("there is no plugin for this slot to begin with")?;
+        // Scripts that the text names are the sandbox's own, whatever the plugin is called.
+        let (script, kept) = (format!("/{name}.rhai"), "/\0.rhai");
         let text = text
+            .replace(&script, kept)
             .replace(policy, &camel(&self.name))
-            .replace(name, &self.name);
+            .replace(name, &self.name)
+            .replace(kept, &script);
         write(&folder.join("src/lib.rs"), &text)?;
         write(&folder.join("Cargo.toml"), &manifest(&self.name))?;
         write(&folder.join(".gitignore"), "/target\n")?;

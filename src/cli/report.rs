@@ -6,20 +6,21 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use crate::registry::{self, page};
+use crate::registry::{self, Entry, Found, page};
 use crate::storage::write_atomically;
+use crate::sweep::{self, Sweep};
 
 /// A run as one page of HTML that needs nothing else: curves with the swaps in them, the code that was live and what changed in it,
-/// the ledger, the evaluation.
+/// the ledger, the evaluation. Of a sweep: its table, its curves, its jobs.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The run's folder, or a part of its name that no other has.
-    #[arg(value_name = "RUN")]
+    /// The folder of a run or a sweep, or a part of its name that no other has.
+    #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
-    /// The page; report.html in the run's folder unless given.
+    /// The page; report.html in that folder unless given.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -28,13 +29,17 @@ impl Report {
     /// Writes the page and says where.
     ///
     /// # Errors
-    /// A run that there is not, or a disk that refuses.
+    /// A run or a sweep that there is not, or a disk that refuses.
     pub fn execute(self) -> Result<()> {
-        let entry = registry::one(&self.out, &self.run)?;
+        let found = registry::any(&self.out, &self.run)?;
+        let page = match &found {
+            Found::Run(path) => page::page(&Entry::read(path)),
+            Found::Sweep(path) => sweep::page::page(&Sweep::open(path)?)?,
+        };
         let file = self
             .output
-            .unwrap_or_else(|| entry.path.join("report.html"));
-        write_atomically(&file, page::page(&entry).as_bytes())?;
+            .unwrap_or_else(|| found.path().join("report.html"));
+        write_atomically(&file, page.as_bytes())?;
         writeln!(std::io::stdout(), "{}", file.display())?;
         Ok(())
     }

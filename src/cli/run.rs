@@ -1,6 +1,6 @@
 //! `sandbox run`: train.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -10,6 +10,7 @@ use super::{Invalid, again, plugin};
 use crate::config::{self, Plan, Request};
 use crate::ground::{device, threads};
 use crate::policy::script::Search;
+use crate::registry;
 use crate::slots::Slot;
 use crate::sweep;
 use crate::train::{self, Options};
@@ -82,17 +83,17 @@ pub struct Run {
     pub multirun: bool,
     /// What to vary, the first key slowest: sampler=random,hard optim.lr=0.1,0.2 seed=0,1,2. The bare name of a slot means
     /// its script, with its own defaults and what --set says; [0.2,1] is one value.
-    #[arg(value_name = "KEY=V1,V2", requires = "multirun")]
+    #[arg(value_name = "KEY=V1,V2")]
     pub vary: Vec<String>,
     /// Runs of a sweep at once; each then gets its part of the cores (unless train.threads or OMP_NUM_THREADS says how many
     /// threads it has), and its numbers may differ in their last digits. Else one after the other.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// Go on with a sweep: run what is not done of it, as it was frozen.
+    /// Go on with a sweep: run what is not done of it, as it was frozen. Its folder, or a part of the name of one in runs/.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
         "multirun", "vary", "config", "script", "plugin", "shadow", "set", "name", "out", "seed", "steps", "device", "threads",
     ])]
-    pub resume: Option<PathBuf>,
+    pub resume: Option<String>,
     /// Scripts that a sweep varies.
     #[arg(skip)]
     pub varied: Vec<PathBuf>,
@@ -110,9 +111,11 @@ impl Run {
         if self.end_with_parent {
             sweep::jobs::end_with_parent();
         }
-        if let Some(folder) = &self.resume {
-            return sweep::resume(folder, self.jobs.map(usize::from));
+        if let Some(named) = &self.resume {
+            let folder = registry::sweep(Path::new("runs"), named)?;
+            return sweep::resume(&folder, self.jobs.map(usize::from));
         }
+        self.refuse_unasked()?;
         let varied = config::load::sweep(self.config.as_deref())?;
         if self.multirun || varied.is_some() {
             if self.record > 0 {
@@ -187,7 +190,9 @@ impl Run {
             config: loaded.folder.clone(),
         };
         let mut said = Vec::new();
-        for path in &self.script {
+        let scripts = self.script.iter().map(|path| search.spelt(path));
+        let scripts = scripts.collect::<Result<Vec<_>, _>>().map_err(Invalid)?;
+        for path in &scripts {
             let slot = again::slot_of(&search, path)?;
             self.once(&mut said, (slot, "script", path))?;
             let planned = config.slot_mut(slot);
@@ -213,6 +218,27 @@ impl Run {
 }
 
 impl Run {
+    /// Refuses words that stand where only a sweep has some, and says what they may have been meant as.
+    fn refuse_unasked(&self) -> Result<(), Invalid> {
+        let Some(word) = self.vary.first().filter(|_| !self.multirun) else {
+            return Ok(());
+        };
+        let is = |ending: &str| {
+            Path::new(word)
+                .extension()
+                .is_some_and(|found| found == ending)
+        };
+        let help = match word.split_once('=') {
+            Some(_) => format!("--set {word} for one run, -m {word} for a sweep"),
+            None if is("rhai") => format!("--script {word}"),
+            None if is("so") => format!("--plugin {word}"),
+            None => format!("--config {word}"),
+        };
+        Err(Invalid(format!(
+            "unexpected '{word}': did you mean {help}?"
+        )))
+    }
+
     fn refuse_shadows(&self) -> Result<(), Invalid> {
         match self.shadow.is_empty() {
             true => Ok(()),

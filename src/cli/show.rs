@@ -14,13 +14,15 @@ use crate::record::checkpoint;
 use crate::registry::differ::told;
 use crate::registry::garbage::size;
 use crate::registry::history::{reigns, sentence, short, standing};
-use crate::registry::{self, Entry, State};
+use crate::registry::{self, Entry, Found, State};
+use crate::sweep::report::Report;
+use crate::sweep::{Sweep, summary};
 
-/// Everything about one run: what it is, what it was told, which code was live when, how it stands.
+/// Everything about one run: what it is, what it was told, which code was live when, how it stands; of a sweep, its jobs and its table.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// The run's folder, or a part of its name that no other has.
-    #[arg(value_name = "RUN")]
+    /// The folder of a run or a sweep, or a part of its name that no other has.
+    #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
     /// The folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -34,16 +36,69 @@ impl Show {
     /// Prints it.
     ///
     /// # Errors
-    /// A run that there is not.
+    /// A run or a sweep that there is not.
     pub fn execute(self) -> Result<()> {
-        let entry = registry::one(&self.out, &self.run)?;
+        let (json, text): (Value, String) = match registry::any(&self.out, &self.run)? {
+            Found::Run(path) => {
+                let entry = Entry::read(&path);
+                (as_json(&entry), text(&entry))
+            }
+            Found::Sweep(path) => {
+                let sweep = Sweep::open(&path)?;
+                let reports = summary::read(&sweep);
+                (
+                    summary::to_json(&sweep, &reports),
+                    of_sweep(&sweep, &reports)?,
+                )
+            }
+        };
         let mut out = std::io::stdout().lock();
         match self.json {
-            true => writeln!(out, "{:#}", as_json(&entry))?,
-            false => write!(out, "{}", plain(&text(&entry)))?,
+            true => writeln!(out, "{json:#}")?,
+            false => write!(out, "{}", plain(&text))?,
         }
         Ok(())
     }
+}
+
+/// A sweep's jobs, a line each, and its table.
+fn of_sweep(sweep: &Sweep, reports: &[Report]) -> Result<String> {
+    let (shown, record) = (sweep.shown.display(), &sweep.record);
+    let done = reports.iter().filter(|report| report.is_done()).count();
+    let mut text = format!(
+        "{shown}  sweep, {done} of {} jobs are done\n       started {}, on {}\n       sandbox {} ({}), libtorch {}\n       {}\n\njobs\n",
+        reports.len(),
+        record.started,
+        record.host,
+        record.sandbox,
+        record.git,
+        record.libtorch,
+        record.command
+    );
+    let rows = reports.iter().map(|report| {
+        let knn = report.metrics.get("eval/knn_top1");
+        vec![
+            format!("       {}", report.entry.label),
+            report.outcome(),
+            report.step.map_or("-".to_owned(), |step| step.to_string()),
+            knn.map_or("-".to_owned(), |knn| format!("{knn:.2}")),
+            format!("jobs/{}", report.entry.folder),
+        ]
+    });
+    let head = ["       job", "how it stands", "steps", "kNN %", "folder"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head.to_vec()).chain(rows).collect();
+    let mut table = Vec::new();
+    table::write(&mut table, &rows, &[2, 3])?;
+    text += &String::from_utf8(table)?;
+    text += &format!("\n{}\n", summary::table(reports));
+    let go_on = match done < reports.len() {
+        true => format!("sandbox run --resume {shown}\n       "),
+        false => String::new(),
+    };
+    text += &format!(
+        "next   {go_on}sandbox report {shown}\n       sandbox compare {shown}\n       sandbox eval {shown} all\n"
+    );
+    Ok(text)
 }
 
 fn as_json(entry: &Entry) -> Value {
@@ -92,11 +147,11 @@ fn text(entry: &Entry) -> String {
         text += &format!("       {name:<width$} {}\n", table::number(number));
     }
     let steps: Vec<_> = steps(entry).iter().map(u64::to_string).collect();
-    text += &format!(
-        "\ncheckpoints of steps {}; {} on disk\n",
-        steps.join(", "),
-        readable(size(&entry.path))
-    );
+    let saved = match steps.is_empty() {
+        true => "no checkpoint".to_owned(),
+        false => format!("checkpoints of steps {}", steps.join(", ")),
+    };
+    text += &format!("\n{saved}; {} on disk\n", readable(size(&entry.path)));
     text.push_str(&next(entry));
     text
 }

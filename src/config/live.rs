@@ -1,11 +1,8 @@
 //! Which values of a configuration may change while a run goes on, and the configuration with them changed.
 
-use serde_yaml::Value;
-
 use super::error::{Error, parse_error};
-use super::load::put;
+use super::load::{put, value_of};
 use super::schema::Config;
-use super::yaml;
 use crate::ground::suggest;
 use crate::policy::Params;
 use crate::slots::Slot;
@@ -88,7 +85,7 @@ pub fn replaced(config: &Config, set: &Params) -> Result<Config, Error> {
     serde_yaml::from_value(tree).map_err(|error| parse_error(&place(&keys.join(" ")), &error))
 }
 
-/// `a.b=c` as key and value, which is read as YAML.
+/// `a.b=c` as key and value: the text itself for a key that holds a text, else what YAML reads.
 ///
 /// # Errors
 /// An [`Error`] for a text without `=`, or a value that is no YAML.
@@ -100,7 +97,7 @@ pub fn parse(text: &str) -> Result<(String, serde_json::Value), Error> {
     let (key, value) = text
         .split_once('=')
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
-    let value: Value = yaml::from_str(value).map_err(|error| bad(error.to_string()))?;
+    let value = value_of(key, value).map_err(bad)?;
     let value = serde_json::to_value(value).map_err(|error| bad(error.to_string()))?;
     Ok((key.to_owned(), value))
 }
@@ -163,6 +160,20 @@ mod tests {
             changed.slot(Slot::Sampler).script,
             config.slot(Slot::Sampler).script
         );
+    }
+
+    #[test]
+    fn a_text_is_a_text_whatever_yaml_reads_in_it() {
+        for (text, value) in [
+            ("optim.schedule=2019", json!("2019")),
+            ("method.margin_kind=none #2", json!("none #2")),
+            ("optim.schedule='cosine'", json!("cosine")),
+            ("optim.lr=0.1", json!(0.1)),
+            ("eval.every=3", json!(3)),
+        ] {
+            let (key, _) = text.split_once('=').unwrap();
+            assert_eq!(parse(text).unwrap(), (key.to_owned(), value), "{text}");
+        }
     }
 
     /// The key, its value, and what is said of it.

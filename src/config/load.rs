@@ -101,7 +101,7 @@ fn layer(
         mut config,
         base: named,
         ..
-    } = yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    } = parsed(&file, &text)?;
     let mut tree: Value = yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
     if tree.is_null() {
         tree = Value::Mapping(Mapping::new());
@@ -144,6 +144,40 @@ fn layer(
     })
 }
 
+/// A file's text as what it says, with errors that have lines and columns.
+fn parsed(file: &str, text: &str) -> Result<File, Error> {
+    let found = yaml::from_str(text);
+    // Its own error calls it an unknown field, or a parameter that a policy has not.
+    let tree = yaml::from_str::<Value>(text);
+    if tree.is_ok_and(|tree| merges(&tree)) {
+        let line = text
+            .lines()
+            .position(|line| line.contains(MERGE))
+            .map(|at| at + 1);
+        return Err(Error::Parse {
+            place: line.map_or(file.to_owned(), |line| format!("{file}:{line}")),
+            message: format!(
+                "merge keys ('{MERGE}') are not taken: write the keys out, or say 'base: NAME' to change another configuration"
+            ),
+        });
+    }
+    found.map_err(|error| parse_error(file, &error))
+}
+
+/// The key by which YAML 1.1 takes over the keys of another map.
+const MERGE: &str = "<<";
+
+/// Whether a map somewhere in it has a merge key.
+fn merges(tree: &Value) -> bool {
+    match tree {
+        Value::Mapping(map) => map
+            .iter()
+            .any(|(key, value)| key.as_str() == Some(MERGE) || merges(value)),
+        Value::Sequence(all) => all.iter().any(merges),
+        _ => false,
+    }
+}
+
 /// Keys of `top` take the place of those below. A slot that names its script begins anew: parameters belong to a script.
 fn on_top(below: Value, top: Value) -> Value {
     let (mut all, top) = match (below, top) {
@@ -167,7 +201,7 @@ fn on_top(below: Value, top: Value) -> Value {
 /// As [`load`].
 pub fn sweep(config: Option<&str>) -> Result<Option<(String, Value)>, Error> {
     let (file, text, _) = text(config.unwrap_or("embedded"))?;
-    let File { sweep, .. } = yaml::from_str(&text).map_err(|error| parse_error(&file, &error))?;
+    let File { sweep, .. } = parsed(&file, &text)?;
     Ok(sweep.map(|sweep| (file, sweep)))
 }
 
@@ -202,11 +236,19 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
     let (path, value) = set
         .split_once('=')
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
-    let value: Value = match is_text(path) && !is_quoted(value) {
-        true => Value::String(value.to_owned()),
-        false => yaml::from_str(value).map_err(|error| bad(error.to_string()))?,
-    };
+    let value = value_of(path, value).map_err(bad)?;
     put(tree, path, value).map_err(bad)
+}
+
+/// The value that a text means for a key: of one that holds a text the text itself, else what YAML reads.
+///
+/// # Errors
+/// What is no YAML.
+pub fn value_of(key: &str, text: &str) -> Result<Value, String> {
+    match is_text(key) && !is_quoted(text) {
+        true => Ok(Value::String(text.to_owned())),
+        false => yaml::from_str(text).map_err(|error| error.to_string()),
+    }
 }
 
 /// Whether a key holds a text: then `2019` and `set #2` are texts too, which YAML reads as something else.

@@ -31,11 +31,23 @@ pub enum Error {
         found: i64,
     },
     /// The weights are not those of this network; one line each.
-    #[error("weights do not fit the network: {}", .0.join("; "))]
+    #[error("weights do not fit the network: {}", few(.0))]
     Weights(Vec<String>),
     /// libtorch could not copy a weight.
     #[error("weights cannot be copied: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+/// Faults that one line has room for.
+const LISTED: usize = 8;
+
+/// The first faults, and how many more there are.
+fn few(faults: &[String]) -> String {
+    let listed = faults[..faults.len().min(LISTED)].join("; ");
+    match faults.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed}; and {more} more like these"),
+    }
 }
 
 /// The encoders.

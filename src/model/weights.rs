@@ -12,6 +12,9 @@ use super::{Error, Network};
 /// Where the names of what is no part of the encoder begin: the projection heads here, the classifier there.
 const HEADS: [&str; 3] = ["head.", "inter_head.", "fc."];
 
+/// What stands in the names of an encoder that follows another one: of both that a file holds, the other one is meant.
+const FOLLOWERS: [&str; 5] = ["momentum", "encoder_k", "teacher", "target", "ema"];
+
 /// What each batch normalisation has, and nothing else.
 const RUNNING_VAR: &str = ".running_var";
 
@@ -39,6 +42,30 @@ impl Network {
             .collect();
         named.extend(counts);
         named.into_iter().collect()
+    }
+
+    /// What stands before the encoder's names in weights that were saved with something around it, as `module.encoder_q.` does; empty
+    /// where nothing does, or where no prefix gives most of the names. Of several encoders the one that follows no other.
+    pub fn prefix(&self, weights: &BTreeMap<String, Tensor>) -> String {
+        let mut own: Vec<_> = self.state().into_iter().map(|(name, _)| name).collect();
+        own.retain(|name| of_encoder(name));
+        let Some(first) = own.first() else {
+            return String::new();
+        };
+        let before = weights
+            .keys()
+            .filter_map(|name| name.strip_suffix(first.as_str()));
+        let prefixes = before.filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+        let having = |prefix: &str| {
+            own.iter()
+                .filter(|name| weights.contains_key(&format!("{prefix}{name}")))
+                .count()
+        };
+        let most = prefixes.filter(|prefix| 2 * having(prefix) > own.len());
+        let follows = |prefix: &str| FOLLOWERS.iter().any(|word| prefix.contains(word));
+        most.min_by_key(|prefix| (own.len() - having(prefix), follows(prefix), prefix.len()))
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Takes the encoder's values from weights with torchvision's names, and returns the names of the entries that it
@@ -203,6 +230,35 @@ mod tests {
             assert_eq!(&after[name], expected, "{name}");
         }
         assert!(target.parameters().iter().all(|(_, p)| p.requires_grad()));
+    }
+
+    #[test]
+    fn of_several_encoders_the_one_that_follows_no_other_is_meant() {
+        let source = Network::new(&small(), Device::Cpu, 1);
+        let under = |prefixes: &[&str]| -> BTreeMap<String, Tensor> {
+            let named = prefixes.iter().flat_map(|prefix| {
+                let all = source.export(false, 0).into_iter();
+                all.map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
+            });
+            named.collect()
+        };
+        for (prefixes, expected) in [
+            (&[""][..], ""),
+            (&["module."], "module."),
+            (
+                &["module.encoder_k.", "module.encoder_q."],
+                "module.encoder_q.",
+            ),
+            (&["base_encoder.", "momentum_encoder."], "base_encoder."),
+            (&["", "ema."], ""),
+            (&["net"], ""),
+        ] {
+            assert_eq!(source.prefix(&under(prefixes)), expected, "{prefixes:?}");
+        }
+        let mut half = under(&["module."]);
+        let names: Vec<_> = half.keys().skip(8).cloned().collect();
+        names.iter().for_each(|name| drop(half.remove(name)));
+        assert_eq!(source.prefix(&half), "");
     }
 
     #[test]

@@ -15,16 +15,19 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new folder below `out`, with `-2`, `-3`, ... at its end when another run has taken the name.
+    /// Makes a new folder below `out`, with `-2`, `-3`, ... at its end when another run has taken the name. It has these files from
+    /// the moment that it has its name: until then it is a hidden folder, and a run that is killed so early never began.
     ///
     /// # Errors
-    /// When the folder cannot be made.
-    pub fn create(out: &Path, name: &str) -> Result<Self> {
-        let path = fresh_folder(out, name)?;
-        for inside in ["policies", "checkpoints"] {
-            let inside = path.join(inside);
-            fs::create_dir(&inside).map_err(io_error("create", &inside))?;
-        }
+    /// When the folder or a file in it cannot be made.
+    pub fn create(out: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Result<Self> {
+        fs::create_dir_all(out).map_err(io_error("create", out))?;
+        let unborn = unused(out, &format!("{UNBORN}{}", std::process::id()))?;
+        let name = format!("{}-{}", clock::stamp(), plain(name));
+        let path = fill(&unborn, files).and_then(|()| named(&unborn, out, &name));
+        let path = path.inspect_err(|_| {
+            let _ = fs::remove_dir_all(&unborn);
+        })?;
         Ok(Self { path })
     }
 
@@ -96,6 +99,44 @@ impl RunFolder {
     }
 }
 
+/// How the name of a folder begins whose run has not begun; the number of its process follows.
+pub const UNBORN: &str = ".tmp-run-";
+
+fn fill(folder: &Path, files: &[(&str, Vec<u8>)]) -> Result<()> {
+    for inside in ["policies", "checkpoints"] {
+        let inside = folder.join(inside);
+        fs::create_dir(&inside).map_err(io_error("create", &inside))?;
+    }
+    for (name, bytes) in files {
+        write_atomically(&folder.join(name), bytes)?;
+    }
+    Ok(())
+}
+
+/// Gives a folder the first of `name`, `name-2`, `name-3`, ... that nobody has. No run's folder is empty, so that it takes no other's
+/// place.
+fn named(unborn: &Path, out: &Path, name: &str) -> Result<PathBuf> {
+    let mut path = out.join(name);
+    for counter in 2.. {
+        if !path.exists() {
+            match fs::rename(unborn, &path) {
+                Err(error) if is_taken(&error) => {}
+                result => return result.map_err(io_error("create", &path)).map(|()| path),
+            }
+        }
+        path = out.join(format!("{name}-{counter}"));
+    }
+    Ok(path)
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+    matches!(
+        error.kind(),
+        AlreadyExists | DirectoryNotEmpty | NotADirectory
+    )
+}
+
 /// Makes a new folder `<out>/<date>-<time>-<name>`, with `-2`, `-3`, ... at its end when another has taken the name.
 ///
 /// # Errors
@@ -120,22 +161,25 @@ fn unused(out: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// The name as it can stand in a path: anything but letters, digits, `-`, `_` and `.` becomes `-`.
+/// Bytes of a name: a path's part may have 255, and date, time and counter need some.
+const LONGEST: usize = 200;
+
+/// The name as it can stand in a path: anything but letters, digits, and `-_.=,` becomes `-`.
 fn plain(name: &str) -> String {
     let plain: String = name
         .chars()
         .map(|c| {
-            if c.is_alphanumeric() || "-_.".contains(c) {
+            if c.is_alphanumeric() || "-_.=,".contains(c) {
                 c
             } else {
                 '-'
             }
         })
         .collect();
-    if plain.is_empty() {
-        return "run".to_owned();
+    match plain[..plain.floor_char_boundary(LONGEST)].to_owned() {
+        plain if plain.is_empty() => "run".to_owned(),
+        plain => plain,
     }
-    plain
 }
 
 #[cfg(test)]
@@ -161,13 +205,29 @@ mod tests {
     }
 
     #[test]
+    fn a_name_can_stand_in_a_path_however_long_it_is() {
+        assert_eq!(plain("a b/c=1,2"), "a-b-c=1,2");
+        assert_eq!(plain(""), "run");
+        assert_eq!(plain(&"\u{e9}".repeat(300)), "\u{e9}".repeat(100));
+    }
+
+    #[test]
     fn two_runs_in_one_second_are_two_folders() {
         let out = tempfile::tempdir().unwrap();
         let out = out.path().join("runs");
-        let first = RunFolder::create(&out, "a b/c").unwrap();
-        let second = RunFolder::create(&out, "a b/c").unwrap();
+        let files = [("config.yaml", b"name: a\n".to_vec())];
+        let first = RunFolder::create(&out, "a b/c", &files).unwrap();
+        let second = RunFolder::create(&out, "a b/c", &files).unwrap();
         assert_ne!(first, second);
         assert!(first.id().ends_with("-a-b-c"), "{}", first.id());
+        for run in [&first, &second] {
+            assert_eq!(fs::read(run.file("config.yaml")).unwrap(), b"name: a\n");
+        }
+        assert_eq!(
+            fs::read_dir(&out).unwrap().count(),
+            2,
+            "nothing is left beside"
+        );
         assert!(first.policies().is_dir() && first.checkpoints().is_dir());
         first.write("command.txt", b"sandbox run").unwrap();
         assert_eq!(fs::read(first.file("command.txt")).unwrap(), b"sandbox run");

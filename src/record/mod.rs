@@ -32,7 +32,7 @@ use serde_json::Value;
 pub use checkpoint::Checkpoint;
 pub use digests::{Digest, Digests};
 pub use eval_json::{EvalJson, Section};
-pub use folder::{RunFolder, fresh_folder};
+pub use folder::{RunFolder, UNBORN, fresh_folder};
 pub use lapse::{Cause, Lapse, Lapses};
 pub use lock::RunLock;
 pub use metrics::Metrics;
@@ -104,12 +104,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Makes a new run's folder below `out` and opens its files; the first step to come is `first_step`.
+    /// Makes a new run's folder below `out` with these files and opens its own; the first step to come is `first_step`.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be made.
-    pub fn create(out: &Path, name: &str, first_step: u64) -> Result<Self> {
-        Self::open(RunFolder::create(out, name)?, first_step)
+    pub fn create(
+        out: &Path,
+        name: &str,
+        files: &[(&str, Vec<u8>)],
+        first_step: u64,
+    ) -> Result<Self> {
+        Self::open(RunFolder::create(out, name, files)?, first_step)
     }
 
     /// Goes on in the folder of a run that was interrupted; the first step to come is `first_step`, and TensorBoard
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn a_recorder_writes_metrics_events_and_log() {
         let out = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::create(out.path(), "tiny", 0).unwrap();
+        let mut recorder = Recorder::create(out.path(), "tiny", &[], 0).unwrap();
         recorder.scalars(
             1,
             0,

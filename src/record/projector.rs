@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_configuration_names_files_that_there_are() {
         let out = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(out.path(), "run").unwrap();
+        let run = RunFolder::create(out.path(), "run", &[]).unwrap();
         let columns = [("class", vec!["a".into()]), ("image", vec!["0".into()])];
         let one = Tensor::ones([1, 1, 3, 4], (Kind::Float, Device::Cpu));
         let embedding = Embedding::of("bank", &one.view([1, 12]), &columns, &one);

@@ -11,9 +11,6 @@ use crate::data::Fingerprints;
 use crate::ground::clock;
 use crate::storage;
 
-/// The file's name in a run's folder.
-const FILE: &str = "run.json";
-
 /// The libtorch that `build.rs` insists on; tch has no way to ask the library itself.
 pub const LIBTORCH: &str = "2.11.0";
 
@@ -166,15 +163,23 @@ impl RunStatus {
         self.ended = Some(clock::utc());
     }
 
+    /// Its file in a run's folder.
+    pub const FILE: &str = "run.json";
+
+    /// The content of `run.json`.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .expect("strings, integers and a JSON map always have a JSON form");
+        bytes.push(b'\n');
+        bytes
+    }
+
     /// Rewrites `run.json`, atomically.
     ///
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn save(&self, folder: &RunFolder) -> Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(self)
-            .expect("strings, integers and a JSON map always have a JSON form");
-        bytes.push(b'\n');
-        folder.write(FILE, &bytes)
+        folder.write(Self::FILE, &self.bytes())
     }
 
     /// Reads `run.json`.
@@ -182,7 +187,7 @@ impl RunStatus {
     /// # Errors
     /// When it is not there, or not a run's status.
     pub fn load(folder: &RunFolder) -> Result<Self> {
-        let path: PathBuf = folder.file(FILE);
+        let path: PathBuf = folder.file(Self::FILE);
         let bytes = storage::read(&path).map_err(io_error("read", &path))?;
         serde_json::from_slice(&bytes).map_err(|cause| Error::Json {
             what: "run status",
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn a_status_is_read_as_it_was_written() {
         let out = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(out.path(), "moco").unwrap();
+        let folder = RunFolder::create(out.path(), "moco", &[]).unwrap();
         let mut status = RunStatus::start("moco", 7, "cpu");
         status.save(&folder).unwrap();
         assert_eq!(RunStatus::load(&folder).unwrap(), status);
@@ -218,15 +223,15 @@ mod tests {
         status.end(Status::Interrupted);
         status.save(&folder).unwrap();
         assert_eq!(RunStatus::load(&folder).unwrap(), status);
-        let text = fs::read_to_string(folder.file(FILE)).unwrap();
+        let text = fs::read_to_string(folder.file(RunStatus::FILE)).unwrap();
         assert!(text.starts_with("{\n  \"status\": \"interrupted\",\n  \"name\": \"moco\","));
     }
 
     #[test]
     fn a_torn_status_says_so() {
         let out = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(out.path(), "moco").unwrap();
-        fs::write(folder.file(FILE), b"{\"status\": \"run").unwrap();
+        let folder = RunFolder::create(out.path(), "moco", &[]).unwrap();
+        fs::write(folder.file(RunStatus::FILE), b"{\"status\": \"run").unwrap();
         let error = RunStatus::load(&folder).unwrap_err().to_string();
         assert!(
             error.contains("run.json' is not a valid run status: "),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::curves;
+use super::{curves, sweeps};
 use crate::config::{self, Config, Request};
 use crate::record::{EvalJson, Kind, RunFolder, RunLock, RunStatus, Status, value};
 use crate::storage;
@@ -120,6 +120,12 @@ impl Entry {
             Kind::Replay => "replay",
         };
         format!("{kind} of {}", status.parent.as_deref().unwrap_or("?"))
+    }
+
+    /// The job whose run it is and the sweep of that, as their folders are called.
+    pub fn job(&self) -> Option<(String, String)> {
+        let (job, sweep) = sweeps::job_of(&self.path)?;
+        Some((sweeps::name(&job), sweeps::name(&sweep)))
     }
 
     /// How it came out, where it did anything but its steps.

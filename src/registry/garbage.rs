@@ -5,8 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, test_kill_process};
+
 use super::{Entry, State};
-use crate::record::checkpoint;
+use crate::record::{UNBORN, checkpoint};
 
 /// Something that may go.
 #[derive(Clone, Debug)]
@@ -26,6 +28,24 @@ pub fn of(entries: &[Entry], all: &[Entry], keep: usize) -> Vec<Garbage> {
     let begun: BTreeSet<_> = all.iter().filter_map(Entry::parent).collect();
     let dead = entries.iter().filter(|entry| entry.state != State::Live);
     dead.flat_map(|entry| of_run(entry, keep, &begun)).collect()
+}
+
+/// Folders of runs that were killed before they had their names.
+pub fn unborn(out: &Path) -> Vec<Garbage> {
+    let left = inside(out).into_iter().filter(|path| {
+        let name = name(path);
+        let process = name
+            .strip_prefix(UNBORN)
+            .and_then(|rest| rest.split('-').next());
+        let process = process.and_then(|number| Pid::from_raw(number.parse().ok()?));
+        process.is_some_and(|process| test_kill_process(process).is_err())
+    });
+    left.map(|path| Garbage {
+        bytes: size(&path),
+        path,
+        why: "a run that never began left it",
+    })
+    .collect()
 }
 
 fn of_run(entry: &Entry, keep: usize, begun: &BTreeSet<(String, u64)>) -> Vec<Garbage> {
@@ -128,4 +148,25 @@ fn name(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_began_may_go_when_its_process_is_no_more() {
+        let out = tempfile::tempdir().unwrap();
+        // No process has the largest number.
+        let dead = format!("{UNBORN}{}-2", i32::MAX);
+        let own = format!("{UNBORN}{}", std::process::id());
+        for name in [&dead, &own, "2026-11-28-140000-a", ".tmp-x"] {
+            fs::create_dir(out.path().join(name)).unwrap();
+        }
+        let found: Vec<_> = unborn(out.path())
+            .into_iter()
+            .map(|garbage| garbage.path)
+            .collect();
+        assert_eq!(found, [out.path().join(&dead)]);
+    }
 }

@@ -51,6 +51,15 @@ pub fn standing(reigns: &[Reign]) -> Vec<&Reign> {
     Slot::all().filter_map(last).collect()
 }
 
+/// The names of the policies that stand at a ledger's end, in the order of the slots.
+pub fn names(ledger: &[Line]) -> Vec<&str> {
+    let live = ledger.iter().rev().filter(|line| line.makes_live());
+    let abouts: Vec<_> = live.filter_map(|line| line.about.as_ref()).collect();
+    let last = |slot| abouts.iter().find(|about| about.slot == slot);
+    let names = Slot::all().filter_map(last);
+    names.map(|about| about.policy.as_str()).collect()
+}
+
 /// What a line that makes a generation live says of its content. A roll-back's line has the hash of the generation that it leaves
 /// and no files; those of the generation that decides again stand in the line that made it live first.
 fn made_live<'a>(about: &'a About, ledger: &'a [Line]) -> &'a About {

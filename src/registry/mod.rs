@@ -12,6 +12,7 @@ pub mod find;
 pub mod garbage;
 pub mod history;
 pub mod page;
+pub mod sweeps;
 
 pub use entry::{Entry, State};
-pub use find::{Error, all, one};
+pub use find::{Error, Found, all, all_of, any, one, several, sweep};

@@ -51,15 +51,21 @@ pub fn page(entry: &Entry) -> String {
     section(&mut body, "Ledger", &format!("<pre>{lines}</pre>"));
     section(&mut body, "Evaluation", &evaluation(entry));
     section(&mut body, "Go on", &commands(entry));
+    frame(&entry.id(), &body)
+}
+
+/// A whole page around what it shows.
+pub fn frame(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{}</title><style>{STYLE}</style></head>\n<body><main>{body}</main></body></html>\n",
-        escape(&entry.id())
+        escape(title)
     )
 }
 
-fn section(body: &mut String, title: &str, content: &str) {
+/// A part of the page with its headline; nothing where it is empty.
+pub fn section(body: &mut String, title: &str, content: &str) {
     if !content.is_empty() {
         let _ = writeln!(body, "<section><h2>{title}</h2>{content}</section>");
     }
@@ -258,7 +264,7 @@ fn commands(entry: &Entry) -> String {
 }
 
 /// A text as HTML shows it.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -3,7 +3,7 @@
 use serde_yaml::Value;
 
 use super::job::{Job, Override, short};
-use crate::config::yaml;
+use crate::config::load::value_of;
 
 /// The key over whose values a variant's numbers are averaged.
 const SEED: &str = "seed";
@@ -30,7 +30,7 @@ impl Axis {
     }
 }
 
-/// `KEY=V1,V2`, each value read as YAML.
+/// `KEY=V1,V2`, each value as `--set` reads it.
 pub(super) fn axis(arg: &str) -> Result<Axis, String> {
     let (key, values) = arg
         .split_once('=')
@@ -39,7 +39,7 @@ pub(super) fn axis(arg: &str) -> Result<Axis, String> {
         .into_iter()
         .map(|value| match value.trim() {
             "" => Err("expected a value between two commas, found nothing".to_owned()),
-            value => yaml::from_str(value).map_err(|error| format!("'{value}': {error}")),
+            value => value_of(key.trim(), value).map_err(|error| format!("'{value}': {error}")),
         })
         .collect::<Result<_, _>>()?;
     Ok(Axis {

@@ -9,10 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::job::Entry;
 use crate::config::yaml;
+use crate::registry::sweeps::{FILE, JOBS};
 use crate::storage;
-
-/// The record in a sweep's folder; a folder that has it is complete.
-pub(super) const FILE: &str = "sweep.yaml";
 
 /// The content of `sweep.yaml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,9 +71,7 @@ impl Sweep {
 
     /// The folder of a job, by its place from 0.
     pub fn job(&self, index: usize) -> PathBuf {
-        self.folder
-            .join("jobs")
-            .join(&self.record.jobs[index].folder)
+        self.folder.join(JOBS).join(&self.record.jobs[index].folder)
     }
 
     /// Keeps other processes from running this sweep for as long as the lock lives; it ends with the process.

@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::Error;
-use super::folder::{FILE, Record, Sweep};
+use super::folder::{Record, Sweep};
 use super::job::{Entry, Job};
 use super::places::config_of;
 use super::policies::{write_plugin, write_script};
 use super::request::Request;
+use super::say;
 use crate::config::{self, Config, Plan};
 use crate::data::Source;
-use crate::ground::{clock, device};
+use crate::ground::clock::{self, Stopwatch};
+use crate::ground::device;
 use crate::policy::Content;
 use crate::policy::plugin::Staging;
 use crate::record::{self, fresh_folder};
+use crate::registry::sweeps::FILE;
 use crate::slots::{Fault, Slot};
 use crate::storage::write_atomically;
 use crate::train::rehearsal::{self, Stage};
@@ -39,6 +42,9 @@ pub struct Ask<'a> {
     pub resolve: &'a Resolve<'a>,
 }
 
+/// Seconds between two lines about how far that is.
+const SAY_EVERY: f64 = 5.0;
+
 /// A job that can run.
 struct Ready {
     config: Config,
@@ -52,15 +58,32 @@ struct Ready {
 pub fn freeze(ask: &Ask<'_>) -> Result<Sweep> {
     let jobs = ask.request.jobs();
     let mut ready = Vec::with_capacity(jobs.len());
+    say(&format!(
+        "sweep  compiles, rehearses and freezes {} jobs before the first one starts",
+        jobs.len()
+    ));
+    let watch = Stopwatch::start();
+    let mut said = 0.0;
     for (index, job) in jobs.iter().enumerate() {
+        let seconds = watch.elapsed().as_secs_f64();
+        if seconds > said + SAY_EVERY {
+            said = seconds;
+            say(&format!("       {index} of {} are ready", jobs.len()));
+        }
         let found = prepare(job, ask.resolve).map_err(|error| {
             let label = job.label();
             refused(error, index, jobs.len(), label)
         })?;
         ready.push(found);
     }
-    let experiment = ready.first().map_or("run", |ready| &ready.config.name);
+    let experiment = ready
+        .first()
+        .map_or("run", |ready| &ready.config.name)
+        .to_owned();
     let name = ask.name.clone().unwrap_or(format!("{experiment}-sweep"));
+    for (ready, job) in ready.iter_mut().zip(&jobs) {
+        ready.config.name = job.name(&ready.config.name);
+    }
     let shown = fresh_folder(ask.out, &name)?;
     let entries = jobs.iter().enumerate();
     let sweep = Sweep {

@@ -72,6 +72,27 @@ impl Job {
         self.what.join(" ")
     }
 
+    /// What its run is called: the experiment, and what tells the job from the others.
+    pub fn name(&self, experiment: &str) -> String {
+        match self.suffix() {
+            suffix if suffix.is_empty() => experiment.to_owned(),
+            suffix => format!("{experiment}-{suffix}"),
+        }
+    }
+
+    /// What tells it from the others, as it can stand in a path. A path's part may have 255 bytes; what is cut off stands in the
+    /// record.
+    fn suffix(&self) -> String {
+        let safe = |c: char| {
+            if c.is_alphanumeric() || "=,.-_".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
+        self.what.join(",").chars().map(safe).take(60).collect()
+    }
+
     /// The overrides by key, for the records.
     pub fn mapping(&self) -> Mapping {
         let pair = |o: &Override| (Value::String(o.key.clone()), o.value.clone());
@@ -95,16 +116,8 @@ pub struct Entry {
 impl Entry {
     /// The record of the job at that place of the sweep, from 0.
     pub fn new(index: usize, job: &Job) -> Self {
-        let safe = |c: char| {
-            if c.is_alphanumeric() || "=,.-_".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        };
-        // A path's part may have 255 bytes; what is cut off stands in the record.
-        let name: String = job.what.join(",").chars().map(safe).take(60).collect();
-        let name = if name.is_empty() { "all".into() } else { name };
+        let suffix = job.suffix();
+        let name = if suffix.is_empty() { "all" } else { &suffix };
         Self {
             folder: format!("{index:03}-{name}"),
             label: job.label(),
@@ -201,7 +214,12 @@ mod tests {
         let entry = Entry::new(2, &several[2]);
         assert_eq!(entry.folder, "002-views.crop=-0.3,1-,sampler=b,seed=3");
         assert_eq!(entry.label, "views.crop=[0.3,1] sampler=b seed=3");
+        assert_eq!(
+            several[2].name("tiny"),
+            "tiny-views.crop=-0.3,1-,sampler=b,seed=3"
+        );
         let alone = jobs(&["optim.lr=0.1"]);
+        assert_eq!(alone[0].name("tiny"), "tiny");
         assert_eq!(
             (
                 Entry::new(0, &alone[0]).folder.as_str(),

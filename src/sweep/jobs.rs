@@ -11,12 +11,13 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use super::folder::Sweep;
-use super::places::{CUT, FAILED, OUTPUT, config_of};
+use super::places::{FAILED, OUTPUT, config_of};
 use super::report::Report;
 use super::stop::Stop;
 use super::{report, say, summary};
 use crate::ground::clock::Stopwatch;
 use crate::ground::threads;
+use crate::registry::sweeps::{self, CUT};
 use crate::storage::{self, write_atomically};
 
 /// Lines of a failed job's output that are recorded with its failure.
@@ -118,7 +119,7 @@ pub fn run(
 /// Whether a job ended because it was asked to: its run can be gone on with, or it had not begun.
 fn left_off(folder: &Path, status: &io::Result<ExitStatus>) -> bool {
     let in_order = status.as_ref().is_ok_and(ExitStatus::success);
-    report::cut(folder).is_some() || (in_order && report::run_of(folder).is_none())
+    report::cut(folder).is_some() || (in_order && sweeps::run_of(folder).is_none())
 }
 
 fn work(
@@ -304,6 +305,7 @@ fn span(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::sweeps::run_of;
 
     #[test]
     fn what_was_cut_is_put_aside_and_the_configuration_stays() {
@@ -326,7 +328,7 @@ mod tests {
                 attempt
             );
             assert_eq!(fs::read_to_string(cut.join(OUTPUT)).unwrap(), attempt);
-            assert!(report::run_of(folder).is_none());
+            assert!(run_of(folder).is_none());
         }
         assert!(config_of(folder).is_file());
     }

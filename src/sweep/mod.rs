@@ -11,6 +11,7 @@ pub mod folder;
 pub mod freeze;
 pub mod job;
 pub mod jobs;
+pub mod page;
 mod pen;
 mod places;
 pub mod plot;

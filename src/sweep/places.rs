@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Where what an earlier attempt left is put.
-pub(super) const CUT: &str = "cut";
 /// How a job failed.
 pub(super) const FAILED: &str = "failed.txt";
 /// What a job says.

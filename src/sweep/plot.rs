@@ -7,11 +7,12 @@ use anyhow::Result;
 
 use super::chart::{Chart, Point, Series};
 use super::folder::Sweep;
-use super::report::{Curve, Report, curves};
+use super::report::Report;
 use super::spread::Spread;
 use super::variant::{Variant, variants};
 use super::{Error, drawing};
 use crate::ground::suggest;
+use crate::registry::curves::{self, Curve};
 use crate::storage::write_atomically;
 
 /// What is drawn unless something else is asked for, beside every `eval/*`.
@@ -73,7 +74,7 @@ pub fn write(sweep: &Sweep, reports: &[Report], asked: &[String]) -> Result<Vec<
 fn of_jobs(variant: &Variant<'_>, wanted: impl Fn(&str) -> bool) -> Vec<BTreeMap<String, Curve>> {
     let done = variant.jobs.iter().filter(|job| job.is_done());
     done.filter_map(|job| job.run.as_deref())
-        .map(|run| curves(run, &wanted))
+        .map(|run| curves::all(run, &wanted))
         .collect()
 }
 
@@ -105,13 +106,9 @@ fn refuse_unknown(asked: &[String], known: &[&str]) -> Result<(), Error> {
     };
     let meant = suggest::nearest(unknown, known.iter().copied());
     let meant = meant.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-    let known = if known.is_empty() {
-        "none".to_owned()
-    } else {
-        known.join(", ")
-    };
+    let near = suggest::few(unknown, known.iter().copied());
     Err(Error::Request(format!(
-        "no job that is done has recorded '{unknown}'{meant} Recorded are: {known}"
+        "no job that is done has recorded '{unknown}'{meant} Recorded are: {near}"
     )))
 }
 
@@ -160,7 +157,7 @@ mod tests {
             .to_string();
         assert!(error.contains("did you mean 'loss/total'?"), "{error}");
         assert!(
-            error.contains("Recorded are: eval/knn_top1, loss/total"),
+            error.contains("Recorded are: loss/total, eval/knn_top1"),
             "{error}"
         );
         assert!(refuse_unknown(&["loss/total".into()], &known).is_ok());

@@ -1,14 +1,15 @@
 //! What a job left: read from the files in its folder, and from nothing else.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::job::Entry;
-use super::places::{CUT, FAILED};
+use super::places::FAILED;
 use crate::record::{RunFolder, RunStatus, Status, checkpoint, value};
+use crate::registry::curves;
+use crate::registry::sweeps::run_of;
 use crate::storage;
 
 /// How a job stands.
@@ -118,22 +119,13 @@ pub fn cut(folder: &Path) -> Option<PathBuf> {
     (!failed && !saved.is_empty()).then_some(run)
 }
 
-/// The folder of a job's run: the only one in it, beside what was put aside.
-pub fn run_of(folder: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir() && !path.ends_with(CUT))
-        .max()
-}
-
 fn status(run: &Path) -> Option<RunStatus> {
     RunStatus::load(&RunFolder::open(run).ok()?).ok()
 }
 
 fn metrics(run: &Path, status: &RunStatus) -> BTreeMap<String, f64> {
     let mut metrics: BTreeMap<_, _> = numbers(&status.summary).collect();
-    for (tag, curve) in curves(run, |tag| tag.starts_with("eval/")) {
+    for (tag, curve) in curves::all(run, |tag| tag.starts_with("eval/")) {
         metrics.extend(curve.last_key_value().map(|(_, last)| (tag, *last)));
     }
     let text = storage::read_to_string(&run.join("eval.json")).unwrap_or_default();
@@ -149,34 +141,10 @@ fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, f64)> {
         .filter_map(|(name, number)| Some((name.clone(), value(number)?)))
 }
 
-/// A number of a run over its steps.
-pub type Curve = BTreeMap<u64, f64>;
-
-/// The curves of those tags of `metrics.jsonl` that are wanted. Of two lines with one step the later one counts; a torn
-/// line is left out.
-pub fn curves(run: &Path, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Curve> {
-    let bytes = storage::read(&run.join("metrics.jsonl")).unwrap_or_default();
-    // A byte that is none must not hide the lines around it.
-    let text = String::from_utf8_lossy(&bytes);
-    let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
-    for line in text.lines() {
-        let Ok(fields) = serde_json::from_str::<Map<String, Value>>(line) else {
-            continue;
-        };
-        let Some(step) = fields.get("step").and_then(Value::as_u64) else {
-            continue;
-        };
-        for (tag, number) in fields.iter().filter(|(tag, _)| wanted(tag)) {
-            if let Some(number) = value(number) {
-                curves.entry(tag.clone()).or_default().insert(step, number);
-            }
-        }
-    }
-    curves
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sweep::trial::job;
 
@@ -223,7 +191,7 @@ mod tests {
     #[test]
     fn what_was_put_aside_is_no_run() {
         let dir = tempfile::tempdir().unwrap();
-        job(&dir.path().join(CUT).join("1"), "finished", 20, &[]);
+        job(&dir.path().join("cut/1"), "finished", 20, &[]);
         assert_eq!(run_of(dir.path()), None);
         assert_eq!(read(dir.path()).state, State::Waiting);
     }
@@ -241,7 +209,7 @@ mod tests {
         let path = run.join("metrics.jsonl");
         let torn = fs::read_to_string(&path).unwrap() + "{\"step\":12,\"loss/tot";
         fs::write(&path, torn).unwrap();
-        let loss = &curves(&run, |tag| tag == "loss/total")["loss/total"];
+        let loss = &curves::all(&run, |tag| tag == "loss/total")["loss/total"];
         assert_eq!(loss.get(&5), Some(&2.0));
         assert!(loss[&9].is_nan() && loss.len() == 2);
         fs::write(

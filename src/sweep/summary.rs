@@ -35,7 +35,8 @@ pub fn write(sweep: &Sweep) -> Result<Vec<Report>> {
     Ok(reports)
 }
 
-fn to_json(sweep: &Sweep, reports: &[Report]) -> Value {
+/// Everything that `summary.json` holds.
+pub fn to_json(sweep: &Sweep, reports: &[Report]) -> Value {
     let jobs: Vec<_> = reports
         .iter()
         .map(|report| job_json(sweep, report))
@@ -95,6 +96,11 @@ fn smaller_is_better(metric: &str) -> bool {
 
 /// A Markdown table: a row a variant, a column an `eval/*`, the best mean of each in bold.
 pub fn table(reports: &[Report]) -> String {
+    aligned(&rows(reports))
+}
+
+/// The cells of that table, the names of its columns first.
+pub(super) fn rows(reports: &[Report]) -> Vec<Vec<String>> {
     let variants = variants(reports);
     let all: Vec<_> = reports.iter().collect();
     let metrics = metrics(&all, |name| name.starts_with("eval/"));
@@ -118,7 +124,7 @@ pub fn table(reports: &[Report]) -> String {
         }));
         rows.push(row);
     }
-    aligned(&rows)
+    rows
 }
 
 /// The best mean, where there is something to choose.

@@ -89,18 +89,20 @@ impl Trainer {
         folder: &Path,
         watch: bool,
     ) -> Result<Self> {
-        let mut trainer = Self::without_policies(plan, splits, device, folder, watch)?;
+        let mut trainer = Self::without_policies(plan, splits, device, folder, watch, true)?;
         trainer.fill_slots()?;
         Ok(trainer)
     }
 
-    /// Builds everything but the policies.
+    /// Builds everything but the policies. Weights that come from a checkpoint anyway are not looked for in the file of `model.init`,
+    /// which may be gone: `init` says whether they are to.
     pub(crate) fn without_policies(
         plan: Plan,
         splits: Splits,
         device: Device,
         folder: &Path,
         watch: bool,
+        init: bool,
     ) -> Result<Self> {
         let config = plan.config.clone();
         let spec = plan.spec(splits.train.channels());
@@ -109,7 +111,7 @@ impl Trainer {
         let mut query = Network::new(&spec, device, config.seed);
         // Before the method, whose momentum encoder is a copy.
         let file = &config.model.init;
-        let init = (!file.as_os_str().is_empty())
+        let init = (init && !file.as_os_str().is_empty())
             .then(|| init::start_from(&mut query, file))
             .transpose()?;
         let images = splits.train.len();

@@ -76,14 +76,39 @@ const WRONG: &[(&[&str], &str)] = &[
         &["run", "--set", "data.source=idx", "--set", "data.dir=."],
         "train-images-idx3-ubyte",
     ),
-    (
-        &["run", "--script", "nowhere.rhai"],
-        "shipped are boundaries/annealed_margin.rhai",
-    ),
+    (&["run", "--script", "nowhere.rhai"], " (the nearest of "),
     (
         &["run", "--script", "samplers/hart.rhai"],
-        "samplers/semi_easy.rhai, samplers/semi_hard.rhai; did you mean 'samplers/hard.rhai'?",
+        "shipped are samplers/hard.rhai, samplers/easy.rhai, samplers/random.rhai (the nearest of 6); \
+         did you mean 'samplers/hard.rhai'?",
     ),
+    (&["check", "hart"], "did you mean 'samplers/hard.rhai'?"),
+    (
+        &["check", "none"],
+        "'none' may be 'schedules/none.rhai' or 'labels/none.rhai': name one of them",
+    ),
+    (
+        &["run", "embedded"],
+        "unexpected 'embedded': did you mean --config embedded?",
+    ),
+    (
+        &["run", "mine.rhai"],
+        "unexpected 'mine.rhai': did you mean --script mine.rhai?",
+    ),
+    (
+        &["run", "optim.lr=0.1"],
+        "unexpected 'optim.lr=0.1': did you mean --set optim.lr=0.1 for one run, -m optim.lr=0.1 for a sweep?",
+    ),
+    (
+        &["run", "--config", "merge.yaml"],
+        "merge.yaml:2: merge keys ('<<') are not taken: write the keys out, or say 'base: NAME'",
+    ),
+    (
+        &["run", "--config", "merge_of_a_slot.yaml"],
+        "merge_of_a_slot.yaml:3: merge keys ('<<') are not taken",
+    ),
+    (&["show", "."], "is no run: it has no config.yaml"),
+    (&["report", "."], "is no run: it has no config.yaml"),
     (
         &[
             "run",
@@ -142,7 +167,7 @@ const WRONG: &[(&[&str], &str)] = &[
             "--set",
             "data.dir=set #2",
         ],
-        "'set #2/train-images-idx3-ubyte'",
+        "'set #2/",
     ),
     (
         &[
@@ -227,6 +252,11 @@ fn wrong_usage_exits_with_2_says_what_was_meant_and_leaves_nothing() {
         "twice.rhai",
         "//! slot: sampler\n//! slot: labels\nfn decide(ctx) { 1 }\n",
     );
+    dir.write("merge.yaml", "name: a\noptim: {<<: {lr: 0.1}}\n");
+    dir.write(
+        "merge_of_a_slot.yaml",
+        "name: a\nsampler: &all {pool: 0.1}\nlabels: {<<: *all}\n",
+    );
     dir.write("typo.yaml", "name: typo\noptim:\n  momentun: 0.9\n");
     dir.write("own_base.yaml", "base: own_base.yaml\n");
     dir.write("no_base.yaml", "base: 3\n");
@@ -250,6 +280,59 @@ fn wrong_usage_exits_with_2_says_what_was_meant_and_leaves_nothing() {
             .collect();
         assert!(left.is_empty(), "{args:?} left a run behind");
     }
+}
+
+#[test]
+fn a_shipped_script_is_known_by_its_bare_name() {
+    let dir = Dir::new();
+    let (code, text) = code_and_text(&dir.output(&["check", "hard", "one_cycle"]));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("hard: ok, sampler"), "{text}");
+    assert!(text.contains("one_cycle: ok, schedule"), "{text}");
+    // A file of one's own comes before the binary's, as everywhere.
+    let mine = dir.copy_script("samplers/hard.rhai");
+    dir.write("scripts/samplers/hard.rhai", &format!("{mine}// mine\n"));
+    let run = dir.train(&["--steps", "2", "--script", "hard"]);
+    let started = &run.ledger("sampler", "started")[0];
+    assert_eq!(started["policy"], "hard");
+    let hash = blake3::hash(format!("{mine}// mine\n").as_bytes());
+    assert_eq!(started["files"]["hard.rhai"], hash.to_hex().as_str());
+    let config = std::fs::read_to_string(run.folder.join("config.yaml")).unwrap();
+    assert!(config.contains("script: samplers/hard.rhai"), "{config}");
+}
+
+/// Whoever edits a copy of what the binary carries waits for nothing.
+#[test]
+fn what_is_not_watched_is_said_at_the_start() {
+    let dir = Dir::new();
+    dir.copy_script("samplers/semi_hard.rhai");
+    let run = dir.train(&["--steps", "1"]);
+    let line = run.text.lines().find(|line| line.starts_with("script "));
+    assert_eq!(
+        line,
+        Some(
+            "script labels/online.rhai, boundaries/cosine_margin.rhai: from the binary, not watched; \
+             `sandbox swap RUN SLOT FILE` takes a file of your own"
+        )
+    );
+    let run = dir.train(&["--steps", "1", "--no-watch", "--name", "z"]);
+    assert!(!run.text.contains("from the binary"), "{}", run.text);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_completions_quietly() {
+    let dir = Dir::empty();
+    let mut child = dir
+        .sandbox(&["completions", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More is written than a pipe holds, so that it meets the end.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.code().is_some(), "it was ended by a signal");
 }
 
 #[test]

@@ -53,7 +53,8 @@ fn runs_in_every_state_are_told_apart() {
         lines.find(|line| line.contains(part)).unwrap().to_owned()
     };
     assert!(line("-whole").contains(" finished "), "{table}");
-    assert!(line("-whole").contains(" 40 "), "{table}");
+    let whole = line("-whole");
+    assert!(whole.contains(" 40 ") && whole.contains(" online semi_hard cosine_margin "));
     assert!(line("-dead").contains(" killed "), "{table}");
     assert!(line("-alive").contains(" live "), "{table}");
     assert!(line("broken").contains(" damaged "), "{table}");
@@ -99,11 +100,17 @@ fn runs_in_every_state_are_told_apart() {
 }
 
 fn shows_what_a_run_is(dir: &Dir, killed: &str) {
+    let unknown = refused(dir, &["ls", "--where", "optim.lrr=0.06"]);
+    assert!(
+        unknown.contains("has a value or a number 'optim.lrr'; there are optim.lr, "),
+        "{unknown}"
+    );
     let shown = said(dir, &["show", "dead"]);
     assert!(
         shown.contains(&format!("sandbox resume runs/{}", killed)),
         "{shown}"
     );
+    assert!(shown.contains("\nno checkpoint; "), "{shown}");
     let shown = said(dir, &["show", "whole"]);
     for part in [
         "optim.lr = 0.05",
@@ -116,6 +123,24 @@ fn shows_what_a_run_is(dir: &Dir, killed: &str) {
     let shown: Value = serde_json::from_str(&said(dir, &["show", "whole", "--json"])).unwrap();
     assert_eq!(shown["told"]["sampler.pool"], 64);
     assert_eq!(shown["numbers"]["step"], 40.0);
+}
+
+/// Two runs that logged at other steps have a loss each, and no row of a table.
+#[test]
+fn numbers_at_other_steps_are_said_to_be_so() {
+    let dir = Dir::empty();
+    for (name, step) in [("one", 5), ("two", 7)] {
+        dir.write(&format!("runs/{name}/run.json"), "{}");
+        let line = format!("{{\"step\":{step},\"epoch\":0,\"loss/total\":1.5}}\n");
+        dir.write(&format!("runs/{name}/metrics.jsonl"), &line);
+    }
+    let text = said(&dir, &["compare", "one", "two"]);
+    assert!(
+        text.contains(
+            "\nloss/total\n   no step in common: the runs recorded it at different ones\n"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -347,4 +372,5 @@ fn five_hundred_runs_are_listed_and_ranked() {
     let summary = said(&dir, &["best", "knn_top1", "--min", "--limit", "1"]);
     assert!(summary.contains("000-run"), "{summary}");
     assert!(refused(&dir, &["best", "eval/ac"]).contains("did you mean 'eval/acc'"));
+    assert!(refused(&dir, &["best", "nonsense"]).contains(" (the nearest of "));
 }

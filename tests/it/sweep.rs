@@ -157,6 +157,7 @@ fn four_jobs_have_a_table_and_are_those_that_one_would_start_by_hand() {
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     for words in [
+        "compiles, rehearses and freezes 4 jobs before the first one starts",
         "4 of 4 jobs to run",
         "[1/4] sampler=random seed=3 starts",
         "[2/4] sampler=random seed=4 done: kNN ",
@@ -172,6 +173,10 @@ fn four_jobs_have_a_table_and_are_those_that_one_would_start_by_hand() {
     assert_statistics(&sweep);
     assert_as_by_hand(&dir, &sweep);
     assert_plots(&dir, &sweep);
+    assert_listed(&dir, &sweep);
+    assert_looked_at(&dir, &sweep);
+    assert_refused(&dir);
+    assert_judged(&dir, &sweep);
 }
 
 /// The summary's numbers are those of the four runs, two a variant.
@@ -230,6 +235,96 @@ fn assert_plots(dir: &Dir, sweep: &Path) {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output);
     assert!(said.contains("did you mean 'train/lr'?"), "{said}");
+}
+
+/// What a verb prints that succeeds.
+fn said(dir: &Dir, args: &[&str]) -> String {
+    let output = dir.output(args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a verb says that refuses its input.
+fn refused(dir: &Dir, args: &[&str]) -> String {
+    let output = dir.output(args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A sweep's runs are listed as what they are: by variant, job, sweep and policies.
+fn assert_listed(dir: &Dir, sweep: &Path) {
+    let id = sweep.file_name().unwrap().to_str().unwrap();
+    let listed = said(dir, &["ls", "four"]);
+    assert_eq!(listed.lines().count(), 5, "{listed}");
+    let whats = [
+        "random,seed=3",
+        "random,seed=4",
+        "hard,seed=3",
+        "hard,seed=4",
+    ];
+    for (at, what) in whats.iter().enumerate() {
+        let name = format!("-tiny-sampler={what} ");
+        let line = listed.lines().find(|line| line.contains(&name));
+        let line = line.unwrap_or_else(|| panic!("no {what} in\n{listed}"));
+        let job = format!("job {at:03}-sampler={what} of {id}");
+        assert!(line.contains(&job) && line.contains(" finished "), "{line}");
+        let policy = what.split(',').next().unwrap();
+        let policies = format!(" online {policy} cosine_margin ");
+        assert!(line.contains(&policies), "{line}");
+    }
+}
+
+/// Every verb that looks at runs takes the sweep and its jobs, by parts of their names.
+fn assert_looked_at(dir: &Dir, sweep: &Path) {
+    let shown = said(dir, &["show", "four"]);
+    for part in [
+        "sweep, 4 of 4 jobs are done",
+        "| sampler=hard   | 2/2  |",
+        "jobs/003-sampler=hard,seed=4",
+    ] {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+    assert!(said(dir, &["show", "hard,seed=4"]).contains("sampler   hard gen 1"));
+    let job = sweep.join("jobs/002-sampler=hard,seed=3");
+    assert!(said(dir, &["show", job.to_str().unwrap()]).contains("seed 3\n"));
+    let page = said(dir, &["report", "four"]);
+    let page = fs::read_to_string(dir.file(page.trim())).unwrap();
+    assert!(page.contains("4 of 4 jobs are done") && page.contains("data:image/svg+xml,"));
+    let best = said(dir, &["best", "eval/knn_top1", "four", "--json"]);
+    assert_eq!(best.lines().count(), 4);
+    let compared = said(dir, &["compare", "four"]);
+    for part in ["\nD  ", "   seed ", "A and C part at step"] {
+        assert!(compared.contains(part), "{part} in\n{compared}");
+    }
+}
+
+fn assert_refused(dir: &Dir) {
+    let error = refused(dir, &["compare", "hard,seed=4"]);
+    assert!(
+        error.contains("expected two runs or more, found"),
+        "{error}"
+    );
+    for verb in ["resume", "export", "fork"] {
+        let error = refused(dir, &[verb, "four"]);
+        let expected = "is a sweep, expected a run: name one of its runs";
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = refused(dir, &["plot", "hard,seed=4"]);
+    assert!(error.contains("is a run, expected a sweep"), "{error}");
+}
+
+/// All runs are judged, each is said, and the sweep's table is one of what came out.
+fn assert_judged(dir: &Dir, sweep: &Path) {
+    let output = dir.output(&["eval", "four", "retrieval"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let progress = String::from_utf8_lossy(&output.stderr);
+    let expected = "job 4 of 4, sampler=hard seed=4\n[1/1] retrieval ...\n";
+    assert!(progress.contains(expected), "{progress}");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("| sampler=hard   | 2/2  |"), "{table}");
+    let metrics = &summary(sweep)["variants"][1]["metrics"];
+    let mut names = metrics.as_object().unwrap().keys();
+    assert!(names.any(|name| name.contains("retrieval")), "{metrics}");
 }
 
 #[test]
@@ -382,7 +477,7 @@ const WRONG_LINES: &[(&[&str], &str)] = &[
     ),
     (&["run", "--jobs", "2"], "--jobs is for a sweep"),
     (&["run", "--resume", "."], "'.' is no sweep"),
-    (&["run", "seed=1,2"], "--multirun"),
+    (&["run", "seed=1,2"], "-m seed=1,2 for a sweep?"),
     (&["plot", "."], "'.' is no sweep"),
 ];
 

@@ -45,6 +45,63 @@ fn run() -> (Dir, String) {
     (dir, folder.to_str().unwrap().to_owned())
 }
 
+/// What others save has something around the encoder; and once a run has a checkpoint the file is no part of it.
+#[test]
+fn an_encoder_is_taken_from_within_a_method_and_its_file_may_go_then() {
+    let (dir, run) = run();
+    said(&dir, &["export", &run, "-o", "plain.safetensors"]);
+    let plain = read(&dir.file("plain.safetensors"));
+    let mut wrapped = Named::new();
+    for (name, tensor) in &plain {
+        wrapped.insert(format!("module.encoder_q.{name}"), tensor.shallow_clone());
+        let other = match tensor.kind() {
+            Kind::Float => tensor + 1.0,
+            _ => tensor.shallow_clone(),
+        };
+        wrapped.insert(format!("module.encoder_k.{name}"), other);
+    }
+    let wrapped: Vec<_> = wrapped.into_iter().collect();
+    fs::write(
+        dir.file("moco.safetensors"),
+        encode(&wrapped, None).unwrap(),
+    )
+    .unwrap();
+    let args = [
+        "--init",
+        "moco.safetensors",
+        "--steps",
+        "2",
+        "--set",
+        "optim.lr=0",
+        "--name",
+        "z",
+    ];
+    let started = dir.train(&args);
+    let line = started.text.lines().find(|line| line.starts_with("init "));
+    let expected = "init   moco.safetensors: 45 tensors whose names begin with 'module.encoder_q.', which was taken off; passed over \
+                    'module.encoder_k.bn1.bias', ";
+    let line = line.unwrap();
+    assert!(line.starts_with(expected) && line.len() < 500, "{line}");
+    let folder = started.folder.to_str().unwrap();
+    said(&dir, &["export", folder, "-o", "back.safetensors"]);
+    let back = read(&dir.file("back.safetensors"));
+    for (name, tensor) in plain
+        .iter()
+        .filter(|(_, tensor)| tensor.kind() == Kind::Float)
+    {
+        if !name.contains("running_") {
+            assert_eq!(&back[name], tensor, "{name}");
+        }
+    }
+
+    fs::remove_file(dir.file("moco.safetensors")).unwrap();
+    said(
+        &dir,
+        &["resume", folder, "--plain", "--set", "train.steps=3"],
+    );
+    said(&dir, &["fork", folder, "--plain", "--set", "train.steps=4"]);
+}
+
 fn trainable(named: &Named) -> Vec<&String> {
     let buffer = |name: &str| name.contains("running_") || name.ends_with("num_batches_tracked");
     named.keys().filter(|name| !buffer(name)).collect()

@@ -1,5 +1,6 @@
-//! The cosine margin of InterCLR (arXiv 2008.11702) and CosFace (Wang et al. 2018), as `scripts/boundaries/cosine_margin.rhai` has
-//! it, with the InfoNCE that the host takes of a script's logits: a boundary in a library answers with loss and gradient.
+//! The cosine margin of InterCLR (arXiv 2008.11702) and CosFace (Wang et al. 2018), as the shipped script
+//! `boundaries/cosine_margin.rhai` has it, with the InfoNCE that the host takes of a script's logits: a boundary in a library
+//! answers with loss and gradient.
 
 use sandbox_plugin::{Boundary, BoundaryCall, Policy, Result, export_policy, params};
 
@@ -113,8 +114,51 @@ export_policy!(boundary: CosineMargin);
 
 #[cfg(test)]
 mod tests {
+    use sandbox_plugin::testing::{BoundaryAnswer, ask_boundary, conform};
+
+    use super::*;
+
     #[test]
     fn it_conforms() {
-        sandbox_plugin::testing::conform(super::sandbox_plugin).unwrap();
+        conform(sandbox_plugin).unwrap();
+    }
+
+    fn asked(margin: f64, positives: &[f32], negatives: &[f32]) -> BoundaryAnswer {
+        let params = Params {
+            margin,
+            temperature: 0.0,
+        };
+        let mut policy = CosineMargin::new(params).unwrap();
+        ask_boundary(&mut policy, positives, negatives, 0.5).unwrap()
+    }
+
+    /// A positive at 0.5 and a negative at 0.1, temperature 0.5: ln(1 + exp((0.1 - 0.5 + margin) / 0.5)).
+    #[test]
+    fn the_margin_is_taken_from_the_cosine_of_the_positive() {
+        for (margin, ahead) in [(0.3, 0.2_f64), (0.0, 0.8), (-0.5, 1.8)] {
+            let answer = asked(margin, &[0.5], &[0.1]);
+            let loss = (-ahead).exp().ln_1p();
+            assert!(
+                (f64::from(answer.loss) - loss).abs() < 1e-6,
+                "{margin}: {answer:?}"
+            );
+            // What of the softmax falls on the negative, by the temperature.
+            let slope = 1.0 / (1.0 + ahead.exp()) / 0.5;
+            assert!(
+                (f64::from(answer.d_positives[0]) + slope).abs() < 1e-6,
+                "{answer:?}"
+            );
+            assert!(
+                (f64::from(answer.d_negatives[0]) - slope).abs() < 1e-6,
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wider_margin_asks_for_more() {
+        let losses =
+            [-0.5, 0.0, 0.5].map(|margin| asked(margin, &[0.9, 0.2], &[0.4, -0.3, 0.1]).loss);
+        assert!(losses.is_sorted() && losses[0] < losses[2], "{losses:?}");
     }
 }

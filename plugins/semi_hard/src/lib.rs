@@ -1,5 +1,5 @@
-//! Semi-hard negatives of InterCLR (arXiv 2008.11702), as `scripts/samplers/semi_hard.rhai` has them: drawn evenly from those of a
-//! query's nearest neighbours that lie in other clusters. The wider the pool, the easier they are.
+//! Semi-hard negatives of InterCLR (arXiv 2008.11702), as the shipped script `samplers/semi_hard.rhai` has them: drawn evenly from
+//! those of a query's nearest neighbours that lie in other clusters. The wider the pool, the easier they are.
 
 use sandbox_plugin::{Number, Policy, Result, Sampler, SamplerCall, export_policy, params};
 

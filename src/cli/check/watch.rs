@@ -67,7 +67,10 @@ fn followed(path: &Path) -> Result<(PolicyFile, String)> {
     let search = Search::default();
     let file = match path.extension().is_some_and(|ending| ending == "so") {
         true => PolicyFile::Plugin(search.find_plugin(Slot::Sampler, path)?),
-        false => PolicyFile::Script(search.find(Slot::Sampler, path)?),
+        false => {
+            let path = search.spelt(path).map_err(Invalid)?;
+            PolicyFile::Script(search.find(Slot::Sampler, &path)?)
+        }
     };
     if file.path().is_none() {
         let message = format!(

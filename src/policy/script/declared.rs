@@ -14,6 +14,7 @@ use crate::slots::{Fault, Slot};
 pub fn declared_slot(search: &Search, path: &Path) -> Result<Slot, String> {
     let report = |fault: Fault| fault.message;
     // The slot only names faults here; which one it is stands in the text.
+    let path = &search.spelt(path)?;
     let origin = search.find(Slot::Sampler, path).map_err(report)?;
     if is_test(path) {
         return Err(format!(

@@ -29,25 +29,23 @@ pub(super) fn text(path: &str) -> Option<&'static str> {
     found.map(|(_, text)| *text)
 }
 
-/// The shipped scripts of the folder that a path names, else all, with the one that it may have meant.
-pub(super) fn among(path: &str) -> String {
+/// The shipped scripts nearest to a path, of the folder that it names if there is that, and the one that it may have meant.
+pub(super) fn near(path: &str) -> String {
     let bare = |path: &'static str| path.trim_end_matches(".rhai");
     let all = SHIPPED.iter().map(|(name, _)| *name);
-    let (folder, file) = path.rsplit_once('/').unwrap_or_default();
-    let beside: Vec<_> = all
-        .clone()
-        .filter(|name| name.rsplit_once('/').is_some_and(|(of, _)| of == folder))
-        .collect();
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let of = |name: &&'static str| name.rsplit_once('/').is_some_and(|(of, _)| of == folder);
+    let mut beside: Vec<_> = all.clone().filter(of).collect();
     if beside.is_empty() {
-        return suggest::among(path, all);
+        beside = all.collect();
     }
-    // What all have in common says nothing of which one was meant.
-    let own = |name: &&'static str| bare(name.trim_start_matches(folder).trim_start_matches('/'));
-    let near = suggest::nearest(file.trim_end_matches(".rhai"), beside.iter().map(own));
-    let meant = near.map_or_else(String::new, |near| {
-        format!("; did you mean '{folder}/{near}.rhai'?")
-    });
-    format!("{}{meant}", beside.join(", "))
+    // What many have in common says nothing of which one was meant.
+    let own = |name: &'static str| bare(name.rsplit('/').next().unwrap_or(name));
+    let file = file.trim_end_matches(".rhai");
+    let near = suggest::nearest(file, beside.iter().copied().map(own));
+    let near = near.and_then(|near| beside.iter().find(|name| own(name) == near));
+    let meant = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+    format!("{}{meant}", suggest::few(file, beside.into_iter()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::shipped;
+use crate::ground::suggest;
 use crate::slots::{Fault, Kind, Slot};
 
 /// Where a text comes from.
@@ -13,6 +14,13 @@ pub enum Origin {
     File(PathBuf),
     /// The binary itself: the path below `scripts/`.
     Shipped(String),
+}
+
+impl Origin {
+    /// Whether it is the binary's own, which never changes.
+    pub fn is_shipped(&self) -> bool {
+        matches!(self, Origin::Shipped(_))
+    }
 }
 
 /// One text of a script.
@@ -61,6 +69,12 @@ impl Search {
     /// # Errors
     /// A [`Fault`] that lists where it was looked for and what the binary ships.
     pub fn find(&self, slot: Slot, path: &Path) -> Result<Origin, Fault> {
+        if let Some(whole) = bare(path)
+            .map(|name| of_slot(slot, name))
+            .filter(|whole| self.has(whole))
+        {
+            return self.find(slot, &whole);
+        }
         let candidates = self.candidates(path);
         if let Some(found) = candidates.iter().find(|place| place.is_file()) {
             return Ok(Origin::File(found.clone()));
@@ -76,13 +90,46 @@ impl Search {
         let message = format!(
             "no script '{name}': looked for {}; shipped are {}",
             looked.join(", "),
-            shipped::among(&name)
+            shipped::near(&name)
         );
         Err(Fault::new(slot, Kind::Missing, message))
     }
 }
 
 impl Search {
+    /// The path that a person means who does not say the slot: `hard` is `samplers/hard.rhai`. What is no bare name of a script that
+    /// there is stays as it is.
+    ///
+    /// # Errors
+    /// That several slots have a script of that name, with their paths.
+    pub fn spelt(&self, path: &Path) -> Result<PathBuf, String> {
+        let Some(name) = bare(path) else {
+            return Ok(path.to_owned());
+        };
+        let wholes = Slot::all().map(|slot| of_slot(slot, name));
+        let there: Vec<_> = wholes.filter(|whole| self.has(whole)).collect();
+        match &there[..] {
+            [] => Ok(path.to_owned()),
+            [whole] => Ok(whole.clone()),
+            several => {
+                let several: Vec<_> = several
+                    .iter()
+                    .map(|path| format!("'{}'", path.display()))
+                    .collect();
+                Err(format!(
+                    "'{name}' may be {}: name one of them",
+                    suggest::either(&several)
+                ))
+            }
+        }
+    }
+
+    /// Whether there is a script of that path, on disk or in the binary.
+    fn has(&self, path: &Path) -> bool {
+        let on_disk = self.candidates(path).iter().any(|place| place.is_file());
+        on_disk || shipped::text(&path.to_string_lossy()).is_some()
+    }
+
     /// Finds a plugin by the path that a person gave: in the working directory, then beside the configuration.
     ///
     /// # Errors
@@ -104,6 +151,17 @@ impl Search {
         );
         Err(Fault::new(slot, Kind::Missing, message))
     }
+}
+
+/// The name of a script without folder and ending, as in `hard`; none of what is a file of that very name.
+fn bare(path: &Path) -> Option<&str> {
+    let name = path.to_str()?;
+    (!name.is_empty() && !name.contains(['/', '.']) && !path.is_file()).then_some(name)
+}
+
+/// Where the script of a bare name lies.
+fn of_slot(slot: Slot, name: &str) -> PathBuf {
+    Path::new(slot.folder()).join(format!("{name}.rhai"))
 }
 
 impl Source {

@@ -125,3 +125,15 @@ fn what_cannot_be_meant_is_refused() {
     );
     assert!(request.refuse_set(["optim.lr"]).is_ok());
 }
+
+/// As `--set` takes it, and through `--set` to the job.
+#[test]
+fn a_key_that_holds_a_text_takes_the_text() {
+    let request = parse(&["name=2019,true", "data.dir=set #2", "seed=1"]).unwrap();
+    let job = &request.jobs()[0];
+    assert_eq!(job.overrides[0].value, Value::from("2019"));
+    assert_eq!(
+        job.sets(),
+        ["name=\"2019\"", "data.dir=\"set #2\"", "seed=1"]
+    );
+}

@@ -1,5 +1,6 @@
 //! A network that starts from the encoder of a file: torchvision's, timm's, or one that `sandbox export` wrote.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,9 @@ use crate::storage::{self, tensors};
 
 /// How files of `torch.save` begin, new (a zip archive) and old (a bare pickle).
 const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
+
+/// Names that one line has room for.
+const LISTED: usize = 6;
 
 /// Why an encoder cannot be taken from a file.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +56,8 @@ pub enum Error {
 pub struct Taken {
     /// The file.
     pub path: PathBuf,
+    /// What stood before the encoder's names, and was taken off.
+    pub prefix: String,
     /// How many of its tensors are the encoder's now.
     pub tensors: usize,
     /// The names of the others.
@@ -66,9 +72,20 @@ impl fmt::Display for Taken {
             self.path.display(),
             self.tensors
         )?;
+        if !self.prefix.is_empty() {
+            write!(
+                f,
+                " whose names begin with '{}', which was taken off",
+                self.prefix
+            )?;
+        }
         let count = |name: &&String| name.ends_with(".num_batches_tracked");
         let (counts, named): (Vec<_>, Vec<_>) = self.passed.iter().partition(count);
-        let mut others: Vec<_> = named.iter().map(|name| format!("'{name}'")).collect();
+        let listed = named.iter().take(LISTED);
+        let mut others: Vec<_> = listed.map(|name| format!("'{name}'")).collect();
+        if named.len() > LISTED {
+            others.push(format!("{} more tensors", named.len() - LISTED));
+        }
         if !counts.is_empty() {
             others.push(format!("{} counts of batches", counts.len()));
         }
@@ -79,7 +96,8 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Gives a network the encoder of a safetensors file with torchvision's names; its heads stay as they are.
+/// Gives a network the encoder of a safetensors file with torchvision's names, whatever stands before them all; its heads stay as
+/// they are.
 ///
 /// # Errors
 /// A file that cannot be read or does not fit; nothing has changed then.
@@ -96,15 +114,26 @@ pub fn start_from(network: &mut Network, path: &Path) -> Result<Taken, Error> {
         path: owned(),
         cause,
     })?;
-    let passed = network
-        .start_from(&weights)
-        .map_err(|cause| Error::Weights {
-            path: owned(),
-            cause,
-        })?;
+    let prefix = network.prefix(&weights);
+    let (own, others): (Vec<_>, Vec<_>) = weights
+        .into_iter()
+        .partition(|(name, _)| name.starts_with(&prefix));
+    let own = own
+        .into_iter()
+        .map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor));
+    let own: BTreeMap<_, _> = own.collect();
+    let passed = network.start_from(&own).map_err(|cause| Error::Weights {
+        path: owned(),
+        cause,
+    })?;
     Ok(Taken {
         path: owned(),
-        tensors: weights.len() - passed.len(),
-        passed,
+        tensors: own.len() - passed.len(),
+        passed: passed
+            .into_iter()
+            .map(|name| format!("{prefix}{name}"))
+            .chain(others.into_iter().map(|(name, _)| name))
+            .collect(),
+        prefix,
     })
 }

@@ -18,7 +18,7 @@ use crate::dashboard;
 use crate::data::{self, Splits};
 use crate::ground::threads;
 use crate::policy::Params;
-use crate::record::{Kind, Recorder, RunFolder, RunLock, Status, digests};
+use crate::record::{Kind, Recorder, RunLock, RunStatus, Status, digests};
 use crate::slots::Slot;
 use crate::swap::{Line, Origin, Rerun};
 use crate::terminal::Terminal;
@@ -27,7 +27,7 @@ use crate::train::begin::past::Past;
 use crate::train::begin::policies::seen_last;
 use crate::train::commands::CommandServer;
 use crate::train::options::Options;
-use crate::train::records::Records;
+use crate::train::records::{self, Records};
 use crate::train::trainer::Trainer;
 
 /// A run before its next step.
@@ -56,15 +56,21 @@ pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     kept.make_paths_absolute()?;
     let entrance = Entrance::new(options);
     threads::choose(options.threads.or(plan.threads()), None)?;
-    let name = plan.config.name.clone();
     let splits = open(&plan)?;
-    entrance.make(&name, 0, options, |folder, recorder| {
-        write_plan(recorder, &kept)?;
-        let mut trainer =
-            Trainer::build(plan, splits, options.device, folder.path(), options.watch)?;
+    let birth = Birth {
+        name: kept.name.clone(),
+        config: kept.clone(),
+        parent: None,
+    };
+    let mut begun = entrance.make(&birth, options, |folder| {
+        let mut trainer = Trainer::build(plan, splits, options.device, folder, options.watch)?;
         trainer.plan.config = kept;
         Ok(trainer)
-    })
+    })?;
+    if options.watch {
+        begun.records.introduce_shipped(&begun.trainer);
+    }
+    Ok(begun)
 }
 
 /// A run that was cut, in its own folder. What its ledger says after the checkpoint is done again.
@@ -75,8 +81,7 @@ pub(crate) fn resumed(past: Past, changes: &Changes, options: &Options) -> Resul
     let (step, plan) = (past.step(), past.plan()?);
     let splits = open(&plan)?;
     let folder = past.folder.path();
-    let mut trainer =
-        Trainer::without_policies(plan, splits, options.device, folder, options.watch)?;
+    let mut trainer = past.trainer(plan, splits, options.device, (folder, options.watch))?;
     let steps = [step, past.reached()?];
     let replaced: Vec<_> = changes.policies.iter().map(|(slot, _)| *slot).collect();
     let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies()).without(&replaced);
@@ -138,17 +143,18 @@ impl Trainer {
 pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Result<Begun> {
     let entrance = Entrance::new(options);
     threads::choose(options.threads, parent.status.threads)?;
-    let step = parent.step();
     let mut plan = parent.plan()?;
     if !changes.name.is_empty() {
         plan.config.name.clone_from(&changes.name);
     }
-    let name = plan.config.name.clone();
-    let mut begun = entrance.make(&name, step, options, |folder, recorder| {
-        write_plan(recorder, &plan.config)?;
+    let birth = Birth {
+        name: plan.config.name.clone(),
+        config: plan.config.clone(),
+        parent: Some((&parent, Kind::Fork)),
+    };
+    let mut begun = entrance.make(&birth, options, |folder| {
         let splits = open(&plan)?;
-        let mut trainer =
-            Trainer::without_policies(plan, splits, options.device, folder.path(), options.watch)?;
+        let mut trainer = parent.trainer(plan, splits, options.device, (folder, options.watch))?;
         parent.expect_data(&trainer, options.changed_data)?;
         parent.put_back(&mut trainer)?;
         parent.introduce(&mut trainer)?;
@@ -159,7 +165,6 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
         }
         Ok(trainer)
     })?;
-    begun.records.descends(&parent, Kind::Fork);
     begun.records.save(&mut begun.trainer)?;
     Ok(begun)
 }
@@ -188,15 +193,17 @@ pub(crate) fn replayed(
     threads::choose(options.threads, original.status.threads)?;
     let step = original.step();
     let plan = original.plan()?;
-    let name = format!("{}-{}", plan.config.name, again.called);
+    let birth = Birth {
+        name: format!("{}-{}", plan.config.name, again.called),
+        config: plan.config.clone(),
+        parent: Some((&original, Kind::Replay)),
+    };
     let against = Against::new(digests::read(original.folder.path())?, again.tolerance);
     let policies = original.folder.policies();
     let steps = [step, original.reached()?];
-    let mut begun = entrance.make(&name, step, options, |folder, recorder| {
-        write_plan(recorder, &plan.config)?;
+    let mut begun = entrance.make(&birth, options, |folder| {
         let splits = open(&plan)?;
-        let mut trainer =
-            Trainer::without_policies(plan, splits, options.device, folder.path(), false)?;
+        let mut trainer = original.trainer(plan, splits, options.device, (folder, false))?;
         original.expect_data(&trainer, options.changed_data)?;
         original.put_back(&mut trainer)?;
         original.introduce(&mut trainer)?;
@@ -204,10 +211,45 @@ pub(crate) fn replayed(
         trainer.gate.follow_ledger(rerun);
         Ok(trainer)
     })?;
-    begun.records.descends(&original, Kind::Replay);
     begun.records.against = Some(against);
     begun.until = again.until;
     Ok(begun)
+}
+
+/// What the folder of a new run says from the moment that it has its name.
+struct Birth<'a> {
+    /// A part of the folder's name.
+    name: String,
+    config: Config,
+    /// What it goes on from, or does again.
+    parent: Option<(&'a Past, Kind)>,
+}
+
+impl Birth<'_> {
+    /// Steps done where it begins.
+    fn step(&self) -> u64 {
+        self.parent.map_or(0, |(past, _)| past.step())
+    }
+
+    /// `config.yaml`, resolved, the command that started the run, and `run.json`.
+    fn files(&self, options: &Options) -> Result<[(&'static str, Vec<u8>); 3]> {
+        let device = records::device(options.device);
+        let mut status = RunStatus::start(&self.config.name, self.config.seed, &device);
+        if let Some((past, kind)) = self.parent {
+            status.kind = kind;
+            status.parent = Some(past.named());
+        }
+        let command: Vec<_> = std::env::args().collect();
+        let yaml = serde_yaml::to_string(&self.config)?;
+        Ok([
+            ("config.yaml", yaml.into_bytes()),
+            (
+                "command.txt",
+                format!("{}\n", command.join(" ")).into_bytes(),
+            ),
+            (RunStatus::FILE, status.bytes()),
+        ])
+    }
 }
 
 /// What a run needs before it has a folder.
@@ -234,20 +276,23 @@ impl Entrance {
     /// Makes the folder of a new run and everything in it; a folder in which nothing was trained is not left behind.
     fn make(
         self,
-        name: &str,
-        step: u64,
+        birth: &Birth<'_>,
         options: &Options,
-        build: impl FnOnce(&RunFolder, &Recorder) -> Result<Trainer>,
+        build: impl FnOnce(&Path) -> Result<Trainer>,
     ) -> Result<Begun> {
-        let recorder =
-            Recorder::create(&options.out, name, step).context("cannot make the run's folder")?;
+        let files = birth.files(options)?;
+        let recorder = Recorder::create(&options.out, &birth.name, &files, birth.step());
+        let recorder = recorder.context("cannot make the run's folder")?;
         let folder = recorder.folder().clone();
         let lock = RunLock::take(folder.path())?;
-        let trainer = build(&folder, &recorder).and_then(|trainer| with_shadows(trainer, options));
+        let trainer = build(folder.path()).and_then(|trainer| with_shadows(trainer, options));
         let trainer = trainer.inspect_err(|_| {
             let _ = std::fs::remove_dir_all(folder.path());
         })?;
         let mut records = Records::open((recorder, self.terminal), &trainer, options);
+        if let Some((past, kind)) = birth.parent {
+            records.descends(past, kind);
+        }
         records.hparams(&trainer);
         records.introduce(&trainer);
         let server = CommandServer::new(self.inbox, socket(folder.path(), self.remote));
@@ -273,15 +318,4 @@ fn socket(folder: &Path, remote: Remote) -> Option<Socket> {
     Socket::open(folder, remote)
         .inspect_err(|error| tracing::warn!("no commands are taken from other processes: {error}"))
         .ok()
-}
-
-/// `config.yaml`, resolved, and the command that started the run.
-fn write_plan(recorder: &Recorder, config: &Config) -> Result<()> {
-    let yaml = serde_yaml::to_string(config)?;
-    recorder.folder().write("config.yaml", yaml.as_bytes())?;
-    let command: Vec<_> = std::env::args().collect();
-    recorder
-        .folder()
-        .write("command.txt", format!("{}\n", command.join(" ")).as_bytes())?;
-    Ok(())
 }

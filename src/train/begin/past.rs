@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use tch::Device;
 
 use crate::config::{Config, Loaded, Plan, Request, load};
-use crate::data;
+use crate::data::{self, Splits};
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{RunFolder, RunStatus, digests};
 use crate::slots::Slot;
@@ -39,7 +40,17 @@ impl Past {
     pub fn newest(folder: &Path) -> Result<Self> {
         let folder = open(folder)?;
         let checkpoint = checkpoint::newest(&folder.checkpoints())?;
-        Self::of(folder, checkpoint)
+        let past = Self::of(folder, checkpoint)?;
+        let begun = past.status.begun().unwrap_or(0);
+        if past.checkpoint.is_none() && begun > 0 {
+            let parent = past.status.parent.as_deref().unwrap_or("RUN");
+            return Err(Error(format!(
+                "'{}' was cut before its first checkpoint, and began with step {begun} of another run: begin it anew from '{parent}'",
+                past.folder.path().display()
+            ))
+            .into());
+        }
+        Ok(past)
     }
 
     /// A run at a step of which it has a checkpoint; 0 is its beginning.
@@ -105,6 +116,23 @@ impl Past {
             ledger,
             config,
         })
+    }
+
+    /// How a descendant names it: the run and the step.
+    pub(crate) fn named(&self) -> String {
+        format!("{}@{}", self.folder.id(), self.step())
+    }
+
+    /// A trainer without policies, into which this is to be put back; `folder` is that of its run, with whether files are watched.
+    pub(crate) fn trainer(
+        &self,
+        plan: Plan,
+        splits: Splits,
+        device: Device,
+        (folder, watch): (&Path, bool),
+    ) -> Result<Trainer> {
+        let init = self.checkpoint.is_none();
+        Trainer::without_policies(plan, splits, device, folder, watch, init)
     }
 
     /// Steps done.

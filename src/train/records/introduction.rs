@@ -83,6 +83,25 @@ impl Records {
         self.save_status();
     }
 
+    /// Says which scripts are the binary's own: whoever edits a file of that name meanwhile would wait for it in vain.
+    pub(crate) fn introduce_shipped(&mut self, trainer: &Trainer) {
+        let plan = &trainer.plan;
+        let filled = trainer.gate.generations().into_iter();
+        let scripts = filled.filter_map(|(slot, _)| {
+            let named = plan.slot(slot);
+            let origin = plan.search.find(slot, &named.script).ok()?;
+            (named.plugin.is_none() && origin.is_shipped())
+                .then(|| named.script.display().to_string())
+        });
+        let scripts: Vec<_> = scripts.collect();
+        if !scripts.is_empty() {
+            self.say(&format!(
+                "script {}: from the binary, not watched; `sandbox swap RUN SLOT FILE` takes a file of your own",
+                scripts.join(", ")
+            ));
+        }
+    }
+
     /// Says from where the run goes on, and what of its ledger it does again first.
     pub(crate) fn introduce_resumed(&mut self, trainer: &Trainer) {
         let again = match trainer.gate.reruns() {

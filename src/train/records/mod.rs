@@ -32,6 +32,11 @@ use crate::train::records::recorded::BatchRecorder;
 use crate::train::records::window::Window;
 use crate::train::trainer::Trainer;
 
+/// A device as `run.json` has it: `cpu`, `cuda(0)`.
+pub(crate) fn device(device: tch::Device) -> String {
+    format!("{device:?}").to_lowercase()
+}
+
 /// The run's moving parts beside the trainer.
 pub(crate) struct Records {
     pub(crate) recorder: Recorder,
@@ -58,7 +63,7 @@ impl Records {
         trainer: &Trainer,
         options: &Options,
     ) -> Self {
-        let device = format!("{:?}", options.device).to_lowercase();
+        let device = device(options.device);
         let config = &trainer.plan.config;
         let status = RunStatus {
             data: trainer.data.clone(),
@@ -109,7 +114,7 @@ impl Records {
     /// Names the run that this one goes on from, or does again.
     pub(crate) fn descends(&mut self, parent: &Past, kind: record::Kind) {
         self.status.kind = kind;
-        self.status.parent = Some(format!("{}@{}", parent.folder.id(), parent.step()));
+        self.status.parent = Some(parent.named());
         self.begun = self.status.begun();
         parent
             .checkpoint
