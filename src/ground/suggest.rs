@@ -85,6 +85,7 @@ mod tests {
         );
         assert!(few("hrad.rhai").starts_with("samplers/hard.rhai, "));
         assert!(few("lr").starts_with("train/lr, "));
+        assert!(few("knn").starts_with("eval/knn_top1, eval/knn_top5, "));
         assert_eq!(super::few("x", [].into_iter()), "none");
         assert_eq!(super::few("x", ["b", "a"].into_iter()), "a, b");
     }
