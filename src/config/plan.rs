@@ -171,7 +171,7 @@ impl Plan {
     /// Steps of the whole run, whose epochs have so many.
     pub fn steps(&self, steps_per_epoch: u64) -> u64 {
         let train = &self.config.train;
-        let all = train.epochs * steps_per_epoch;
+        let all = train.epochs.saturating_mul(steps_per_epoch);
         match train.steps {
             0 => all,
             steps => steps.min(all),

@@ -85,7 +85,7 @@ fn name(origin: &Path, size: u32) -> String {
 fn sources(listing: &Listing) -> Result<Vec<(u64, Hash)>, Error> {
     let hash = |file: &PathBuf| {
         Error::unless_stopped()?;
-        let bytes = files::read(&listing.root.join(file))?;
+        let bytes = files::read_one(&listing.root.join(file))?;
         Ok((bytes.len() as u64, blake3::hash(&bytes)))
     };
     let all: Vec<_> = listing.files.par_iter().map(hash).collect();
@@ -164,6 +164,7 @@ fn write(listing: &Listing, size: u32, key: &Hash, beside: &Beside) -> Result<()
             match image {
                 Ok(Some(brightest)) => dark.push((file, brightest)),
                 Ok(None) => {}
+                Err(fault @ Error::Stopped(_)) => return Err(fault),
                 Err(fault) => faults.add(fault),
             }
         }

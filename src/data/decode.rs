@@ -32,7 +32,7 @@ pub(super) struct Rgb {
 /// Grey becomes three equal channels, transparency is dropped and EXIF's orientation ignored, as torchvision's
 /// `ImageFolder` has it. The format is told by the content: ImageNet has a PNG that is called `.JPEG`.
 pub(super) fn rgb(path: &Path, whole: bool) -> Result<Rgb, Error> {
-    let bytes = files::read(path)?;
+    let bytes = files::read_one(path)?;
     // What a codec does with bytes that nobody foresaw is not left to end a run of days.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(path, &bytes, whole)));
     let panicked =

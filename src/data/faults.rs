@@ -44,6 +44,8 @@ impl Faults {
         for result in results {
             match result {
                 Ok(one) => all.push(one),
+                // Who is asked to stop has found no fault.
+                Err(fault @ Error::Stopped(_)) => return Err(fault),
                 Err(fault) => faults.add(fault),
             }
         }

@@ -16,13 +16,34 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The byte order mark of UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The whole content of a file that must be there. A pipe or a device is none: it may have no end.
+/// Bytes of a picture or a list that somebody could have made.
+const LARGE: u64 = 1 << 30;
+
+/// The whole content of a file that must be there, of at most a quarter of the memory. A pipe or a device is none: it may have no end.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    storage::read(path).map_err(|source| match source.kind() {
+    read_up_to(path, memory::total().unwrap_or(u64::MAX) / 4)
+}
+
+/// The whole content of a file that holds a picture or a list.
+pub(super) fn read_one(path: &Path) -> Result<Vec<u8>, Error> {
+    read_up_to(path, LARGE)
+}
+
+fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let fault = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::unexpected(path, "this file", neighbours(path)),
         io::ErrorKind::InvalidInput => Error::unexpected(path, "a file", "a pipe or a device"),
         _ => Error::read(path, source),
-    })
+    };
+    let mut file = storage::open(path).map_err(fault)?;
+    let length = file.metadata().map_err(fault)?.len();
+    if length > most {
+        let [most, length] = [most, length].map(memory::readable);
+        return Err(Error::unexpected(path, format!("at most {most}"), length));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(fault)?;
+    Ok(bytes)
 }
 
 /// Bytes that are hashed between two looks at whether the process was asked to stop: a fraction of a second.

@@ -82,6 +82,12 @@ impl Sink {
         }
     }
 
+    /// Appends a last record without a word: nobody waits for it any more.
+    pub(super) fn leave(&mut self, record: Vec<u8>) {
+        self.waiting.push_back(record);
+        let _ = self.write();
+    }
+
     fn write(&mut self) -> io::Result<()> {
         while let Some(record) = self.waiting.front() {
             if let Err(error) = self.file.write_all(record) {
@@ -91,7 +97,7 @@ impl Sink {
                 return Err(error);
             }
             self.whole += record.len() as u64;
-            self.bytes -= record.len();
+            self.bytes = self.bytes.saturating_sub(record.len());
             self.waiting.pop_front();
         }
         Ok(())

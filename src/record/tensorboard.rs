@@ -38,7 +38,7 @@ pub struct Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.flush();
+        self.file.leave(std::mem::take(&mut self.records));
     }
 }
 

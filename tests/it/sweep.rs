@@ -454,7 +454,7 @@ const WRONG_KEYS: &[(&[&str], &str)] = &[
     ),
     (
         &["data.dir=.,nowhere"],
-        "job 2 of 2 (data.dir=nowhere) cannot run, so none was started: data.dir: 'nowhere' is no folder",
+        "job 2 of 2 (data.dir=nowhere) cannot run, so none was started: 'nowhere/train-images-idx3-ubyte': expected this file, found no such folder",
     ),
     (&["seed=0,0"], "seed: '0' stands twice"),
     (

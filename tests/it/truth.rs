@@ -66,11 +66,13 @@ fn a_run_without_its_boundary_says_so_everywhere() {
         .collect();
     assert_eq!(counted, [&json!(2.0), &json!(5.0)]);
 
+    let other = dir.train(&["--steps", "8"]);
+    let other = other.folder.to_str().unwrap();
     let name = run.folder.to_str().unwrap();
     for args in [
         &["ls"][..],
         &["show", name],
-        &["compare", name, name],
+        &["compare", name, other],
         &["best", "loss/total"],
     ] {
         let (_, out) = said(&dir, args);

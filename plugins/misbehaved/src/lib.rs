@@ -22,7 +22,7 @@ params! {
         /// how often it behaves before it does that
         after: i64 = 0,
         /// how long it is busy when it is slow
-        seconds: f64 = 3.0,
+        seconds: f64 = 2.1,
     }
 }
 

@@ -178,24 +178,37 @@ fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     heard
 }
 
-/// Waits for the end of the trial, or ends it. Looks are counted, each for as long as it was to take: a process that is suspended
-/// with its trial does not look.
+/// Waits for the end of the trial, or ends it. What counts is the processor's time that it has taken, and the looks at which it was
+/// waiting for something: neither passes while others have the processor, or while everything is suspended.
 fn wait(child: &mut Child) -> Option<ExitStatus> {
-    let mut looks = LIMIT.as_millis() / LOOK.as_millis();
+    let mut idle = Duration::ZERO;
     loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if looks > 0 => {
-                looks -= 1;
-                thread::sleep(LOOK);
-            }
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
         }
+        let (runs, taken) = standing(child.id()).unwrap_or((false, Duration::ZERO));
+        idle += if runs { Duration::ZERO } else { LOOK };
+        if idle >= LIMIT || taken >= LIMIT {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        thread::sleep(LOOK);
     }
+}
+
+/// Whether a process has something to do, and the processor's time that it has taken; nothing where the system does not tell.
+fn standing(process: u32) -> Option<(bool, Duration)> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which may hold anything: the state, ten numbers, and the ticks in user mode and in the kernel's.
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<_> = rest.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    let hundredths = ticks(11)? + ticks(12)?;
+    Some((
+        fields.first() == Some(&"R"),
+        Duration::from_millis(10 * hundredths),
+    ))
 }
 
 /// How a process ended that left no report, and what it said last.

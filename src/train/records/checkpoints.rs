@@ -45,12 +45,11 @@ impl Records {
 
     /// Saves everything; a disk that refuses is a warning, and training goes on.
     pub(crate) fn checkpoint(&mut self, trainer: &mut Trainer) {
-        if let Err(error) = self.save(trainer) {
-            self.say(&format!(
-                "warning: no checkpoint of step {}: {error:#}; training goes on",
-                trainer.step
-            ));
-        }
+        self.unsaved = self.save(trainer).err().map(|error| {
+            let text = format!("no checkpoint of step {}: {error:#}", trainer.step);
+            self.say(&format!("warning: {text}; training goes on"));
+            text
+        });
     }
 
     /// Saves everything, and returns where.

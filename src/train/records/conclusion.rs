@@ -31,6 +31,7 @@ impl Records {
     /// Says in `run.json` how the run ended, and what of its records is missing.
     fn end(&mut self, status: Status) {
         self.status.gaps = self.recorder.gaps();
+        self.status.gaps.extend(self.unsaved.take());
         self.status.end(status);
         self.save_status();
     }

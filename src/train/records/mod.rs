@@ -51,6 +51,8 @@ pub(crate) struct Records {
     window: Window,
     thrift: Thrift,
     crowd: Crowd,
+    /// Why the last checkpoint that was due is not there.
+    unsaved: Option<String>,
     /// What a checkpoint holds of the records.
     pub(crate) course: Course,
     /// Another run, against which this one is held.
@@ -82,6 +84,7 @@ impl Records {
             against: None,
             thrift: Thrift::default(),
             crowd: Crowd::default(),
+            unsaved: None,
         }
     }
 

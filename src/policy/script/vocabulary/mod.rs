@@ -182,6 +182,11 @@ pub(super) fn set_deadline(since: CpuTime, ms: f64) {
     DEADLINE.set(Some((since, ms)));
 }
 
+/// Whether the call has taken more time than it may.
+fn is_late() -> bool {
+    DEADLINE.get().is_some_and(|(since, ms)| since.ms() > ms)
+}
+
 /// Runs what looks now and then whether it is too late.
 fn in_time<T>(act: impl FnOnce() -> T) -> T {
     match DEADLINE.get() {

@@ -12,7 +12,7 @@ use super::arguments::Arguments;
 use super::signature::{Param, Signature};
 use super::size::{self, Makes};
 use super::word::Word;
-use super::{CALLS, Handle, Rng, held, working};
+use super::{CALLS, Handle, Rng, held, is_late, working};
 use crate::ground::memory::readable;
 use crate::policy::script::limits::Stopped;
 
@@ -136,6 +136,10 @@ impl Verb {
         let call = move |_: Option<NativeCallContext>, values: &mut [&mut Dynamic]| {
             CALLS.set(CALLS.get() + 1);
             working(|| {
+                // Between two words of a loop Rhai may count too few operations to look at the clock itself.
+                if is_late() {
+                    return Err(Stopped::Clock.into());
+                }
                 let arguments = Arguments::new(&signature, values);
                 let bytes = rule(&arguments);
                 expect_room(&signature, bytes)?;
