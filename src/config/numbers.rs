@@ -10,7 +10,8 @@ use crate::ground::memory;
 /// That each number is finite in single precision.
 pub(super) fn check_finite(config: &Config) -> Result<(), Error> {
     let tree = serde_yaml::to_value(config).unwrap_or_default();
-    match odd(&tree, "") {
+    let fine = |_: &str, number: f64| number.is_finite() && number.abs() <= f64::from(f32::MAX);
+    match odd(&tree, "", &fine) {
         None => Ok(()),
         Some((key, found)) => Err(Error::Value {
             key,
@@ -22,12 +23,28 @@ pub(super) fn check_finite(config: &Config) -> Result<(), Error> {
 }
 
 /// The key of the first number that is not, and the number.
-fn odd(tree: &Value, key: &str) -> Option<(String, f64)> {
+/// Epochs that nobody trains for: so many times the steps of one is still a number.
+const EPOCHS: f64 = 1e9;
+
+/// That no number of epochs is beyond all measure.
+pub(super) fn check_epochs(config: &Config) -> Result<(), Error> {
+    let tree = serde_yaml::to_value(config).unwrap_or_default();
+    let fine = |key: &str, number: f64| !key.ends_with("epochs") || number <= EPOCHS;
+    match odd(&tree, "", &fine) {
+        None => Ok(()),
+        Some((key, found)) => Err(Error::Value {
+            key,
+            message: format!("expected at most {EPOCHS} epochs, found {found}"),
+        }),
+    }
+}
+
+/// The first number, with its key, that is not fine.
+fn odd(tree: &Value, key: &str, fine: &impl Fn(&str, f64) -> bool) -> Option<(String, f64)> {
     match tree {
         Value::Number(number) => {
             let number = number.as_f64()?;
-            let fine = number.is_finite() && number.abs() <= f64::from(f32::MAX);
-            (!fine).then(|| (key.to_owned(), number))
+            (!fine(key, number)).then(|| (key.to_owned(), number))
         }
         Value::Mapping(fields) => fields.iter().find_map(|(name, value)| {
             let name = name.as_str().unwrap_or_default();
@@ -36,9 +53,9 @@ fn odd(tree: &Value, key: &str) -> Option<(String, f64)> {
             } else {
                 format!("{key}.{name}")
             };
-            odd(value, &key)
+            odd(value, &key, fine)
         }),
-        Value::Sequence(items) => items.iter().find_map(|item| odd(item, key)),
+        Value::Sequence(items) => items.iter().find_map(|item| odd(item, key, fine)),
         _ => None,
     }
 }
@@ -144,6 +161,9 @@ mod tests {
             "views.std=[1e39]",
             "views.jitter.brightness=1e308",
             "loss.inter=-.inf",
+            "train.epochs=9223372036854775807",
+            "inter.warmup_epochs=18446744073709551615",
+            "eval.finetune.epochs=1000000001",
         ] {
             let key = set.split('=').next().unwrap();
             let said = refused(set).unwrap_or_default();

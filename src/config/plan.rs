@@ -261,6 +261,7 @@ fn check(config: &Config) -> Result<(), Error> {
         ..
     } = config;
     numbers::check_finite(config)?;
+    numbers::check_epochs(config)?;
     numbers::check_sizes(config)?;
     at_least("train.batch", train.batch as f64, 2.0)?;
     at_least("train.accumulate", train.accumulate as f64, 1.0)?;

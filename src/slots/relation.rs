@@ -19,3 +19,13 @@ pub struct Relation {
     /// Similarity with the whole bank.
     pub similarity: Rc<Similarity>,
 }
+
+impl Relation {
+    /// Whether nothing came of the branch: no query has both a positive and a negative, and none is moved. This waits for the device.
+    pub fn is_empty(&self) -> bool {
+        let has = |rows: &Tensor| rows.ge(0).any_dim(1, false);
+        let pairs = has(&self.pairs.positives).logical_and(&has(&self.pairs.negatives));
+        let moved = self.gradient.count_nonzero(None::<i64>).gt(0);
+        pairs.any().logical_or(&moved).int64_value(&[]) == 0
+    }
+}

@@ -435,3 +435,23 @@ fn a_run_that_diverges_leaves_no_number_and_no_checkpoint_of_it() {
         assert!(shown.contains("the run has diverged"), "{shown}");
     }
 }
+
+/// A branch of which nothing can come is no run with the branch, though nothing failed.
+#[test]
+fn a_branch_without_a_pair_is_missed() {
+    let dir = Dir::new();
+    let none = "full([ctx.index.size(0), 2], -1).long()";
+    let rows = "ctx.index.unsqueeze(1)";
+    for (positives, negatives) in [(none, none), (rows, none), (none, rows)] {
+        let text = format!(
+            "//! slot: sampler\nfn decide(ctx) {{ #{{ positives: {positives}, negatives: {negatives} }} }}\n"
+        );
+        dir.write("none.rhai", &text);
+        let run = dir.train(&["--script", "none.rhai", "--steps", "6"]);
+        let outcome =
+            "finished, without inter from step 1 on: no query had both a positive and a negative";
+        assert_eq!(run_json(&run)["outcome"], json!(outcome), "{text}");
+        let (_, shown) = said(&dir, &["ls"]);
+        assert!(shown.contains("incomplete"), "{shown}");
+    }
+}

@@ -172,7 +172,7 @@ impl Records {
 /// say so, because its slots change nothing in it.
 fn beginning_of_inter(trainer: &Trainer) -> Option<String> {
     let warmup = trainer.plan.config.inter.warmup_epochs;
-    let first = warmup * trainer.loader.steps_per_epoch();
+    let first = warmup.saturating_mul(trainer.loader.steps_per_epoch());
     if !trainer.plan.inter() || warmup == 0 {
         return None;
     }

@@ -22,6 +22,12 @@ impl Records {
         }
         let due =
             trainer.plan.inter() && report.now.epoch >= trainer.plan.config.inter.warmup_epochs;
+        if let Some(relation) = &report.relation
+            && relation.is_empty()
+        {
+            let why = "no query had both a positive and a negative";
+            lapses.take_in("inter", Cause::LeftOut, step, why);
+        }
         if due && report.relation.is_none() && !of_branch {
             let why = match trainer.bank {
                 Some(_) => "query embeddings are not finite",
@@ -45,7 +51,7 @@ impl Records {
     pub(crate) fn lapse_at_the_end(&mut self, trainer: &mut Trainer) {
         self.rest(trainer);
         let warmup = trainer.plan.config.inter.warmup_epochs;
-        let first = warmup * trainer.loader.steps_per_epoch() + 1;
+        let first = warmup.saturating_mul(trainer.loader.steps_per_epoch()) + 1;
         if trainer.plan.inter() && first > trainer.steps {
             let why = format!(
                 "it begins with step {first} (inter.warmup_epochs = {warmup}), and the run has {} steps",
