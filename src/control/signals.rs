@@ -1,11 +1,11 @@
-//! The signals that ask a run to stop after its step: SIGINT, SIGTERM, SIGHUP (a terminal that was closed), and SIGUSR1, which
-//! schedulers send some time before the end. Another one leaves at once.
+//! The signals that ask a run to stop after its step: SIGINT, SIGTERM, SIGHUP (a terminal that was closed), and SIGUSR1, SIGUSR2 and
+//! SIGXCPU, which schedulers send some time before the end. Another one leaves at once.
 
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 use signal_hook::iterator::Signals;
 
 use super::{Command, Remote};
@@ -17,7 +17,7 @@ const SAME: Duration = Duration::from_secs(1);
 
 /// The signals that end a run in order. Who started it with SIGHUP ignored, as nohup does, wants it to outlive the terminal.
 pub fn ending() -> Vec<i32> {
-    let mut all = vec![SIGINT, SIGTERM, SIGUSR1];
+    let mut all = vec![SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU];
     if !is_ignored(SIGHUP) {
         all.push(SIGHUP);
     }

@@ -220,10 +220,14 @@ pub(super) fn describe(error: &EvalAltResult, budget: Budget) -> (Kind, String) 
             Kind::Budget,
             format!("more than {MAX_OPERATIONS} operations in one call: is there an endless loop?"),
         ),
-        EvalAltResult::ErrorTerminated(why, ..) => {
-            let text = match why.read_lock::<Stopped>().as_deref() {
+        EvalAltResult::ErrorTerminated(..) => (
+            Kind::Budget,
+            format!("the call took more than {:.0} ms of CPU time", budget.ms),
+        ),
+        EvalAltResult::ErrorRuntime(value, ..) if value.is::<Stopped>() => {
+            let text = match value.read_lock::<Stopped>().as_deref() {
                 Some(Stopped::Memory(text)) => text.clone(),
-                _ => format!("the call took more than {:.0} ms of CPU time", budget.ms),
+                _ => String::new(),
             };
             (Kind::Budget, text)
         }

@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-/// Why the host stopped a call. A script cannot catch it.
+/// Why the host stopped a call.
 #[derive(Clone, Debug)]
 pub(super) enum Stopped {
     /// It took more time than it may.
@@ -23,8 +23,14 @@ impl Stopped {
 }
 
 impl From<Stopped> for Box<EvalAltResult> {
+    /// What the clock stops ends whatever a script would catch. A word that asks for too much fails like any other, at its place.
     fn from(stopped: Stopped) -> Self {
-        EvalAltResult::ErrorTerminated(Dynamic::from(stopped), Position::NONE).into()
+        let by_clock = matches!(stopped, Stopped::Clock);
+        let why = Dynamic::from(stopped);
+        match by_clock {
+            true => EvalAltResult::ErrorTerminated(why, Position::NONE).into(),
+            false => EvalAltResult::ErrorRuntime(why, Position::NONE).into(),
+        }
     }
 }
 

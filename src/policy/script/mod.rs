@@ -260,7 +260,7 @@ impl Script {
             Ok(Ok(value)) => self.within(budget, function, effort).map(|()| value),
             Ok(Err(error)) => {
                 self.stopped = Stopped::by_clock(&error);
-                Err(self.fault(&error, budget))
+                Err(self.fault(&error, budget, function))
             }
             Err(panic) => Err(self.panicked(function, panic.as_ref())),
         }
@@ -271,7 +271,17 @@ impl Script {
         heard.map_err(|message| diagnostic::at_function(self, Kind::Budget, function, message))
     }
 
-    fn fault(&self, error: &EvalAltResult, budget: Budget) -> Fault {
+    fn fault(&self, error: &EvalAltResult, budget: Budget, function: &str) -> Fault {
+        let inner = error.unwrap_inner();
+        if matches!(
+            inner,
+            EvalAltResult::ErrorTerminated(..) | EvalAltResult::ErrorTooManyOperations(..)
+        ) && inner.position().is_none()
+        {
+            // Rhai has put the place of the call in the place of that of the error.
+            let (kind, message) = diagnostic::describe(inner, budget);
+            return diagnostic::at_function(self, kind, function, message);
+        }
         diagnostic::runtime(
             self.slot,
             &self.source,

@@ -10,7 +10,7 @@ thread_local! {
     /// Bytes of tensors that scripts of this thread have made and hold.
     static HELD: Cell<u64> = const { Cell::new(0) };
     /// The most of them, and what was held at first, since a call began.
-    static CALL: Cell<Call> = const { Cell::new(Call { first: 0, most: 0, graph: 0, limit: u64::MAX }) };
+    static CALL: Cell<Call> = const { Cell::new(Call { first: 0, most: 0, graph: 0, kept: 0, limit: u64::MAX }) };
     /// Whose the tensors are that are made now.
     static OWNER: RefCell<Owner> = const { RefCell::new(Owner::Host) };
 }
@@ -21,6 +21,8 @@ struct Call {
     most: u64,
     /// Bytes of dropped tensors that the graph of the call keeps.
     graph: u64,
+    /// Bytes that the policy's state holds.
+    kept: u64,
     limit: u64,
 }
 
@@ -112,7 +114,8 @@ pub(in crate::policy::script) fn begin(limit: u64, kept: u64) {
         first: held,
         most: held,
         graph: 0,
-        limit: limit.saturating_sub(kept),
+        kept,
+        limit,
     });
 }
 
@@ -125,7 +128,8 @@ pub(in crate::policy::script) fn most() -> u64 {
 /// Whether so many bytes more may be made in this call; else how many are held and how many may be.
 pub(super) fn room(bytes: u64) -> Result<(), (u64, u64)> {
     let call = CALL.get();
-    let held = (HELD.get() + call.graph).saturating_sub(call.first);
+    let made = (HELD.get() + call.graph).saturating_sub(call.first);
+    let held = made.saturating_add(call.kept);
     match held.saturating_add(bytes) <= call.limit {
         true => Ok(()),
         false => Err((held, call.limit)),
@@ -238,7 +242,7 @@ mod tests {
         assert_eq!(size::of(&state), 40_040);
         begin(MEGABYTE, MEGABYTE - 1000);
         assert_eq!(room(1000), Ok(()));
-        assert_eq!(room(1001), Err((0, 1000)));
+        assert_eq!(room(1001), Err((MEGABYTE - 1000, MEGABYTE)));
         begin(u64::MAX, 0);
         assert_eq!(size::of(&Dynamic::UNIT), 0);
     }

@@ -16,7 +16,9 @@ pub(super) fn eval(script: &str) -> Result<Dynamic, String> {
     scope.push_constant("leaf", Handle::new(leaf));
     let answer = engine.eval_with_scope(&mut scope, script);
     answer.map_err(|error| match error.unwrap_inner() {
-        EvalAltResult::ErrorTerminated(why, _) => format!("{:?}", why.clone().cast::<Stopped>()),
+        EvalAltResult::ErrorRuntime(why, _) if why.is::<Stopped>() => {
+            format!("{:?}", why.clone().cast::<Stopped>())
+        }
         error => error.to_string(),
     })
 }

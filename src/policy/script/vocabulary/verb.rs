@@ -177,7 +177,7 @@ fn expect_room(signature: &Signature, bytes: f64) -> Result<(), Box<EvalAltResul
         let name = signature.name.trim_start_matches('.');
         let [bytes, held, limit] = [bytes as u64, held, limit].map(readable);
         Stopped::Memory(format!(
-            "{name}: the answer takes up to {bytes}; the call holds {held} already, and may hold {limit}"
+            "{name}: the answer takes up to {bytes}; the call and its state hold {held} already, and may hold {limit}"
         ))
         .into()
     })
