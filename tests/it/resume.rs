@@ -354,3 +354,32 @@ fn a_resumed_run_says_each_step_once_to_tensorboard() {
     steps.dedup();
     assert_eq!(steps, (1..=40).map(|n| n * 5).collect::<Vec<_>>());
 }
+
+/// Killed before its slots had their policies, a run has done nothing, and begins anew in its folder.
+#[test]
+fn a_run_that_was_killed_before_its_slots_were_filled_begins_anew() {
+    let dir = Dir::new();
+    let whole = dir.train(&["--steps", "12"]);
+    let ledger = fs::read_to_string(whole.folder.join("swaps.jsonl")).unwrap();
+    for lines in [0, 1] {
+        let cut = dir.train(&["--steps", "12"]);
+        for left in ["checkpoints", "metrics.jsonl", "digests.jsonl", "eval.json"] {
+            let path = cut.folder.join(left);
+            let _ = fs::remove_dir_all(&path);
+            let _ = fs::remove_file(&path);
+        }
+        let status = fs::read_to_string(cut.folder.join("run.json")).unwrap();
+        let mut status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        status["status"] = "running".into();
+        status["steps"] = 0.into();
+        fs::write(cut.folder.join("run.json"), status.to_string()).unwrap();
+        let kept: String = ledger.split_inclusive('\n').take(lines).collect();
+        fs::write(cut.folder.join("swaps.jsonl"), kept).unwrap();
+        let (run, code) = dir.resume(&cut, &[]).end();
+        assert_eq!(code, Some(0), "{}", run.text);
+        run.assert_same_losses(&whole);
+        for slot in ["labels", "sampler", "boundary"] {
+            assert_eq!(run.ledger(slot, "started").len(), 1, "{slot}");
+        }
+    }
+}

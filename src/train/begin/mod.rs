@@ -81,15 +81,23 @@ pub(crate) fn resumed(past: Past, changes: &Changes, options: &Options) -> Resul
     let (step, plan) = (past.step(), past.plan()?);
     let splits = open(&plan)?;
     let folder = past.folder.path();
+    let anew = past.never_began(&plan)?;
+    if anew {
+        past.forget_ledger()?;
+    }
     let mut trainer = past.trainer(plan, splits, options.device, (folder, options.watch))?;
     let steps = [step, past.reached()?];
     let replaced: Vec<_> = changes.policies.iter().map(|(slot, _)| *slot).collect();
     let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies()).without(&replaced);
-    trainer.gate.follow_ledger(rest);
     past.expect_data(&trainer, options.changed_data)?;
-    past.put_back(&mut trainer)?;
+    if anew {
+        trainer.fill_slots()?;
+    } else {
+        trainer.gate.follow_ledger(rest);
+        past.put_back(&mut trainer)?;
+    }
     let mut trainer = with_shadows(trainer, options)?;
-    if options.watch {
+    if options.watch && !anew {
         trainer.follow_files(|slot, content| seen_last(&past.ledger, slot, content));
     }
     let ended = (trainer.steps, trainer.rate.at(step.saturating_sub(1)));

@@ -187,6 +187,28 @@ impl Past {
         self.expect_filled(trainer)
     }
 
+    /// Whether it was killed before all its slots had their policies: nothing was done then that could be lost, and it begins anew.
+    pub(crate) fn never_began(&self, plan: &Plan) -> Result<bool> {
+        let filled = |slot: Slot| {
+            let mut started = self.ledger.iter().filter_map(|line| line.about.as_ref());
+            started.any(|about| about.slot == slot)
+        };
+        let whole = Slot::all().filter(|slot| plan.asks(*slot)).all(filled);
+        let only_begun = self.ledger.iter().all(Line::is_first);
+        Ok(!whole && only_begun && self.checkpoint.is_none() && self.reached()? == 0)
+    }
+
+    /// Removes the ledger of a run that never began: it is written anew.
+    pub(crate) fn forget_ledger(&self) -> Result<()> {
+        let path = self.folder.file("swaps.jsonl");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove '{}'", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// That each slot which is asked in the run's first steps has its policy: a ledger or a checkpoint that lost one is no run's.
     fn expect_filled(&self, trainer: &Trainer) -> Result<()> {
         let mut asked = Slot::all().filter(|slot| trainer.plan.asks(*slot));
