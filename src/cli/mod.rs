@@ -70,7 +70,7 @@ Examples:
   sandbox export runs/RUN -o encoder.safetensors     its encoder, for torchvision and timm
   tensorboard --logdir runs                          watch all runs
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input.";
+Exit codes: 0 done, 1 failed, 2 wrong usage or invalid input, 3 strict and something was left out, 128 + N stopped by signal N.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

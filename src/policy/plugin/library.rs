@@ -15,7 +15,7 @@ use super::probe::{self, Description, Prober};
 use crate::policy::Params;
 use crate::policy::blob::Blob;
 use crate::slots::{Fault, Kind, Slot};
-use crate::storage::write_atomically;
+use crate::storage::{self, write_atomically};
 
 /// Where copies are put, and who tries them.
 #[derive(Clone, Debug)]
@@ -80,11 +80,8 @@ impl Library {
     /// A [`Fault`] of kind missing or load.
     pub fn read(slot: Slot, path: &Path) -> Result<Self, Fault> {
         let fault = |kind, message: String| about(slot, kind, path, &message);
-        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
-            // A pipe or a device would be waited for, or read without end.
-            return Err(fault(Kind::Missing, "it is no regular file".to_owned()));
-        }
-        let bytes = std::fs::read(path)
+        // A pipe or a device would be waited for, or read without end.
+        let bytes = storage::read(path)
             .map_err(|error| fault(Kind::Missing, format!("cannot be read: {error}")))?;
         elf::check(&bytes).map_err(|message| fault(Kind::Load, message))?;
         let stem = path

@@ -1,11 +1,13 @@
 //! The texts of a script: where they are found, what they import, and the hash that names them.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::shipped;
 use crate::ground::suggest;
 use crate::slots::{Fault, Kind, Slot};
+use crate::storage;
 
 /// Where a text comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -332,20 +334,21 @@ impl Source {
 /// Bytes of a script that somebody could have written.
 const LARGEST: u64 = 4 << 20;
 
-/// What stands in a regular file. A pipe or a device would be waited for, or read without end.
+/// What stands in a regular file of that size.
 fn file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let refused = |what: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
-    let about = std::fs::metadata(path)?;
-    if !about.is_file() {
-        return Err(refused("it is no regular file".to_owned()));
+    let mut file = storage::open(path)?;
+    let length = file.metadata()?.len();
+    if length > LARGEST {
+        let (found, most) = (length / 1_000_000, LARGEST / 1_000_000);
+        let refused = format!("it has {found} MB, expected a script of at most {most}");
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            refused,
+        ));
     }
-    if about.len() > LARGEST {
-        let (found, most) = (about.len() / 1_000_000, LARGEST / 1_000_000);
-        return Err(refused(format!(
-            "it has {found} MB, expected a script of at most {most}"
-        )));
-    }
-    std::fs::read(path)
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn read(slot: Slot, origin: &Origin) -> Result<Text, Fault> {
