@@ -15,7 +15,7 @@ use crate::author::recorded::Recording;
 use crate::control::signals;
 use crate::ground::stop;
 use crate::policy::plugin::{Description, Library, Staging};
-use crate::policy::script::{Search, declared_slot};
+use crate::policy::script::{Quotients, Script, Search, declared_slot};
 use crate::policy::{Content, Params, Policy, PolicyFile, Unknown};
 use crate::slots::{Fault, Slot};
 use crate::train::rehearsal;
@@ -140,7 +140,7 @@ fn warnings(policy: &mut Policy) -> Vec<String> {
     let Policy::Script(script) = &*policy else {
         return Vec::new();
     };
-    let mut all = script.warnings();
+    let mut all = script.warnings(&quotients(script));
     let swapped_in = script
         .afresh()
         .and_then(|script| rehearsal::without_start(&mut script.into()));
@@ -149,6 +149,17 @@ fn warnings(policy: &mut Policy) -> Vec<String> {
         all.push(format!("{note}\n{}", fault.report));
     }
     all
+}
+
+/// The quotients of integers that a script comes by where it is rehearsed; what fails there has been said.
+fn quotients(script: &Script) -> Quotients {
+    let Ok((watched, quotients)) = script.watching_quotients() else {
+        return Quotients::default();
+    };
+    let mut policy = Policy::from(watched);
+    let _ = rehearsal::synthetic(&mut policy, rehearsal::NO_RUN);
+    let _ = rehearsal::degenerate(&mut policy);
+    quotients
 }
 
 /// Reads the policy that a person names by its file, a library by its ending `.so`, and tries a library.

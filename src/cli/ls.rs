@@ -148,8 +148,18 @@ impl Row {
             history::names(&ledger).join(" "),
             self.started().trim_end_matches('Z').replace('T', " "),
             device,
-            origin,
+            cut(origin),
         ]
+    }
+}
+
+/// Characters of what is said of a run that a table has room for; `sandbox show` has all of it.
+const ROOM: usize = 160;
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(ROOM) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
     }
 }
 

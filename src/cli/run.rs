@@ -60,7 +60,7 @@ pub struct Run {
     #[arg(long)]
     pub strict: bool,
     /// Stop after so many steps.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, value_name = "D")]

@@ -237,7 +237,17 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
         .split_once('=')
         .ok_or_else(|| bad("expected KEY=VALUE, as in optim.lr=0.1".into()))?;
     let value = value_of(path, value).map_err(bad)?;
-    put(tree, path, value).map_err(bad)
+    match (Slot::named(path), &value) {
+        // As a file's section that names its script begins anew: parameters belong to a script.
+        (Some(_), Value::String(_)) => {
+            let script = Mapping::from_iter([(Value::from("script"), value)]);
+            put(tree, path, Value::Mapping(script)).map_err(bad)
+        }
+        (Some(slot), Value::Null) => Err(bad(format!(
+            "expected a script for slot '{slot}', or keys of it as in {slot}.script=FILE, found nothing"
+        ))),
+        _ => put(tree, path, value).map_err(bad),
+    }
 }
 
 /// The value that a text means for a key: of one that holds a text the text itself, else what YAML reads.
@@ -247,8 +257,24 @@ fn apply(tree: &mut Value, set: &str) -> Result<(), Error> {
 pub fn value_of(key: &str, text: &str) -> Result<Value, String> {
     match is_text(key) && !is_quoted(text) {
         true => Ok(Value::String(text.to_owned())),
-        false => yaml::from_str(text).map_err(|error| error.to_string()),
+        // Its own error names a type of Rust.
+        false if text.parse::<f64>().is_ok() && yaml::from_str::<Value>(text).is_err() => {
+            Err(format!("expected a number of 64 bits, found {text}"))
+        }
+        false => match yaml::from_str(text).map_err(|error| error.to_string())? {
+            Value::Number(number) if number.as_f64() == Some(0.0) && says_more_than_0(text) => {
+                Err(format!("'{text}' is nearer to 0 than a number can be"))
+            }
+            value => Ok(value),
+        },
     }
+}
+
+/// Whether a text of a number has a digit before its exponent that is none of 0.
+fn says_more_than_0(text: &str) -> bool {
+    let decimal = !text.trim_start_matches(['-', '+']).starts_with("0x");
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    decimal && digits.contains(|c: char| c.is_ascii_digit() && c != '0')
 }
 
 /// Whether a key holds a text: then `2019` and `set #2` are texts too, which YAML reads as something else.

@@ -215,8 +215,8 @@ fn recipe(config: &Config) -> Recipe {
     let views = &config.views;
     Recipe {
         size: views.size,
-        crop_scale: views.crop.into(),
-        crop_ratio: views.ratio.into(),
+        crop: views.crop.into(),
+        ratio: views.ratio.into(),
         flip: views.flip,
         jitter: Jitter {
             prob: views.jitter.prob,
@@ -322,5 +322,13 @@ fn check_branches(config: &Config) -> Result<(), Error> {
     above_0("inter.temperature", inter.temperature)?;
     fraction("bank.momentum", bank.momentum)?;
     at_least("loss.intra", loss.intra, 0.0)?;
-    at_least("loss.inter", loss.inter, 0.0)
+    at_least("loss.inter", loss.inter, 0.0)?;
+    let scheduled = !config.slot(Slot::Schedule).script.as_os_str().is_empty();
+    let learns = loss.intra > 0.0 || loss.inter > 0.0 || scheduled;
+    need(
+        "loss.intra",
+        learns,
+        "above 0 where loss.inter is 0: nothing would be learnt",
+        loss.intra,
+    )
 }

@@ -11,6 +11,7 @@ use fast_image_resize::{
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::{Error, files, format, scan};
+use crate::ground::plain::in_line;
 use crate::views::Crop;
 
 /// Bytes that one image may take while it is decoded; more is a mistake, or an attack.
@@ -49,7 +50,7 @@ pub(super) fn darkness(path: &Path, brightest: u16) -> String {
     format!(
         "'{}': its largest 16-bit value is {brightest} of 65535, so it is nearly black: values of fewer bits are expected scaled to \
          16",
-        path.display()
+        in_line(path)
     )
 }
 

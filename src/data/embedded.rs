@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::content::Content;
 use super::{Error, Images, Splits, idx};
 
 const IMAGES: &[u8] = include_bytes!("fashion-mnist/t10k-images-idx3-ubyte.gz");
@@ -28,15 +29,14 @@ const CLASSES: [&str; 10] = [
 
 /// Unpacks both splits.
 pub(super) fn open() -> Result<Splits, Error> {
+    let [images, labels] = [
+        "embedded t10k-images-idx3-ubyte.gz",
+        "embedded t10k-labels-idx1-ubyte.gz",
+    ]
+    .map(Path::new);
     let mut train = idx::parse(
-        (
-            Path::new("embedded t10k-images-idx3-ubyte.gz"),
-            IMAGES.to_vec(),
-        ),
-        (
-            Path::new("embedded t10k-labels-idx1-ubyte.gz"),
-            LABELS.to_vec(),
-        ),
+        (images, Content::of(images, IMAGES)?),
+        (labels, Content::of(labels, LABELS)?),
     )?;
     let image = train.shape.iter().product::<i64>() as usize;
     let pixels = train.pixels.split_off(TRAIN * image);

@@ -1,17 +1,13 @@
 //! Reading files and folders so that an error says what was expected there and what is there instead.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
 use super::Error;
 use crate::ground::{memory, stop};
 use crate::storage;
-
-/// What every gzip stream begins with (RFC 1952, section 2.3.1).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The byte order mark of UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -42,11 +38,19 @@ fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         return Err(Error::unexpected(path, format!("at most {most}"), length));
     }
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(fault)?;
+    while file
+        .by_ref()
+        .take(PART as u64)
+        .read_to_end(&mut bytes)
+        .map_err(fault)?
+        > 0
+    {
+        Error::unless_stopped()?;
+    }
     Ok(bytes)
 }
 
-/// Bytes that are hashed between two looks at whether the process was asked to stop: a fraction of a second.
+/// Bytes that are read or hashed between two looks at whether the process was asked to stop: a fraction of a second.
 const PART: usize = 64 << 20;
 
 /// Takes bytes, of a mapped file of any length, into a hash; not all of them where the process was asked to stop.
@@ -80,34 +84,6 @@ pub(super) fn lines(path: &Path) -> Result<Vec<String>, Error> {
     Ok(lines.map(String::from).collect())
 }
 
-/// The content of a gzip stream, or the bytes themselves when they are none. `path` is for the error.
-pub(super) fn unzipped(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
-    if !bytes.starts_with(&GZIP) {
-        return Ok(bytes);
-    }
-    let mut content = vec![];
-    let most = memory::total().unwrap_or(u64::MAX) / 4;
-    match MultiGzDecoder::new(&bytes[..])
-        .take(most + 1)
-        .read_to_end(&mut content)
-    {
-        Ok(read) if read as u64 > most => Err(Error::unexpected(
-            path,
-            format!(
-                "at most {} of content, a quarter of the memory",
-                memory::readable(most)
-            ),
-            "more",
-        )),
-        Ok(_) => Ok(content),
-        Err(fault) => Err(Error::unexpected(
-            path,
-            "a whole gzip stream",
-            format!("a fault after {} bytes of content: {fault}", content.len()),
-        )),
-    }
-}
-
 /// What a folder holds, sorted by name, without hidden files.
 pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = everything(dir)?;
@@ -134,6 +110,15 @@ pub(super) fn name(path: &Path) -> String {
     path.file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
+}
+
+/// As much of a text as an error has room for.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 200;
+    match text.len() > MOST {
+        true => format!("{}...", &text[..text.floor_char_boundary(MOST)]).into(),
+        false => text.into(),
+    }
 }
 
 /// Names in quotes, the first few of them, for an error.

@@ -3,8 +3,10 @@
 
 mod place;
 
+use std::cmp::Ordering;
 use std::path::Path;
 
+use super::content::Content;
 use super::{Error, Images, Splits, classes, files};
 use place::Place;
 
@@ -58,15 +60,17 @@ pub(super) fn open(dir: &Path) -> Result<Splits, Error> {
 
 fn read(images: &Path, labels: &Path) -> Result<Part, Error> {
     parse(
-        (images, files::read(images)?),
-        (labels, files::read(labels)?),
+        (images, Content::open(images)?),
+        (labels, Content::open(labels)?),
     )
 }
 
-/// The content of a file of images and a file of labels, gzipped or not. The paths are for errors.
-pub(super) fn parse(images: (&Path, Vec<u8>), labels: (&Path, Vec<u8>)) -> Result<Part, Error> {
-    let bytes = files::unzipped(images.0, images.1)?;
-    let [count, height, width] = header(images.0, &bytes, 0x803)?;
+/// The content of a file of images and a file of labels. The paths are for errors.
+pub(super) fn parse(
+    mut images: (&Path, Content<'_>),
+    mut labels: (&Path, Content<'_>),
+) -> Result<Part, Error> {
+    let [count, height, width] = header(&mut images, 0x803)?;
     if count * height * width == 0 {
         return Err(Error::unexpected(
             images.0,
@@ -75,10 +79,9 @@ pub(super) fn parse(images: (&Path, Vec<u8>), labels: (&Path, Vec<u8>)) -> Resul
         ));
     }
     let what = format!("{count} images of {height}x{width}");
-    let pixels = body(images.0, bytes, [count, height, width], &what)?;
+    let pixels = body(&mut images, [count, height, width], &what)?;
 
-    let bytes = files::unzipped(labels.0, labels.1)?;
-    let [found] = header(labels.0, &bytes, 0x801)?;
+    let [found] = header(&mut labels, 0x801)?;
     if found != count {
         return Err(Error::unexpected(
             labels.0,
@@ -89,7 +92,7 @@ pub(super) fn parse(images: (&Path, Vec<u8>), labels: (&Path, Vec<u8>)) -> Resul
             found.to_string(),
         ));
     }
-    let labels = body(labels.0, bytes, [count], &format!("{count} labels"))?;
+    let labels = body(&mut labels, [count], &format!("{count} labels"))?;
     Ok(Part {
         shape: [1, height as i64, width as i64],
         pixels,
@@ -98,16 +101,21 @@ pub(super) fn parse(images: (&Path, Vec<u8>), labels: (&Path, Vec<u8>)) -> Resul
 }
 
 /// The `D` dimensions that follow the magic number.
-fn header<const D: usize>(path: &Path, bytes: &[u8], magic: u32) -> Result<[u128; D], Error> {
-    let (words, _) = bytes.as_chunks::<4>();
-    if words.len() <= D {
-        let expected = format!("a header of {} bytes", 4 * (D + 1));
+fn header<const D: usize>(
+    (path, content): &mut (&Path, Content<'_>),
+    magic: u32,
+) -> Result<[u128; D], Error> {
+    let length = 4 * (D + 1);
+    let bytes = content.take(length as u128)?;
+    if bytes.len() < length {
+        let expected = format!("a header of {length} bytes");
         return Err(Error::unexpected(
             path,
             expected,
             format!("{} bytes", bytes.len()),
         ));
     }
+    let (words, _) = bytes.as_chunks::<4>();
     let found = u32::from_be_bytes(words[0]);
     if found != magic {
         let expected = format!("the magic number {magic:#010x} (u8 in {D} dimensions)");
@@ -119,23 +127,22 @@ fn header<const D: usize>(path: &Path, bytes: &[u8], magic: u32) -> Result<[u128
     }))
 }
 
-/// What follows the header, which must be exactly as long as the dimensions say.
+/// What follows the header, which must be exactly as long as the dimensions say; no more than that is read.
 fn body<const D: usize>(
-    path: &Path,
-    mut bytes: Vec<u8>,
+    (path, content): &mut (&Path, Content<'_>),
     sizes: [u128; D],
     what: &str,
 ) -> Result<Vec<u8>, Error> {
     let header = 4 * (D + 1);
-    let expected = header as u128 + sizes.iter().product::<u128>();
-    if bytes.len() as u128 != expected {
-        return Err(Error::unexpected(
-            path,
-            format!("{expected} bytes for {what}"),
-            bytes.len().to_string(),
-        ));
-    }
-    Ok(bytes.split_off(header))
+    let length = sizes.iter().product::<u128>();
+    let bytes = content.take(length + 1)?;
+    let found = match (bytes.len() as u128).cmp(&length) {
+        Ordering::Equal => return Ok(bytes),
+        Ordering::Less => (header + bytes.len()).to_string(),
+        Ordering::Greater => "more".to_owned(),
+    };
+    let expected = format!("{} bytes for {what}", header as u128 + length);
+    Err(Error::unexpected(path, expected, found))
 }
 
 fn side([_, height, width]: [i64; 3]) -> String {

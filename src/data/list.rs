@@ -117,6 +117,9 @@ struct Entry {
 /// Reads a list whose labels, if it has any, are `known`.
 fn read(dir: &Path, path: &Path, known: &Labels) -> Result<Listing, Error> {
     let bytes = files::text(path)?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(Error::unexpected(path, "text in UTF-8", "text in UTF-16"));
+    }
     let lines: Vec<(usize, &[u8])> = (1..)
         .zip(bytes.split(|&byte| byte == b'\n'))
         .filter(|(_, line)| !line.trim_ascii().is_empty())
@@ -156,6 +159,23 @@ fn fault_of(list: &Path, number: usize, (expected, found): Fault) -> Error {
     Error::unexpected(list, format!("{expected} in line {number}"), found)
 }
 
+/// Why a line's path names no file: what other programs write in its place, and what a person may have meant.
+fn misplaced(dir: &Path, path: &str) -> Fault {
+    let is_file = |part: &str| dir.join(part.trim()).is_file();
+    let before = |separator: char| path.split(separator).next().is_some_and(is_file);
+    if path.contains('\r') && before('\r') {
+        let expected = "a line feed at the end of each line";
+        return (expected.to_owned(), "carriage returns alone".to_owned());
+    }
+    for (separator, name) in [(',', "a comma"), (';', "a semicolon")] {
+        if path.contains(separator) && before(separator) {
+            return ("a space between path and label".to_owned(), name.to_owned());
+        }
+    }
+    let found = format!("no '{}' in '{}'", files::cut(path), dir.display());
+    ("the path of an image".to_owned(), found)
+}
+
 /// A path may hold spaces: what follows the last one is a label if it is a number.
 fn entry(dir: &Path, line: &[u8]) -> Result<Entry, Fault> {
     let line = std::str::from_utf8(line.trim_ascii())
@@ -165,15 +185,14 @@ fn entry(dir: &Path, line: &[u8]) -> Result<Entry, Fault> {
             Ok(label) => (path.trim_end(), Some(label)),
             Err(_) if !dir.join(line).is_file() && dir.join(path.trim_end()).is_file() => {
                 let expected = "a label, a whole number from 0, after the path";
-                return Err((expected.to_owned(), format!("'{last}'")));
+                return Err((expected.to_owned(), format!("'{}'", files::cut(last))));
             }
             Err(_) => (line, None),
         },
         None => (line, None),
     };
     if !dir.join(path).is_file() {
-        let found = format!("no '{path}' in '{}'", dir.display());
-        return Err(("the path of an image".to_owned(), found));
+        return Err(misplaced(dir, path));
     }
     let path = path.into();
     Ok(Entry { path, label })

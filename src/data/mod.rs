@@ -4,6 +4,7 @@
 mod cache;
 mod cifar;
 mod classes;
+mod content;
 mod decode;
 mod embedded;
 mod faults;
@@ -37,6 +38,7 @@ pub use loader::{Batch, Loader, epoch_order};
 pub use splits::Decode;
 pub use stl10::Stl10Split;
 
+use crate::ground::plain::in_line;
 use crate::ground::stop::{self, Stopped};
 
 /// Where the images of a run come from.
@@ -218,7 +220,7 @@ fn read(source: &Source, purpose: Use) -> Result<Splits, Error> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder holds something else than it should.
-    #[error("'{}': expected {expected}, found {found}", path.display())]
+    #[error("'{}': expected {expected}, found {found}", in_line(path))]
     Unexpected {
         /// The file or folder.
         path: PathBuf,
@@ -228,7 +230,7 @@ pub enum Error {
         found: String,
     },
     /// The system refused to read.
-    #[error("'{}': cannot read it", path.display())]
+    #[error("'{}': cannot read it", in_line(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -236,7 +238,11 @@ pub enum Error {
         source: io::Error,
     },
     /// Decoded images cannot be kept where they should be.
-    #[error("'{}': decoded images cannot be kept there; {}", path.display(), Error::ELSEWHERE)]
+    #[error(
+        "'{}': decoded images cannot be kept there; {}",
+        in_line(path),
+        Error::ELSEWHERE
+    )]
     Cache {
         /// The folder for them.
         path: PathBuf,
@@ -244,7 +250,10 @@ pub enum Error {
         source: io::Error,
     },
     /// A file is no JPEG or PNG that can be decoded.
-    #[error("'{}': expected a JPEG or PNG image, found one that cannot be decoded", path.display())]
+    #[error(
+        "'{}': expected a JPEG or PNG image, found one that cannot be decoded",
+        in_line(path)
+    )]
     Decode {
         /// The file.
         path: PathBuf,

@@ -1,9 +1,12 @@
-//! Images that are evaluated on and were there in training already: what is said of them is no surprise.
+//! Images that are there more than once: evaluated on and seen in training, so that what is said of them is no surprise, or twice in
+//! one split.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use blake3::Hash;
+
+use crate::ground::plain::in_line;
 
 /// The files of one split.
 pub(super) struct Files {
@@ -28,8 +31,36 @@ impl Files {
             self.paths.len(),
             self.name,
             others.name,
-            path.display(),
-            other.display()
+            in_line(path),
+            in_line(other)
+        ))
+    }
+
+    /// In words how many of its files are copies of others of it, and how many of those have another label; nothing where none are.
+    pub(super) fn copies(&self, labels: Option<&[i64]>) -> Option<String> {
+        let label = |at: usize| labels.map(|labels| labels[at]);
+        let mut first = HashMap::new();
+        let mut copies = Vec::new();
+        for (at, identity) in self.identities.iter().enumerate() {
+            match first.get(identity) {
+                Some(&other) => copies.push((at, other)),
+                None => drop(first.insert(identity, at)),
+            }
+        }
+        let odd = |&&(at, other): &&(usize, usize)| label(at) != label(other);
+        let contradicted = copies.iter().filter(odd).count();
+        let (at, other) = copies.iter().find(odd).or(copies.first())?;
+        let classes = match contradicted {
+            0 => String::new(),
+            some => format!(", {some} of them under another label"),
+        };
+        Some(format!(
+            "{} of {} images of '{}' are copies of others of it{classes}, as '{}' of '{}'",
+            copies.len(),
+            self.paths.len(),
+            self.name,
+            in_line(&self.paths[*at]),
+            in_line(&self.paths[*other])
         ))
     }
 }
@@ -60,5 +91,23 @@ mod tests {
                         'a/2.png': what was seen before is no test";
         assert_eq!(eval.among(&train).unwrap(), expected);
         assert_eq!(files("x/val", &[("a/1.png", "3")]).among(&train), None);
+    }
+
+    #[test]
+    fn copies_are_counted_and_those_under_another_label_first() {
+        let split = files(
+            "x/train",
+            &[("a/1", "1"), ("a/2", "1"), ("b/3", "1"), ("b/4", "4")],
+        );
+        let begin = "2 of 4 images of 'x/train' are copies of others of it";
+        assert_eq!(
+            split.copies(Some(&[0, 0, 1, 1])).unwrap(),
+            format!("{begin}, 1 of them under another label, as 'b/3' of 'a/1'")
+        );
+        let plain = format!("{begin}, as 'a/2' of 'a/1'");
+        assert_eq!(split.copies(None).unwrap(), plain);
+        assert_eq!(split.copies(Some(&[5; 4])).unwrap(), plain);
+        let train = files("x/train", &[("a/1.png", "1"), ("a/2.png", "2")]);
+        assert_eq!(train.copies(None), None);
     }
 }

@@ -151,6 +151,9 @@ fn images(
         paths,
         identities,
     };
+    if let Some(note) = files.copies(listing.labels.as_deref()) {
+        tracing::warn!("{note}");
+    }
     let images = Images::of(name, content, listing.labels, listing.classes);
     Ok((Arc::new(images), files))
 }

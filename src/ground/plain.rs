@@ -1,6 +1,7 @@
 //! Text of others for a terminal: names of files, policies and hosts may hold what a terminal obeys.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// What stands in the place of a character that a terminal would obey.
 const SIGN: char = '\u{fffd}';
@@ -14,6 +15,12 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A path as it stands within a line: a name may hold ends of lines too.
+pub fn in_line(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    plain(&text).replace('\n', &SIGN.to_string())
+}
+
 fn is_obeyed(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -22,7 +29,7 @@ fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::*;
 
     #[test]
     fn nothing_that_a_terminal_obeys_is_left() {
@@ -34,5 +41,7 @@ mod tests {
         ] {
             assert_eq!(plain(text), expected);
         }
+        let odd = Path::new("cat\nwarning: all is lost.png");
+        assert_eq!(in_line(odd), "cat\u{fffd}warning: all is lost.png");
     }
 }

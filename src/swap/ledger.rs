@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -207,7 +208,14 @@ impl Ledger {
         line.t = clock::utc();
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
-        let before = self.file.metadata()?.len();
+        let about = self.file.metadata()?;
+        if about.is_file() && about.nlink() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "'swaps.jsonl' was removed",
+            ));
+        }
+        let before = about.len();
         let written = self.file.write_all(text.as_bytes());
         if let Err(error) = written.and_then(|()| self.file.sync_data()) {
             // A full disk may have taken half of the line.

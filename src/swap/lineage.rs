@@ -20,7 +20,7 @@ const KEPT: usize = 4;
 
 /// Steps, of those in which a generation is asked, in which it can still be undone with all that it did: its trial, and as long again
 /// twice. What its numbers do to the weights is not seen at once.
-pub(super) const PROBATION: u32 = 3 * TRIAL;
+pub const PROBATION: u32 = 3 * TRIAL;
 
 /// A generation with the policy that it names.
 pub(super) struct Installed {

@@ -11,6 +11,7 @@ pub mod watch;
 pub use change::{Change, Event};
 pub use gate::{Gate, Rest, State, Tuned, Verdict};
 pub use ledger::{About, Ledger, Line, Origin};
+pub use lineage::PROBATION;
 pub use rehearsal::Rehearsal;
 pub use rerun::{Rerun, SET};
 pub use watch::Watch;

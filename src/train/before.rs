@@ -1,7 +1,7 @@
-//! What a run was before a generation went live, for as long as it can be undone.
+//! What a run was before a generation went live, or values were set, for as long as that can be undone.
 //!
 //! A policy's numbers can make the weights useless in a step whose gradient is finite, and it shows some steps later. So what training
-//! changes is kept while a generation is on probation, and put back with the generation before it where a step is not finite.
+//! changes is kept while a generation or a value is on probation, and put back with what was before it where a step is not finite.
 
 use std::collections::BTreeMap;
 
@@ -105,10 +105,11 @@ impl Before {
 }
 
 impl Trainer {
-    /// Keeps what there is before a step in which a generation is on probation, and forgets it when none is any more.
+    /// Keeps what there is before a step in which something is on probation, and forgets it when nothing is any more.
     pub(super) fn keep_before(&mut self) {
         let kept = self.before.as_ref().map(Before::step);
-        match (self.gate.on_probation(self.asks()), kept) {
+        let since = self.settings_on_probation();
+        match (since.max(self.gate.on_probation(self.asks())), kept) {
             (None, _) => self.before = None,
             (Some(since), Some(kept)) if since < kept + OLD => {}
             (Some(_), _) => self.before = Some(Before::take(self)),
@@ -121,20 +122,25 @@ impl Trainer {
         move |slot| branch || !slot.in_branch()
     }
 
-    /// Undoes the last generation that is on probation, because something was not finite in this step; says whether there was one. The
+    /// Undoes the last of what is on probation, because something was not finite in this step; says whether there was anything. The
     /// step is then done again.
     pub(super) fn undo(&mut self, what: &str, now: Now) -> bool {
         let Some(before) = self.before.take() else {
             return false;
         };
         let asks = self.asks();
-        if !self.gate.diverged(what, asks, now) {
+        let set = self.settings_on_probation();
+        let undone = match set >= self.gate.on_probation(&asks) && set.is_some() {
+            true => self.take_back(what, now),
+            false => self.gate.diverged(what, asks, now),
+        };
+        if !undone {
             return false;
         }
         self.learn(&before.files)
             .expect("what was taken of this run fits it");
         self.gate.put_back(&before.states);
-        // Another one may be on probation still.
+        // Something else may be on probation still.
         self.before = Some(before);
         self.nonfinite = 0;
         true

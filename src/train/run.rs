@@ -152,7 +152,8 @@ fn before_training(trainer: &Trainer, records: &mut Records) -> Result<(), Stopp
 const PATIENCE: u64 = 10;
 
 /// What helps a run that diverges.
-const LOWER: &str = "help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip";
+const LOWER: &str = "help: lower optim.lr, lengthen optim.warmup_epochs or set optim.clip; 'sandbox resume' does again what was changed since the \
+                     last checkpoint and comes here again, 'sandbox fork' goes on from there without it";
 
 /// All steps of the run, or those up to `until`; says whether it was asked to stop before.
 fn train(

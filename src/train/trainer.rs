@@ -24,6 +24,7 @@ use crate::train::begin::{build, init};
 use crate::train::frozen::Frozen;
 use crate::train::inter::{apply, ask};
 use crate::train::rehearsal::Stage;
+use crate::train::settings::Settings;
 
 use crate::train::shadow::Shadows;
 
@@ -61,6 +62,10 @@ pub struct Trainer {
     pub frozen: Option<Frozen>,
     /// What there was before the generations that can still be undone.
     pub before: Option<Before>,
+    /// What was set not long ago, the last at the end.
+    pub(crate) settings: Vec<Settings>,
+    /// What was said of values that were taken back, until it is shown.
+    pub(crate) taken_back: Vec<String>,
     /// Numbers of the last step that was done.
     pub last: Last,
     /// Optimiser steps done.
@@ -138,6 +143,8 @@ impl Trainer {
             eval: feeds.eval,
             frozen: None,
             before: None,
+            settings: Vec::new(),
+            taken_back: Vec::new(),
             last: Last::default(),
             step: 0,
             data,

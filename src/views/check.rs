@@ -25,10 +25,10 @@ impl Recipe {
     /// The first field found outside its range.
     pub fn check(&self) -> Result<(), Error> {
         expect(self.size > 0, "size", "1 or more", self.size)?;
-        range("crop_scale", self.crop_scale)?;
-        let most = self.crop_scale.1;
-        expect(most <= 1.0, "crop_scale", "at most 1", most)?;
-        range("crop_ratio", self.crop_ratio)?;
+        range("crop", self.crop)?;
+        let most = self.crop.1;
+        expect(most <= 1.0, "crop", "at most 1", most)?;
+        range("ratio", self.ratio)?;
         probability("flip", self.flip)?;
         self.jitter.check()?;
         probability("grey", self.grey)?;
@@ -118,10 +118,10 @@ mod tests {
                 |r| r.size = 0,
                 "'size' of the views: expected 1 or more, got 0",
             ),
-            (|r| r.crop_scale = (0.5, 0.2), "'crop_scale'"),
+            (|r| r.crop = (0.5, 0.2), "'crop'"),
             (
-                |r| r.crop_scale.1 = 1.5,
-                "'crop_scale' of the views: expected at most 1",
+                |r| r.crop.1 = 1.5,
+                "'crop' of the views: expected at most 1",
             ),
             (|r| r.flip = f64::NAN, "'flip'"),
             (|r| r.blur.kernel = 4, "'blur.kernel'"),

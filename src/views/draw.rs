@@ -65,9 +65,9 @@ impl Recipe {
     /// `RandomResizedCrop.get_params` of torchvision: ten tries, then the largest crop in the middle whose ratio is
     /// allowed.
     fn draw_crop(&self, rng: &mut impl Rng, height: i64, width: i64) -> Crop {
-        let (low, high) = self.crop_ratio;
+        let (low, high) = self.ratio;
         for _ in 0..10 {
-            let area = (height * width) as f64 * uniform(rng, self.crop_scale);
+            let area = (height * width) as f64 * uniform(rng, self.crop);
             let ratio = uniform(rng, (low.ln(), high.ln())).exp();
             let w = (area * ratio).sqrt().round_ties_even() as i64;
             let h = (area / ratio).sqrt().round_ties_even() as i64;
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn a_crop_that_never_fits_falls_back_to_the_middle() {
         let recipe = Recipe {
-            crop_scale: (1.0, 1.0),
-            crop_ratio: (1.0, 1.0),
+            crop: (1.0, 1.0),
+            ratio: (1.0, 1.0),
             ..recipe(32, 3)
         };
         let mut rng = stream(1, Purpose::Views, 0, 0);

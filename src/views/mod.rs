@@ -31,9 +31,9 @@ pub struct Recipe {
     /// Height and width of a view in pixels.
     pub size: i64,
     /// Smallest and largest area of the crop as a fraction of the image's.
-    pub crop_scale: (f64, f64),
+    pub crop: (f64, f64),
     /// Smallest and largest width of the crop over its height; drawn log-uniformly.
-    pub crop_ratio: (f64, f64),
+    pub ratio: (f64, f64),
     /// Probability that an image is mirrored left to right.
     pub flip: f64,
     /// The colour jitter.

@@ -8,8 +8,8 @@ use super::*;
 pub(crate) fn recipe(size: i64, channels: usize) -> Recipe {
     Recipe {
         size,
-        crop_scale: (0.2, 1.0),
-        crop_ratio: (0.75, 4.0 / 3.0),
+        crop: (0.2, 1.0),
+        ratio: (0.75, 4.0 / 3.0),
         flip: 0.5,
         jitter: Jitter {
             prob: 0.8,
@@ -34,8 +34,8 @@ pub(crate) fn recipe(size: i64, channels: usize) -> Recipe {
 fn still(size: i64) -> Recipe {
     let full = recipe(size, 3);
     Recipe {
-        crop_scale: (1.0, 1.0),
-        crop_ratio: (1.0, 1.0),
+        crop: (1.0, 1.0),
+        ratio: (1.0, 1.0),
         flip: 0.0,
         jitter: Jitter {
             prob: 0.0,

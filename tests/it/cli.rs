@@ -156,8 +156,32 @@ const WRONG: &[(&[&str], &str)] = &[
         "did you mean 'schedule'?",
     ),
     (
-        &["run", "--set", "mixer=mixup"],
-        "mixer: invalid type: string \"mixup\", expected keys below it, as in 'script: FILE'",
+        &["run", "--set", "mixer=[mixup]"],
+        "mixer: invalid type: sequence, expected keys below it, as in 'script: FILE'",
+    ),
+    (
+        &["run", "--set", "sampler="],
+        "--set sampler=: expected a script for slot 'sampler', or keys of it as in sampler.script=FILE, found nothing",
+    ),
+    (
+        &["run", "--set", "sampler=hrad"],
+        "did you mean 'samplers/hard.rhai'?",
+    ),
+    (
+        &["run", "--set", "seed=18446744073709551616"],
+        "--set seed=18446744073709551616: expected a number of 64 bits, found 18446744073709551616",
+    ),
+    (
+        &["run", "--set", "optim.lr=1e-400"],
+        "--set optim.lr=1e-400: '1e-400' is nearer to 0 than a number can be",
+    ),
+    (
+        &["run", "--set", "loss.intra=0", "--set", "loss.inter=0"],
+        "loss.intra: expected above 0 where loss.inter is 0: nothing would be learnt, found 0",
+    ),
+    (
+        &["run", "--steps", "0"],
+        "invalid value '0' for '--steps <N>'",
     ),
     (
         &[

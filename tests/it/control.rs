@@ -169,3 +169,65 @@ fn what_is_refused_changes_nothing() {
     let output = dir.output(&["pause", "nowhere"]);
     assert!(text(&output.stderr).contains("no run 'nowhere': it is no folder"));
 }
+
+/// A value that makes the weights useless soon after it was set is taken back with all that it did: in the run, in the same run that
+/// was cut meanwhile, and where it is done again.
+#[test]
+fn a_value_that_ruins_the_weights_is_taken_back() {
+    for (value, before) in [
+        ("optim.lr=1e38", "optim.lr = 0.05"),
+        ("method.temperature=1e-45", "method.temperature = 0.2"),
+        ("loss.intra=1e38", "loss.intra = 0.75"),
+    ] {
+        let dir = Dir::new();
+        let mut run = dir.start(&[]);
+        run.steps(1);
+        tell(&dir, &run, "pause", &[]);
+        // What was set before it stays.
+        tell(&dir, &run, "set", &["optim.weight_decay=0.001"]);
+        tell(&dir, &run, "set", &[value]);
+        tell(&dir, &run, "checkpoint", &[]);
+        let cut = run.stop();
+        let mut run = dir.resume(&cut, &[]);
+        run.until(&format!("{before} again"));
+        run.steps(2);
+        let run = run.stop();
+        let sets: Vec<_> = run.lines("swaps.jsonl");
+        let sets = sets.iter().filter(|line| line["event"] == "set");
+        let sets: Vec<_> = sets.map(|line| (&line["origin"], &line["set"])).collect();
+        let key = value.split('=').next().unwrap();
+        assert_eq!(sets.len(), 3, "{value}: {sets:?}");
+        assert_eq!(sets[2].0, "run", "{value}: {sets:?}");
+        assert!(sets[2].1.get(key).is_some(), "{value}: {sets:?}");
+        let losses = run.losses();
+        let mut losses = losses.iter().map(|(_, bits)| f64::from_bits(*bits));
+        assert!(losses.all(|loss| loss.abs() < 20.0), "{value}");
+        let (_, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+        assert!(said.contains("same"), "{value}: {said}");
+    }
+}
+
+/// Without its ledger a run takes no change, and what is gone is told when it ends.
+#[test]
+fn what_is_taken_out_of_the_folder_is_told() {
+    let dir = Dir::new();
+    let mut run = dir.start(&[]);
+    run.steps(1);
+    let remove = |run: &Live, name: &str| std::fs::remove_file(run.folder.join(name)).unwrap();
+    remove(&run, "swaps.jsonl");
+    let output = ask(&dir, &run, "set", &["optim.lr=0.01"]);
+    let said = text(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("'swaps.jsonl' was removed"),
+        "{said}"
+    );
+    remove(&run, "config.yaml");
+    run.ask_to_stop();
+    let (run, _) = run.end();
+    for name in ["config.yaml", "swaps.jsonl"] {
+        let expected = format!("{name}' was removed while the run went on");
+        assert!(run.text.contains(&expected), "{}", run.text);
+    }
+    let status = std::fs::read_to_string(run.folder.join("run.json")).unwrap();
+    assert!(status.contains("config.yaml' was removed"), "{status}");
+}

@@ -660,13 +660,14 @@ fn a_schedule_that_ruins_the_weights_is_undone() {
 fn a_run_that_is_cut_on_probation_can_still_undo_it() {
     let dir = Dir::new();
     dir.write("ruin.rhai", &script(r#"#{ "optim.clip": 1.0 }"#));
-    let mut run = dir.start(&["--script", "ruin.rhai", "--set", "checkpoint.every=1"]);
+    let mut run = dir.start(&["--script", "ruin.rhai", "--set", "checkpoint.every=5"]);
     run.until("sampler: ");
     let ruin = r#"if "n" in this { this.n += 1; } else { this.n = 0; }
                   #{ "loss.intra": if this.n < 14 { 1.0 } else { 1e38 } }"#;
     dir.write("ruin.rhai", &script(ruin));
     run.until("schedule: ruin gen 2 is live");
-    run.steps(1);
+    // One checkpoint at least, and not yet what ruins the weights.
+    run.steps(2);
     let cut = run.stop();
     let kept = fs::read_dir(cut.folder.join("checkpoints")).unwrap();
     let mut kept = kept.map(|checkpoint| checkpoint.unwrap().path());

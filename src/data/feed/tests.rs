@@ -50,7 +50,7 @@ fn what_was_prefetched_is_used_only_for_what_it_is() {
         let fresh = feed.share();
         let recipe = recipe(3, 3);
         let bare = Recipe {
-            crop_scale: (0.1, 0.2),
+            crop: (0.1, 0.2),
             ..recipe.clone()
         };
         for (ids, step, recipe_of) in [

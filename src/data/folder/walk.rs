@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::super::listing::Listing;
 use super::super::{Error, files};
 use super::is_image;
+use crate::ground::plain::in_line;
 
 /// Folders that systems and tools put beside files: thumbnails, what archives bring along, what was thrown away. All others
 /// have hidden names.
@@ -177,12 +178,7 @@ impl Walk {
     /// Paths as they stand below the split.
     fn below(&self, paths: &[PathBuf]) -> Vec<String> {
         let root = &self.listing.root;
-        let below = |path: &PathBuf| {
-            path.strip_prefix(root)
-                .unwrap_or(path)
-                .display()
-                .to_string()
-        };
+        let below = |path: &PathBuf| in_line(path.strip_prefix(root).unwrap_or(path));
         let mut names: Vec<_> = paths.iter().map(below).collect();
         names.sort_unstable();
         names

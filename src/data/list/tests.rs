@@ -80,7 +80,24 @@ fn images_come_in_the_order_of_the_list() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row a fault")]
 fn a_faulty_line_is_named_with_what_was_expected_and_found() {
-    let faults: [(&str, Option<&[u8]>, &str); 13] = [
+    let long = [b'x'; 100_000];
+    let faults: [(&str, Option<&[u8]>, &str); 17] = [
+        (
+            "train.txt",
+            Some(b"\xff\xfem\0y\0"),
+            "expected text in UTF-8, found text in UTF-16",
+        ),
+        (
+            "train.txt",
+            Some(b"my images/1.png\rmy images/2.png\r"),
+            "expected a line feed at the end of each line in line 1, found carriage returns alone",
+        ),
+        (
+            "train.txt",
+            Some(b"my images/1.png,0\n"),
+            "expected a space between path and label in line 1, found a comma",
+        ),
+        ("train.txt", Some(&long), "xxx...' in '"),
         (
             "train.txt",
             Some(b"my images/1.png 0\n\nmy images/9.png 1\n"),

@@ -40,6 +40,7 @@ pub use declared::{declared, declared_slot};
 pub use hottest::Hottest;
 pub use shipped::SHIPPED;
 pub use source::{Origin, Search, Source, Text};
+pub use warnings::Quotients;
 
 /// A compiled script with its parameters and its state.
 pub struct Script {
@@ -76,8 +77,18 @@ impl Script {
         overrides: &Params,
         unknown: Unknown,
     ) -> Result<Self, Fault> {
+        Self::made(slot, source, (overrides, unknown), |_| {})
+    }
+
+    /// The same with words that `more` registers.
+    fn made(
+        slot: Slot,
+        source: Source,
+        (overrides, unknown): (&Params, Unknown),
+        more: impl FnOnce(&mut rhai::Engine),
+    ) -> Result<Self, Fault> {
         check::header(slot, &source)?;
-        let engine = engine::Engine::new(&source, slot)?;
+        let engine = engine::Engine::with(&source, slot, more)?;
         let ast = engine.compile(slot, &source)?;
         check::contract(slot, &source, &engine, &ast)?;
         let state = Dynamic::from_map(rhai::Map::new());

@@ -270,7 +270,11 @@ struct Entrance {
 impl Entrance {
     fn new(options: &Options) -> Self {
         let (remote, inbox) = control::line();
-        let said = || tracing::warn!("stopping after this step; once more leaves at once");
+        let said = || {
+            tracing::warn!(
+                "stopping as soon as what is under way is done; once more leaves at once"
+            )
+        };
         if let Err(error) = signals::listen(remote.clone(), said, dashboard::restore) {
             tracing::warn!("signals end the run as they always do: {error}");
         }

@@ -21,6 +21,9 @@ const NONFINITE: &str = "astray";
 /// Of what is kept to undo a generation.
 const BEFORE: &str = "before";
 
+/// Of the values that can be taken back.
+const SETTINGS: &str = "settings";
+
 /// Files of a checkpoint with their tensors.
 pub(crate) type Files = Vec<(&'static str, Vec<(String, Tensor)>)>;
 
@@ -44,6 +47,7 @@ impl Trainer {
             "config": self.plan.config,
             SLOTS: slots,
             NONFINITE: self.nonfinite,
+            SETTINGS: self.settings,
         });
         let mut files = self.learnt();
         files.push(("policies", policies));
@@ -76,6 +80,8 @@ impl Trainer {
         }
         let before = checkpoint.files.get(BEFORE);
         self.before = before.and_then(|tensors| Before::load(tensors, &checkpoint.extra[BEFORE]));
+        let settings = checkpoint.extra[SETTINGS].clone();
+        self.settings = serde_json::from_value(settings).unwrap_or_default();
         self.step = checkpoint.step;
         self.nonfinite = checkpoint.extra[NONFINITE].as_u64().unwrap_or(0);
         Ok(())

@@ -7,6 +7,7 @@ use crate::policy::Params;
 use crate::slots::{Asked, Slot};
 use crate::swap::{Event, Line, Origin, SET, Tuned};
 use crate::train::begin::build;
+use crate::train::settings::Settings;
 use crate::train::trainer::Trainer;
 
 impl Trainer {
@@ -16,12 +17,10 @@ impl Trainer {
     /// # Errors
     /// A key that a live run does not take, a value out of its range, or a policy that refuses its parameters.
     pub fn set(&mut self, set: &Params, origin: Origin) -> Result<()> {
-        let plan = Plan::new(Loaded {
-            config: live::with(&self.plan.config, set)?,
-            folder: self.plan.search.config.clone(),
-        })?;
+        let plan = self.planned(set)?;
         self.expect_judges(&plan)?;
         let now = self.now();
+        let settings = Settings::of(&self.plan.config, set, now);
         let changed = |slot: &Slot| plan.slot(*slot).params != self.plan.slot(*slot).params;
         let slots: Vec<_> = Slot::all().filter(changed).collect();
         let mut tuned = Vec::new();
@@ -42,7 +41,16 @@ impl Trainer {
         for candidate in tuned {
             self.gate.take(candidate, now)?;
         }
+        self.settings.extend(settings);
         self.follow_plan(plan)
+    }
+
+    /// The plan with other values.
+    pub(crate) fn planned(&self, set: &Params) -> Result<Plan, config::Error> {
+        Plan::new(Loaded {
+            config: live::with(&self.plan.config, set)?,
+            folder: self.plan.search.config.clone(),
+        })
     }
 
     /// That a run without images to judge by is not asked to judge.
@@ -59,7 +67,7 @@ impl Trainer {
     }
 
     /// Makes everything that a plan's numbers went into anew, with the state that it had.
-    fn follow_plan(&mut self, plan: Plan) -> Result<()> {
+    pub(crate) fn follow_plan(&mut self, plan: Plan) -> Result<()> {
         let images = self.train.images().len();
         let method = self.method.state().into_iter().collect();
         let optimizer = self.optimizer.state().into_iter().collect();

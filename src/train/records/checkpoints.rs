@@ -71,6 +71,7 @@ impl Records {
         self.status.steps = trainer.step;
         self.save_status();
         self.recorder.flush();
+        self.tell_gone();
         saved
     }
 }

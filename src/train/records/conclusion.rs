@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 
 use crate::diagnostics::put;
 use crate::record::{self, EvalJson, Status};
-use crate::train::records::Records;
-use crate::train::records::pictures;
+use crate::train::records::gone::gone;
+use crate::train::records::{Records, pictures};
 use crate::train::trainer::Trainer;
 
 impl Records {
@@ -32,6 +32,7 @@ impl Records {
     fn end(&mut self, status: Status) {
         self.status.gaps = self.recorder.gaps();
         self.status.gaps.extend(self.unsaved.take());
+        self.status.gaps.extend(gone(self.recorder.folder()));
         self.status.end(status);
         self.save_status();
     }

@@ -6,12 +6,15 @@ pub(crate) mod costs;
 mod crowd;
 pub(crate) mod diagnosis;
 mod evaluation;
+mod gone;
 pub(crate) mod introduction;
 pub mod lapses;
 pub mod measure;
 pub(crate) mod pictures;
 pub mod recorded;
 mod window;
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 
@@ -30,6 +33,7 @@ use crate::train::records::crowd::Crowd;
 use crate::train::records::diagnosis::Diagnosis;
 use crate::train::records::recorded::BatchRecorder;
 use crate::train::records::window::Window;
+use crate::train::settings::listed;
 use crate::train::trainer::Trainer;
 
 /// A device as `run.json` has it: `cpu`, `cuda(0)`.
@@ -53,6 +57,8 @@ pub(crate) struct Records {
     crowd: Crowd,
     /// Why the last checkpoint that was due is not there.
     unsaved: Option<String>,
+    /// What was taken out of the folder, when that was looked at last.
+    gone: BTreeSet<String>,
     /// What a checkpoint holds of the records.
     pub(crate) course: Course,
     /// Another run, against which this one is held.
@@ -85,6 +91,7 @@ impl Records {
             thrift: Thrift::default(),
             crowd: Crowd::default(),
             unsaved: None,
+            gone: BTreeSet::new(),
         }
     }
 
@@ -149,11 +156,7 @@ impl Records {
 
     /// Says what was set, and after which step.
     pub(crate) fn say_set(&mut self, trainer: &Trainer, set: &Params) -> String {
-        let values: Vec<_> = set
-            .iter()
-            .map(|(key, value)| format!("{key} = {value}"))
-            .collect();
-        let text = format!("set {} after step {}", values.join(", "), trainer.step);
+        let text = format!("set {} after step {}", listed(set), trainer.step);
         self.say(&text);
         text
     }
@@ -185,6 +188,9 @@ impl Records {
                 change.step + 1,
                 &changes::markdown(&change),
             );
+        }
+        for text in std::mem::take(&mut trainer.taken_back) {
+            self.say(&text);
         }
         for slot in trainer.gate.take_mended() {
             self.say(&format!("{slot}: the file holds what is live again"));

@@ -329,12 +329,36 @@ const ODD: &[(&str, &str)] = &[
         "let x = 2 * (ctx.epoch / 10);",
         "a quotient of integers is whole",
     ),
+    (
+        "let a = ctx.step; let b = ctx.steps; let x = 1 - a / b;",
+        "a quotient of integers is whole",
+    ),
+    (
+        "let x = ctx.step; x /= ctx.steps;",
+        "a quotient of integers is whole",
+    ),
+    (
+        "if this.cuont == 3 { let y = 1; } this.count = 1;",
+        "nothing sets 'this.cuont', so that it is () always: did you mean 'count'?",
+    ),
+    (
+        "if \"wram\" in ctx.params { let y = 1; }",
+        "it has no parameter 'wram': did you mean 'warm'?",
+    ),
+    (
+        "if ctx.params.has(\"wram\") { let y = 1; }",
+        "it has no parameter 'wram': did you mean 'warm'?",
+    ),
+    (
+        "if ctx.step > 1000000 { return #{ positive: ctx.index, negatives: ctx.index }; }",
+        "the host takes no 'positive': did you mean 'positives'?",
+    ),
 ];
 
 fn of_sampler(line: &str) -> String {
     format!(
         "//! slot: sampler\nfn decide(ctx) {{\n    {line}\n    #{{ positives: ctx.index.unsqueeze(1), negatives: \
-         ctx.index.unsqueeze(1) }}\n}}\n"
+         ctx.index.unsqueeze(1) }}\n}}\nfn defaults() {{ #{{ warm: 1 }} }}\n"
     )
 }
 
@@ -365,9 +389,14 @@ fn what_is_odd_is_a_warning_with_its_line() {
             "{line}: expected '{warned}' in\n{out}"
         );
     }
-    let fine =
-        "let x = [3, 1]; x.sort(); let n = 1.0 * ctx.step / ctx.steps; let y = ctx.queries.t();";
+    let fine = "let x = [3, 1]; x.sort(); let n = 1.0 * ctx.step / ctx.steps; let y = ctx.queries.t(); \
+         if \"n\" in this { this.n += 1; } else { this.n = 0; } if \"warm\" in ctx.params { let z = 1; }";
     dir.write("one.rhai", &of_sampler(fine));
+    let (_, out, _) = said(&dir.output(&["check", "one.rhai"]));
+    assert!(!out.contains("warning"), "{out}");
+    let closure = of_sampler("let x = parts(ctx.queries);")
+        + "fn parts(x) {\n    cat(x.chunk(2).map(|part| part.exp()))\n}\n";
+    dir.write("one.rhai", &closure);
     let (_, out, _) = said(&dir.output(&["check", "one.rhai"]));
     assert!(!out.contains("warning"), "{out}");
     let near = "//! slot: labels\nfn start(ctx) { let n = ctx.features.size(0); #{ labels: zeros([n]).to(\"int64\"), centroids: ctx.features[0..1] } }\n\

@@ -1,14 +1,19 @@
 //! What a script says that is no fault, and is hardly meant so.
 
+mod keys;
+mod quotients;
+
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use rhai::{ASTNode, Expr, Position, Stmt, StmtBlock};
 
 use super::vocabulary::names;
 use super::{Script, diagnostic};
 use crate::ground::suggest;
-use crate::slots::contract::{COMMON, Type};
 use crate::slots::fault::Place;
+
+pub use quotients::Quotients;
 
 /// Functions that the host calls beside those of the contract.
 const OTHERS: [&str; 2] = ["defaults", "restore"];
@@ -20,12 +25,17 @@ const IN_PLACE: [&str; 6] = ["sort", "fill", "append", "insert", "clear", "set"]
 type Found = (Position, String);
 
 impl Script {
-    /// What is odd in its main text, each as a diagnostic.
-    pub fn warnings(&self) -> Vec<String> {
+    /// What is odd in its main text, each as a diagnostic; `quotients` are those that a rehearsal came by.
+    pub fn warnings(&self, quotients: &Quotients) -> Vec<String> {
         let mut found = self.unused_answers();
         found.extend(self.whole_quotients());
+        found.extend(quotients.found());
+        found.extend(self.unset_state());
+        found.extend(self.unknown_params());
+        found.extend(self.misspelt_answers());
         found.extend(self.uncalled());
-        found.sort_by_key(|(place, _)| (place.line(), place.position()));
+        found.sort_by_key(|(place, _)| at(*place));
+        found.dedup();
         let text = self.source().main();
         let all = found.into_iter().map(|(at, message)| {
             let place = Place {
@@ -51,14 +61,26 @@ impl Script {
             }
             true
         });
+        // What a closure answers stands within another function.
+        let closures = self.ast().iter_fn_def();
+        let closures = closures.filter(|function| function.name.starts_with("anon$"));
+        let closures: Vec<_> = closures
+            .map(|closure| at(closure.body.start_position())..=at(closure.body.end_position()))
+            .collect();
         for function in self.ast().iter_fn_def() {
             let (start, end) = (
                 at(function.body.start_position()),
                 at(function.body.end_position()),
             );
-            let own = outermost
-                .iter()
-                .filter(|(place, _)| (start..=end).contains(&at(*place)));
+            let own = outermost.iter().filter(|(place, _)| {
+                let place = at(*place);
+                let within_closure = |closure: &RangeInclusive<_>| {
+                    // Of one that is an expression only the start is known.
+                    *closure != (start..=end)
+                        && (closure.contains(&place) || *closure.start() == place)
+                };
+                (start..=end).contains(&place) && !closures.iter().any(within_closure)
+            });
             let own: Vec<_> = own.collect();
             // The last one is what the function answers.
             let others = own.split_last().map_or(&[][..], |(_, others)| others);
@@ -74,36 +96,6 @@ impl Script {
             )
         })
         .collect()
-    }
-
-    /// Quotients of two integers of `ctx`, which are whole: the share of the run that is over would be 0 to its end.
-    fn whole_quotients(&self) -> Vec<Found> {
-        let ints = COMMON.iter().filter(|input| input.kind == Type::Int);
-        let ints: Vec<_> = ints.map(|input| input.name).collect();
-        let is_int = |expr: &Expr| match expr {
-            Expr::IntegerConstant(..) => true,
-            Expr::Dot(of, ..) => {
-                matches!(&of.rhs, Expr::Property(name, _) if ints.contains(&name.2.as_str()))
-                    && matches!(of.lhs, Expr::Variable(..))
-            }
-            _ => false,
-        };
-        let mut found = Vec::new();
-        self.ast().walk(&mut |path| {
-            let Some(ASTNode::Expr(Expr::FnCall(call, place))) = path.last() else {
-                return true;
-            };
-            let constant = |expr: &Expr| matches!(expr, Expr::IntegerConstant(..));
-            if call.name == "/"
-                && call.args.iter().all(is_int)
-                && !call.args.iter().all(constant)
-            {
-                let message = "a quotient of integers is whole, 7 / 2 is 3: write '1.0 * ctx.step / ctx.steps'";
-                found.push((*place, message.to_owned()));
-            }
-            true
-        });
-        found
     }
 
     /// Functions that nobody calls and that are called nearly as one that the host calls.
