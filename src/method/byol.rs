@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
+use super::mixture::{Mixed, weighted};
 use super::{Batch, Contrast, Error, Method, Tuning, prefixed, under};
 use crate::model::{MomentumEncoder, Network, Predictor};
 
@@ -21,13 +22,13 @@ impl Byol {
     /// The squared distance of unit rows, the mean over the batch (equation 2), from the online `projection` `[B, D]` f32,
     /// tracked, and the target's `goal` `[B, D]` f32 unit rows, detached.
     fn loss(&self, projection: &Tensor, goal: &Tensor) -> Tensor {
-        let cosine = (self.predictor.predict(projection) * goal).sum_dim_intlist(
-            [1].as_slice(),
-            false,
-            Kind::Float,
-        );
-        2.0 - 2.0 * cosine.mean(Kind::Float)
+        2.0 - 2.0 * cosines(&self.predictor.predict(projection), goal).mean(Kind::Float)
     }
+}
+
+/// The cosine `[B]` of each guess with its goal.
+fn cosines(guess: &Tensor, goal: &Tensor) -> Tensor {
+    (guess * goal).sum_dim_intlist([1].as_slice(), false, Kind::Float)
 }
 
 impl Method for Byol {
@@ -40,12 +41,29 @@ impl Method for Byol {
         let online = query.embed(&first, true);
         let goal = tch::no_grad(|| self.target.network.embed(&second, true));
         let mut loss = self.loss(&online.projection, &goal.intra);
+        let mut goals = vec![goal.intra.shallow_clone()];
         if self.symmetric {
             let back = query.embed(&second, true);
             let goal = tch::no_grad(|| self.target.network.embed(&first, true));
             loss += self.loss(&back.projection, &goal.intra);
+            goals.push(goal.intra);
         }
+        // The mixture predicts what each view is to the target.
+        let mixed = batch.mixture.map(|mixture| {
+            let own = query.embed(&mixture.images, true);
+            let guess = self.predictor.predict(&own.projection);
+            let losses = goals.iter().map(|goal| {
+                weighted(mixture, |order| {
+                    2.0 - 2.0 * cosines(&guess, &goal.index_select(0, order))
+                })
+            });
+            Mixed {
+                loss: losses.reduce(|sum, loss| sum + loss).expect("there is one"),
+                query: own.inter,
+            }
+        });
         Contrast {
+            mixed,
             loss,
             query: online.inter,
             remembered: goal.intra,

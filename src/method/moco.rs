@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 
+use super::mixture::{Mixed, weighted};
 use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::Queue;
 use crate::ground::Now;
 use crate::ground::seed::{Purpose, stream};
 use crate::model::{Embedding, MomentumEncoder, Network};
+use crate::slots::mixer::Mixture;
 
 /// The InfoNCE loss `[]` f32, the mean over the batch (He et al. 2020, equation 1), with a margin on the positive.
 ///
@@ -22,13 +24,43 @@ pub fn info_nce(
     temperature: f64,
     margin: &Margin,
 ) -> Tensor {
+    let negatives = negatives(query, queue, temperature);
+    rows(query, key, &negatives, temperature, margin).mean(Kind::Float)
+}
+
+/// [`info_nce`] `[]` f32 of a mixed view, whose embeddings are `query` `[B, D]`: against the keys of the batch in the order of each of its
+/// terms, weighted (Shen et al. 2022, arXiv 2003.05438). The negatives are the same in all.
+pub fn mixed_info_nce(
+    query: &Tensor,
+    (key, queue): (&Tensor, &Tensor),
+    (temperature, margin): (f64, &Margin),
+    mixture: &Mixture,
+) -> Tensor {
+    let negatives = negatives(query, queue, temperature);
+    weighted(mixture, |order| {
+        let key = key.index_select(0, order);
+        rows(query, &key, &negatives, temperature, margin)
+    })
+}
+
+/// The logarithm `[B]` of the sum of the exponentials of each query's logits with the queue.
+fn negatives(query: &Tensor, queue: &Tensor, temperature: f64) -> Tensor {
+    let logits = (query / temperature).matmul(&queue.tr());
+    logits.logsumexp([1].as_slice(), false)
+}
+
+/// The loss `[B]` of each query, with what [`negatives`] gave of them.
+fn rows(
+    query: &Tensor,
+    key: &Tensor,
+    negatives: &Tensor,
+    temperature: f64,
+    margin: &Margin,
+) -> Tensor {
     let cosine = (query * key).sum_dim_intlist([1].as_slice(), false, Kind::Float);
     let positive = margin.apply(&cosine) / temperature;
-    let negatives = (query / temperature).matmul(&queue.tr());
     // -log(e^p / (e^p + Σ e^n)) = log(1 + e^(log Σ e^n - p)), without a [B, 1 + K] copy of all logits.
-    (negatives.logsumexp([1].as_slice(), false) - positive)
-        .softplus()
-        .mean(Kind::Float)
+    (negatives - positive).softplus()
 }
 
 /// MoCo v1 and v2; what sets them apart is a head with a hidden layer, blur and the temperature, which are configuration.
@@ -56,6 +88,16 @@ impl Moco {
             self.queue.keys(),
             self.temperature,
             &self.margin,
+        )
+    }
+
+    /// As [`Moco::loss`] of the mixed view.
+    fn mixed_loss(&self, query: &Tensor, key: &Tensor, mixture: &Mixture) -> Tensor {
+        mixed_info_nce(
+            query,
+            (key, self.queue.keys()),
+            (self.temperature, &self.margin),
+            mixture,
         )
     }
 
@@ -101,14 +143,26 @@ impl Method for Moco {
         let own = query.embed(&first, true);
         let key = self.keys(&second, batch.now);
         let mut loss = self.loss(&own.intra, &key.intra);
-        let mut remembered = key.intra;
-        if self.symmetric {
-            let back = self.keys(&first, batch.now);
+        let mut remembered = key.intra.shallow_clone();
+        let back = self.symmetric.then(|| self.keys(&first, batch.now));
+        if let Some(back) = &back {
             loss += self.loss(&query.embed(&second, true).intra, &back.intra);
-            remembered = Tensor::cat(&[remembered, back.intra], 0);
+            // As in MoCo's own code: the keys of the first views come first.
+            remembered = Tensor::cat(&[&back.intra, &remembered], 0);
         }
+        // Both directions contrast the same mixture.
+        let mixed = batch.mixture.map(|mixture| {
+            let own = query.embed(&mixture.images, true);
+            let keys = [Some(&key), back.as_ref()].into_iter().flatten();
+            let losses = keys.map(|key| self.mixed_loss(&own.intra, &key.intra, mixture));
+            Mixed {
+                loss: losses.reduce(|sum, loss| sum + loss).expect("there is one"),
+                query: own.inter,
+            }
+        });
         Contrast {
             loss,
+            mixed,
             query: own.inter,
             key: key.inter,
             remembered,

@@ -10,6 +10,7 @@
 
 mod byol;
 pub mod margin;
+mod mixture;
 pub mod moco;
 mod npid;
 mod simclr;
@@ -20,12 +21,14 @@ use tch::Tensor;
 
 pub use byol::Byol;
 pub use margin::Margin;
-pub use moco::{Moco, info_nce};
+pub use mixture::Mixed;
+pub use moco::{Moco, info_nce, mixed_info_nce};
 pub use npid::Npid;
 pub use simclr::{SimClr, nt_xent};
 
 use crate::ground::Now;
 use crate::model::Network;
+use crate::slots::mixer::Mixture;
 use crate::{bank, model};
 
 /// A batch that a method contrasts.
@@ -34,14 +37,18 @@ pub struct Batch<'a> {
     pub view: &'a dyn Fn(u64) -> Tensor,
     /// Each image's number in the training split, `[B]` i64.
     pub index: &'a Tensor,
+    /// A mixed view, contrasted with the same keys beside the batch's own views.
+    pub mixture: Option<&'a Mixture>,
     /// When.
     pub now: Now,
 }
 
 /// What a method found.
 pub struct Contrast {
-    /// The intra-image loss `[]` f32, tracked.
+    /// The intra-image loss `[]` f32, tracked, of the batch's own views.
     pub loss: Tensor,
+    /// What the mixed view adds.
+    pub mixed: Option<Mixed>,
     /// The embeddings that the inter-image branch relates to the bank, `[B, D]` f32 unit rows, tracked.
     pub query: Tensor,
     /// The embeddings that the bank takes in, `[B, D]` f32 unit rows, detached.
@@ -55,6 +62,7 @@ impl Contrast {
     pub fn detach(&self) -> Self {
         Self {
             loss: self.loss.detach(),
+            mixed: self.mixed.as_ref().map(Mixed::detach),
             query: self.query.detach(),
             key: self.key.shallow_clone(),
             remembered: self.remembered.shallow_clone(),

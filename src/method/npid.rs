@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use super::mixture::{Mixed, weighted};
 use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::{self, Bank};
 use crate::ground::seed::{Purpose, seed_torch};
@@ -48,15 +49,18 @@ impl Npid {
 
     /// The loss `[]` f32 of `query` `[B, D]` f32 unit rows, tracked, of the images `index` `[B]` i64.
     pub fn loss(&self, query: &Tensor, index: &Tensor) -> Tensor {
+        self.rows(query, index).mean(Kind::Float)
+    }
+
+    /// The loss `[B]` of each query.
+    fn rows(&self, query: &Tensor, index: &Tensor) -> Tensor {
         let cosines = query.matmul(&self.memory.features().tr()); // [B, N]
         let own = index.unsqueeze(1);
         let positive = self
             .margin
             .apply(&cosines.gather(1, &own, false).squeeze_dim(1));
         let others = cosines.scatter_value(1, &own, f64::NEG_INFINITY) / self.temperature;
-        (others.logsumexp([1].as_slice(), false) - positive / self.temperature)
-            .softplus()
-            .mean(Kind::Float)
+        (others.logsumexp([1].as_slice(), false) - positive / self.temperature).softplus()
     }
 }
 
@@ -68,7 +72,16 @@ impl Method for Npid {
 
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast {
         let own = query.embed(&(batch.view)(0), true);
+        let mixed = batch.mixture.map(|mixture| {
+            let own = query.embed(&mixture.images, true);
+            let of = |order: &Tensor| self.rows(&own.intra, &batch.index.index_select(0, order));
+            Mixed {
+                loss: weighted(mixture, of),
+                query: own.inter,
+            }
+        });
         Contrast {
+            mixed,
             loss: self.loss(&own.intra, batch.index),
             key: own.inter.detach(),
             remembered: own.intra.detach(),
@@ -139,6 +152,7 @@ mod tests {
         let new = unit_rows(&Tensor::randn([2, 6], (Kind::Float, Device::Cpu)));
         let expected = unit_rows(&(npid.memory.features().index_select(0, &index) + &new));
         let contrast = Contrast {
+            mixed: None,
             loss: Tensor::from(0.0),
             query: new.shallow_clone(),
             key: new.shallow_clone(),

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
+use super::mixture::{Mixed, weighted};
 use super::{Batch, Contrast, Error, Margin, Method, Tuning};
 use crate::model::Network;
 
 /// NT-Xent `[]` f32, the mean over the 2 B views (Chen et al. 2020, arXiv 2002.05709, equation 1), with a margin on the
 /// positive. `one` and `other` are the views of the same images, `[B, D]` f32 unit rows each, tracked; B at least 2.
 pub fn nt_xent(one: &Tensor, other: &Tensor, temperature: f64, margin: &Margin) -> Tensor {
+    rows(one, other, temperature, margin).mean(Kind::Float)
+}
+
+/// The loss `[2 B]` of each view, those of `one` first.
+fn rows(one: &Tensor, other: &Tensor, temperature: f64, margin: &Margin) -> Tensor {
     let batch = one.size()[0];
     let views = Tensor::cat(&[one, other], 0); // [2 B, D]
     let cosine = (one * other).sum_dim_intlist([1].as_slice(), false, Kind::Float);
@@ -18,9 +24,7 @@ pub fn nt_xent(one: &Tensor, other: &Tensor, temperature: f64, margin: &Margin) 
     let place = Tensor::arange(2 * batch, (Kind::Int64, one.device())).remainder(batch);
     let same = place.unsqueeze(1).eq_tensor(&place.unsqueeze(0));
     let negatives = (views.matmul(&views.tr()) / temperature).masked_fill(&same, f64::NEG_INFINITY);
-    (negatives.logsumexp([1].as_slice(), false) - positive)
-        .softplus()
-        .mean(Kind::Float)
+    (negatives.logsumexp([1].as_slice(), false) - positive).softplus()
 }
 
 /// SimCLR has no state: the batch is all that it knows.
@@ -43,7 +47,22 @@ impl Method for SimClr {
         let half = views.size()[0] / 2;
         let [one, other] = [0, half].map(|start| both.intra.narrow(0, start, half));
         let key = both.inter.narrow(0, half, half).detach();
+        // The mixture takes the place of the first view, in a pass of its own: the views keep their statistics.
+        let mixed = batch.mixture.map(|mixture| {
+            let own = query.embed(&mixture.images, true);
+            let loss = weighted(mixture, |order| {
+                let other = other.index_select(0, order);
+                let both = rows(&own.intra, &other, self.temperature, &self.margin);
+                both.view([2, half])
+                    .mean_dim([0].as_slice(), false, Kind::Float)
+            });
+            Mixed {
+                loss,
+                query: own.inter,
+            }
+        });
         Contrast {
+            mixed,
             loss: nt_xent(&one, &other, self.temperature, &self.margin),
             query: both.inter.narrow(0, 0, half),
             remembered: key.shallow_clone(),

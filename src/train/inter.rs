@@ -9,6 +9,7 @@ use crate::ground::Now;
 use crate::policy::{Params, Policy};
 use crate::slots::boundary::{self, Outcome};
 use crate::slots::labels::{self, Upkeep};
+use crate::slots::mixer::Mixture;
 use crate::slots::sampler::{self, Cosines, Similarity};
 use crate::slots::{Fault, Kind, Relation, Slot};
 use crate::swap::{Gate, Verdict};
@@ -106,6 +107,49 @@ fn relate(
         gradient,
         similarity,
     })
+}
+
+/// What a mixed view says to the bank.
+pub struct Mixed {
+    /// The weighted losses of its terms `[]`, detached.
+    pub loss: Tensor,
+    /// `dL/dq [B, D]`, with respect to the mixed view's unit queries.
+    pub gradient: Tensor,
+}
+
+/// Relates a mixed view's `queries` `[B, D]` f32 unit rows, detached, to the bank: in each term a row has the positives and negatives
+/// of the row whose key it goes with, and the boundary is asked about these. A term counts as much as its weights do in the mean.
+/// Nothing where a query is not finite or the boundary rests.
+pub fn relate_mixed(
+    gate: &mut Gate,
+    bank: &Bank,
+    relation: &Relation,
+    (queries, mixture): (&Tensor, &Mixture),
+    (temperature, now): (f64, Now),
+) -> Option<Mixed> {
+    if queries.isfinite().all().int64_value(&[]) == 0 {
+        return None;
+    }
+    let similarity = Rc::new(Similarity::new(queries, bank.features()));
+    let mut sum: Option<Mixed> = None;
+    for term in 0..mixture.targets.size()[0] {
+        let pairs = relation.pairs.of(&mixture.targets.get(term));
+        let cosines = Cosines::gather(&similarity, &pairs);
+        let outcome = ask(gate, Slot::Boundary, now, |policy| {
+            draw(policy, &cosines, temperature, (bank.rows(), now))
+        })?;
+        let weight = mixture.weights.get(term).mean(Dtype::Float);
+        let loss = outcome.loss * &weight;
+        let gradient = cosines.backward(&outcome.positives, &outcome.negatives) * &weight;
+        sum = Some(match sum {
+            None => Mixed { loss, gradient },
+            Some(before) => Mixed {
+                loss: before.loss + loss,
+                gradient: before.gradient + gradient,
+            },
+        });
+    }
+    sum
 }
 
 pub(super) fn draw(

@@ -2,16 +2,14 @@
 
 mod report;
 
-use std::sync::Once;
-
 use tch::Tensor;
 
 use crate::ground::Now;
 use crate::method::{self, Contrast};
 use crate::optim::{clip_grad_norm, zero_grad};
-use crate::slots::Slot;
+use crate::slots::mixer::{self, Mixture};
 use crate::slots::sampler::Pairs;
-use crate::slots::{labels, mixer};
+use crate::slots::{Relation, Slot, labels};
 use crate::train::frozen::Frozen;
 use crate::train::hyperparameters::Hyperparameters;
 use crate::train::inter::{self, Batch, Decision};
@@ -146,7 +144,7 @@ fn contrast(
     share: f64,
 ) -> Part {
     let index = Tensor::from_slice(ids).to_device(trainer.query.device());
-    mix(trainer, first, now);
+    let mixture = mix(trainer, first, now);
     let views = |number| match number {
         0 => first.shallow_clone(),
         _ => view(trainer, number, ids, now),
@@ -154,6 +152,7 @@ fn contrast(
     let batch = method::Batch {
         view: &views,
         index: &index,
+        mixture: mixture.as_ref(),
         now,
     };
 
@@ -161,12 +160,26 @@ fn contrast(
     let decision = relate(trainer, hyper, &contrast, &index, now);
     let (labels, relation) = decision.map_or((None, None), |d| (d.labels, d.relation));
 
+    let related = mixture.as_ref().zip(relation.as_ref());
+    let related = related.and_then(|(mixture, relation)| {
+        relate_mixed(trainer, hyper, &contrast, (mixture, relation), now)
+    });
+
     // The graph of the inter-image branch was cut at the queries: <q, dL/dq> has the same gradient.
+    let cut = |query: &Tensor, gradient: &Tensor| (query * gradient).sum(tch::Kind::Float);
     let mut total = hyper.intra * contrast.loss.detach();
     let mut objective = hyper.intra * &contrast.loss;
     if let Some(relation) = &relation {
         total += hyper.inter * &relation.loss;
-        objective += hyper.inter * (&contrast.query * &relation.gradient).sum(tch::Kind::Float);
+        objective += hyper.inter * cut(&contrast.query, &relation.gradient);
+    }
+    if let Some(mixed) = &contrast.mixed {
+        total += hyper.intra * mixed.loss.detach();
+        objective += hyper.intra * &mixed.loss;
+        if let Some(related) = &related {
+            total += hyper.inter * &related.loss;
+            objective += hyper.inter * cut(&mixed.query, &related.gradient);
+        }
     }
     (objective * share).backward();
     Part {
@@ -174,24 +187,40 @@ fn contrast(
         contrast: contrast.detach(),
         labels,
         relation,
+        related: related.map(|related| related.loss),
         total,
     }
 }
 
-/// Asks slot `mixer`, where it is filled, about a batch's first views. Nothing is made of what it answers yet.
-fn mix(trainer: &mut Trainer, images: &Tensor, now: Now) {
-    static TOLD: Once = Once::new();
-    if trainer.gate.filled(Slot::Mixer) {
-        TOLD.call_once(|| {
-            tracing::warn!(
-                "mixer: its answers are asked for and checked, and no loss is made of them yet: the run is that without it"
-            );
-        });
-        let rows = trainer.train.images().len() as i64;
-        inter::ask(&mut trainer.gate, Slot::Mixer, now, |policy| {
-            mixer::run(policy, images, rows, now)
-        });
+/// Asks slot `mixer`, where it is filled, for an extra view of a batch whose first views are given.
+fn mix(trainer: &mut Trainer, images: &Tensor, now: Now) -> Option<Mixture> {
+    if !trainer.gate.filled(Slot::Mixer) {
+        return None;
     }
+    let rows = trainer.train.images().len() as i64;
+    let answered = inter::ask(&mut trainer.gate, Slot::Mixer, now, |policy| {
+        mixer::run(policy, images, rows, now)
+    });
+    answered.flatten()
+}
+
+/// What the mixed view says to the bank.
+fn relate_mixed(
+    trainer: &mut Trainer,
+    hyper: &Hyperparameters,
+    contrast: &Contrast,
+    (mixture, relation): (&Mixture, &Relation),
+    now: Now,
+) -> Option<inter::Mixed> {
+    let (bank, mixed) = (trainer.bank.as_ref()?, contrast.mixed.as_ref()?);
+    let queries = mixed.query.detach();
+    inter::relate_mixed(
+        &mut trainer.gate,
+        bank,
+        relation,
+        (&queries, mixture),
+        (hyper.inter_temperature, now),
+    )
 }
 
 /// The inter-image branch, where it has begun.

@@ -10,8 +10,15 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal, prlimit,
 };
 
-/// Seconds after which a process hangs, on a machine that a soak keeps busy too.
-const PATIENCE: i64 = 120;
+use crate::rounds::soaking;
+
+/// Seconds after which a process hangs; a soak keeps the machine busy with many at once.
+fn patience() -> i64 {
+    match soaking() {
+        true => 1200,
+        false => 120,
+    }
+}
 
 /// Bytes of addresses, of which libtorch takes some 3 GB without using them: a bomb must not take the machine with it.
 const MOST: u64 = 12 << 30;
@@ -35,7 +42,7 @@ impl Guard {
             std::thread::spawn(move || {
                 let mut ended = [PollFd::new(&process, PollFlags::IN)];
                 let patience = Timespec {
-                    tv_sec: PATIENCE,
+                    tv_sec: patience(),
                     tv_nsec: 0,
                 };
                 if poll(&mut ended, Some(&patience)) == Ok(0) {

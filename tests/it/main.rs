@@ -18,6 +18,7 @@ mod eval;
 mod golden;
 mod header;
 mod labels;
+mod mixer;
 mod pictures;
 mod plugins;
 mod registry;

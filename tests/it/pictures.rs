@@ -178,7 +178,7 @@ fn the_projector_gets_the_bank_or_the_evaluation_images() {
 #[test]
 fn a_disk_that_refuses_is_a_warning() {
     let dir = Dir::new();
-    let mut run = dir.start(&["--steps", "2000"]);
+    let mut run = dir.start(&["--steps", "400"]);
     fs::create_dir_all(run.folder.join("projector/features.tsv/taken")).unwrap();
     run.until("warning: nothing for the projector: cannot write '");
     let (run, code) = run.end();

@@ -284,8 +284,8 @@ fn only_steps_that_asked_it_count_in_a_trial() {
 fn a_slot_keeps_the_first_generation_and_the_last_ones() {
     let dir = Dir::new();
     let text = dir.copy_script("boundaries/cosine_margin.rhai");
-    let fails = "fn decide(ctx) {\n    if ctx.step >= 3200 { throw \"too late\"; }";
-    let mut run = dir.start(&["--set", "inter.warmup_epochs=100"]);
+    let fails = "fn decide(ctx) {\n    if ctx.step >= 2080 { throw \"too late\"; }";
+    let mut run = dir.start(&["--set", "inter.warmup_epochs=65"]);
     for version in 2..=8 {
         let text = text.replace("fn decide(ctx) {", fails);
         dir.write(
@@ -294,7 +294,7 @@ fn a_slot_keeps_the_first_generation_and_the_last_ones() {
         );
         run.until(&format!("boundary: cosine_margin gen {version} is live"));
     }
-    run.until("boundary: rolled back at step 3200, cosine_margin gen 1 decides");
+    run.until("boundary: rolled back at step 2080, cosine_margin gen 1 decides");
     run.steps(4);
     let run = run.stop();
     let back = run.ledger("boundary", "rolled_back");

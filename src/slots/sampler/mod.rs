@@ -39,6 +39,16 @@ pub struct Pairs {
     pub negatives: Tensor,
 }
 
+impl Pairs {
+    /// What was chosen for other queries: for query i that of row `order[i]`, `[B]` i64.
+    pub fn of(&self, order: &Tensor) -> Self {
+        Self {
+            positives: self.positives.index_select(0, order),
+            negatives: self.negatives.index_select(0, order),
+        }
+    }
+}
+
 impl Context<'_> {
     /// The question that they are.
     pub fn question(&self) -> Rc<Question> {

@@ -14,6 +14,14 @@ pub fn step(report: &Report, truth: Option<&Tensor>, temperature: Option<f64>) -
     if let Some(relation) = &report.relation {
         put(&mut scalars, "loss/inter", number(&relation.loss));
     }
+    for (name, loss) in ["loss/intra_mixed", "loss/inter_mixed"]
+        .iter()
+        .zip(&report.mixed)
+    {
+        if let Some(loss) = loss {
+            put(&mut scalars, *name, number(loss));
+        }
+    }
     put(&mut scalars, "train/lr", report.hyper.lr);
     put(&mut scalars, "train/grad_norm", number(&report.grad_norm));
     if let Some(temperature) = temperature {

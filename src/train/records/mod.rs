@@ -18,10 +18,12 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
+use crate::config::live;
 use crate::judge::Verdicts;
 use crate::policy::Params;
 use crate::record::{self, Recorder, RunStatus, Status};
 use crate::registry;
+use crate::slots::Slot;
 use crate::terminal::Terminal;
 use crate::train::begin::against::Against;
 use crate::train::begin::past::Past;
@@ -156,7 +158,12 @@ impl Records {
 
     /// Says what was set, and after which step.
     pub(crate) fn say_set(&mut self, trainer: &Trainer, set: &Params) -> String {
-        let text = format!("set {} after step {}", listed(set), trainer.step);
+        let mut text = format!("set {} after step {}", listed(set), trainer.step);
+        let of_labels =
+            |key: &String| live::parameter(key).is_some_and(|(slot, _)| slot == Slot::Labels);
+        if trainer.bank.is_some() && set.keys().any(of_labels) {
+            text.push_str("\nnote: the labels have begun: what only 'start' reads of this, as the number of clusters, stays what it was");
+        }
         self.say(&text);
         text
     }

@@ -18,6 +18,8 @@ pub struct Report {
     pub total: Tensor,
     /// The intra-image loss `[]`.
     pub intra: Tensor,
+    /// What the mixed views added to both losses `[]`, before their weights `loss.intra` and `loss.inter`, where a batch was mixed.
+    pub mixed: [Option<Tensor>; 2],
     /// Norm of the whole gradient `[]`, before it is clipped.
     pub grad_norm: Tensor,
     /// How the batch relates to the bank, where the branch was on and did not rest.
@@ -39,6 +41,8 @@ pub(super) struct Part {
     /// What `labels` decided.
     pub(super) labels: Option<Tensor>,
     pub(super) relation: Option<Relation>,
+    /// The inter-image loss of the mixed view `[]`.
+    pub(super) related: Option<Tensor>,
     pub(super) total: Tensor,
 }
 
@@ -58,6 +62,10 @@ pub(super) fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
         Tensor::stack(&all, 0).mean(tch::Kind::Float)
     };
     let (total, intra) = (mean(|part| &part.total), mean(|part| &part.contrast.loss));
+    let mixed = [
+        share(&parts, |part| Some(&part.contrast.mixed.as_ref()?.loss)),
+        share(&parts, |part| part.related.as_ref()),
+    ];
     let Part {
         index,
         contrast,
@@ -76,6 +84,7 @@ pub(super) fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
         hyper,
         total,
         intra,
+        mixed,
         grad_norm,
         relation,
         index,
@@ -83,6 +92,13 @@ pub(super) fn report(mut parts: Vec<Part>, numbers: Numbers) -> Report {
         change_ratio,
         skipped,
     }
+}
+
+/// The mean over all batches of what some of them have.
+fn share(parts: &[Part], of: impl Fn(&Part) -> Option<&Tensor>) -> Option<Tensor> {
+    let sum = parts.iter().filter_map(of).map(Tensor::shallow_clone);
+    let sum = sum.reduce(|sum, one| sum + one)?;
+    Some(sum / parts.len() as f64)
 }
 
 /// What the next step's schedule may know of this one.

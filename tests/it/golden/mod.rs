@@ -9,6 +9,7 @@ mod intra_loss;
 mod knn;
 mod queue;
 mod small_clusters;
+mod unmix;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -159,6 +160,9 @@ fn check(case: &Case) {
         "clustering_metrics" => clustering::check(case),
         "queue" => queue::check(case),
         "small_clusters" => small_clusters::check(case),
+        "unmix_box" => unmix::check_box(case),
+        "unmix_loss" => unmix::check_loss(case),
+        "unmix_mix" => unmix::check_mix(case),
         other => panic!("unknown op '{other}' in '{}'", case.file),
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::answer::{Fault, Give, said};
+use super::answer::{Answer, Fault, Give, said};
 use super::arguments::Arguments;
 use super::number::{Operand, filled};
 use super::verb::{Verb, verb};
@@ -32,6 +32,11 @@ pub(super) const VERBS: &[Verb] = &[
         "randn(rng: Rng, shape: int | array) -> Tensor",
         "Normal with mean 0 and variance 1, float32.",
         |a| Tensor::f_randn(a.ints(1)?, (Kind::Float, a.rng(0)?.device)).give(),
+    ),
+    verb(
+        "beta(rng: Rng, a: number, b: number, shape: int | array) -> Tensor",
+        "Of the beta distribution with a and b above 0, float32: how mixup shares out.",
+        beta,
     ),
     verb(
         "randint(rng: Rng, low: int, high: int, shape: int | array) -> Tensor",
@@ -135,6 +140,27 @@ pub(super) const VERBS: &[Verb] = &[
     ),
 ];
 
+/// A Dirichlet draw of two is one of the beta distribution and its rest.
+fn beta(a: &Arguments<'_>) -> Answer {
+    let shape = [a.float(1)?, a.float(2)?];
+    if !shape.iter().all(|each| *each > 0.0 && each.is_finite()) {
+        let [one, other] = shape;
+        return Err(said(format!(
+            "'a' and 'b' must be finite and above 0, got {one} and {other}"
+        )));
+    }
+    let mut sizes = a.ints(3)?;
+    sizes.push(2);
+    // In double precision: a small a or b gives shares that single precision has none of.
+    let both = Tensor::f_from_slice(&shape)?
+        .f_to_device(a.rng(0)?.device)?
+        .f_expand(&sizes, false)?;
+    Tensor::f_internal_sample_dirichlet(&both)?
+        .f_select(-1, 0)?
+        .f_to_kind(Kind::Float)
+        .give()
+}
+
 /// The probabilities of a Bernoulli draw.
 fn bernoulli(a: &Arguments<'_>) -> Result<Tensor, Fault> {
     let device = a.rng(0)?.device;
@@ -177,6 +203,13 @@ mod tests {
         ));
         assert!(flag(
             "let x = rng.randint(-2, 3, [1000]); x.min().item() == -2 && x.max().item() == 2"
+        ));
+        assert!(flag(
+            "let x = rng.beta(2, 6, [10000]); (x.mean().item() - 0.25).abs() < 0.01 && (x.std().item() - 0.1443).abs() < 0.01"
+        ));
+        assert_eq!(ints("rng.beta(1.0, 0.5, [2, 3]).shape"), [2, 3]);
+        assert!(flag(
+            "let x = rng.beta(0.001, 0.001, 1000); ((x >= 0) & (x <= 1)).all().item()"
         ));
         assert_eq!(
             numbers("rng.randperm(5).sort().values"),

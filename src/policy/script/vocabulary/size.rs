@@ -58,6 +58,7 @@ pub(super) fn rule(name: &str) -> Rule {
         "new_zeros" | "new_ones" | "new_full" => |a| a.product(1) * a.width(),
         "rand" | "randn" => |a| a.product(1) * 4.0,
         "randint" => |a| a.product(3) * 8.0,
+        "beta" => |a| a.product(3) * 16.0,
         "bernoulli" => |a| a.product(2) * 4.0 + a.elements() * 8.0,
         "eye" => |a| a.count(0).powi(2) * 4.0,
         "new_eye" => |a| a.count(1).powi(2) * 8.0,
