@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Invalid;
 use crate::ground::suggest;
+use crate::record::Status;
 use crate::registry::{self, Entry, curves};
 
 /// Runs in the order of a number: its best value, and the step of that.
@@ -76,9 +77,17 @@ impl Best {
         if ranked.is_empty() {
             return Err(self.unknown(&entries).into());
         }
-        ranked.sort_by(|one, other| match down {
-            true => one.1.total_cmp(&other.1),
-            false => other.1.total_cmp(&one.1),
+        // What was not all that it says comes behind, however good its number is.
+        let lacks = |entry: &Entry| {
+            let status = entry.status.as_ref();
+            status.is_ok_and(|status| status.is_incomplete() || status.status == Status::Failed)
+        };
+        ranked.sort_by(|one, other| {
+            let numbers = match down {
+                true => one.1.total_cmp(&other.1),
+                false => other.1.total_cmp(&one.1),
+            };
+            lacks(one.0).cmp(&lacks(other.0)).then(numbers)
         });
         ranked.truncate(self.limit);
         let mut out = std::io::stdout().lock();

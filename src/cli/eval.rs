@@ -99,7 +99,11 @@ impl Eval {
         EvalJson::read(&path, checkpoint.step)?;
 
         let watch = Stopwatch::start();
-        let feeds = Feeds::new(self.splits(&trained, &plan)?, device);
+        let (splits, others) = self.splits(&trained, &plan)?;
+        for note in &splits.notes {
+            tracing::warn!("{note}");
+        }
+        let feeds = Feeds::new(splits, device);
         let network = trained.network(&checkpoint, &plan, device)?;
         let jury = Jury {
             memory: &feeds.memory,
@@ -122,7 +126,16 @@ impl Eval {
             }
             sections.push(verdict.section());
             // Each by itself, so that what is found stays found if the next one is not waited for.
-            EvalJson::merge(&path, checkpoint.step, &sections[sections.len() - 1..])?;
+            if others.is_none() {
+                EvalJson::merge(&path, checkpoint.step, &sections[sections.len() - 1..])?;
+            }
+        }
+        if let Some(what) = others {
+            tracing::warn!(
+                "judged on other images than those of '{}', so that '{}' stays as it was: {what}",
+                trained.run.display(),
+                path.display()
+            );
         }
         if self.json {
             print_json(checkpoint.step, &sections)
@@ -133,19 +146,20 @@ impl Eval {
 }
 
 impl Eval {
-    /// The splits of the run: those that it had, unless a person says otherwise.
-    fn splits(&self, trained: &Trained, plan: &Plan) -> Result<Splits> {
+    /// The splits of the run: those that it had, unless a person says otherwise; then also what differs.
+    fn splits(&self, trained: &Trained, plan: &Plan) -> Result<(Splits, Option<String>)> {
         let splits = data::open(&plan.source)?;
         plan.expect_channels(splits.train.channels())?;
         let told = self.changed_data || self.set.iter().any(|set| set.starts_with("data."));
         let status = RunFolder::open(&trained.run).and_then(|folder| RunStatus::load(&folder));
         let before = status.map(|status| status.data).unwrap_or_default();
-        let difference = match told || before.is_empty() {
+        let difference = match before.is_empty() {
             true => None,
             false => data::difference(&before, &data::fingerprints(&splits)?),
         };
         match difference {
-            None => Ok(splits),
+            difference if told || difference.is_none() => Ok((splits, difference)),
+            None => Ok((splits, None)),
             Some(what) => Err(Invalid(format!(
                 "the images are not those that '{}' was trained with: {what}\nhelp: --changed-data judges with them",
                 trained.run.display()

@@ -58,11 +58,15 @@ impl Resume {
         let set = sets(&self.set)?;
         let goes_further = set.contains_key("train.epochs") || set.contains_key("train.steps");
         if past.status.status == Status::Finished && !goes_further {
+            let train = &past.config.train;
+            let (key, has) = match train.steps {
+                steps if steps > 0 && steps <= past.status.steps => ("train.steps", steps),
+                _ => ("train.epochs", train.epochs),
+            };
             let message = format!(
-                "'{}' has done all its {} steps: to go further, --set train.epochs=N (it has {})",
+                "'{}' has done all its {} steps: to go further, --set {key}=N (it has {has})",
                 run.display(),
                 past.status.steps,
-                past.config.train.epochs
             );
             return Err(Invalid(message).into());
         }

@@ -169,6 +169,9 @@ fn head(entry: &Entry) -> String {
     if let Some(outcome) = entry.outcome() {
         text += &format!("       {outcome}\n");
     }
+    for note in &status.notes {
+        text += &format!("       note: {note}\n");
+    }
     let origin = entry.origin();
     if !origin.is_empty() {
         text += &format!("       {origin}\n");

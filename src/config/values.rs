@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use crate::ground::suggest;
+use crate::slots::schedule::LEAST_TEMPERATURE;
 
 /// The value of a name, or an error that lists the names that exist.
 pub(super) fn choose<T: Clone>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T, Error> {
@@ -30,6 +31,12 @@ pub(super) fn at_least(key: &str, found: f64, least: f64) -> Result<(), Error> {
 /// That a number is positive.
 pub(super) fn above_0(key: &str, found: f64) -> Result<(), Error> {
     need(key, found > 0.0, "above 0", found)
+}
+
+/// That a number divides cosines: what is nearer to 0 makes logits that single precision has no numbers for.
+pub(super) fn temperature(key: &str, found: f64) -> Result<(), Error> {
+    above_0(key, found)?;
+    at_least(key, found, LEAST_TEMPERATURE)
 }
 
 /// That a number is a share of a whole.

@@ -66,6 +66,7 @@ pub fn fingerprints(splits: &Splits) -> Result<Fingerprints, Stopped> {
         train,
         memory,
         eval,
+        ..
     } = splits;
     let all = [("train", train), ("eval", eval), ("memory", memory)];
     let all = all

@@ -152,6 +152,7 @@ mod tests {
             train,
             memory,
             eval,
+            ..
         } = read(dir.path()).unwrap();
         assert!(Arc::ptr_eq(&train, &memory));
         assert_eq!(train.classes(), ["ape", "cat"]);
@@ -213,6 +214,7 @@ mod tests {
             train,
             memory,
             eval,
+            ..
         } = open(["all", "val"], Some("train")).unwrap();
         assert_eq!((train.labels(), reds(&train)), (None, vec![21, 22]));
         assert_eq!(memory.labels(), Some(&[0, 1, 1][..]));

@@ -133,6 +133,8 @@ pub struct Splits {
     pub memory: Arc<Images>,
     /// The labelled images to evaluate on; where nothing can be judged, those to train on, the same `Arc`.
     pub eval: Arc<Images>,
+    /// What a result that is made with them should be read with: images that are there twice, or were seen in training.
+    pub notes: Vec<String>,
 }
 
 impl Splits {
@@ -148,6 +150,7 @@ impl Splits {
             memory: Arc::clone(&train),
             train,
             eval: Arc::new(eval),
+            notes: Vec::new(),
         }
     }
 }

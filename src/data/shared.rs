@@ -16,6 +16,8 @@ pub(super) struct Files {
     pub(super) paths: Vec<PathBuf>,
     /// What tells each file from others: the hash of its content, or of its path where no file is read before it is needed.
     pub(super) identities: Vec<Hash>,
+    /// Their labels, where they have any.
+    pub(super) labels: Option<Vec<i64>>,
 }
 
 impl Files {
@@ -36,9 +38,14 @@ impl Files {
         ))
     }
 
+    /// What is to be said of it alone.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.copies().into_iter().collect()
+    }
+
     /// In words how many of its files are copies of others of it, and how many of those have another label; nothing where none are.
-    pub(super) fn copies(&self, labels: Option<&[i64]>) -> Option<String> {
-        let label = |at: usize| labels.map(|labels| labels[at]);
+    fn copies(&self) -> Option<String> {
+        let label = |at: usize| self.labels.as_ref().map(|labels| labels[at]);
         let mut first = HashMap::new();
         let mut copies = Vec::new();
         for (at, identity) in self.identities.iter().enumerate() {
@@ -77,6 +84,7 @@ mod tests {
                 .iter()
                 .map(|(_, content)| blake3::hash(content.as_bytes()))
                 .collect(),
+            labels: None,
         }
     }
 
@@ -95,19 +103,23 @@ mod tests {
 
     #[test]
     fn copies_are_counted_and_those_under_another_label_first() {
-        let split = files(
+        let mut split = files(
             "x/train",
             &[("a/1", "1"), ("a/2", "1"), ("b/3", "1"), ("b/4", "4")],
         );
+        let mut copies = |labels: Option<Vec<i64>>| {
+            split.labels = labels;
+            split.copies()
+        };
         let begin = "2 of 4 images of 'x/train' are copies of others of it";
         assert_eq!(
-            split.copies(Some(&[0, 0, 1, 1])).unwrap(),
+            copies(Some(vec![0, 0, 1, 1])).unwrap(),
             format!("{begin}, 1 of them under another label, as 'b/3' of 'a/1'")
         );
         let plain = format!("{begin}, as 'a/2' of 'a/1'");
-        assert_eq!(split.copies(None).unwrap(), plain);
-        assert_eq!(split.copies(Some(&[5; 4])).unwrap(), plain);
+        assert_eq!(copies(None).unwrap(), plain);
+        assert_eq!(copies(Some(vec![5; 4])).unwrap(), plain);
         let train = files("x/train", &[("a/1.png", "1"), ("a/2.png", "2")]);
-        assert_eq!(train.copies(None), None);
+        assert_eq!(train.copies(), None);
     }
 }

@@ -98,8 +98,9 @@ pub(super) fn open(
     };
     let eval = match (eval, known.purpose) {
         (Err(_), Use::Trained) => {
-            let (train, _) = named(known.train)?;
+            let (train, trained) = named(known.train)?;
             return Ok(Splits {
+                notes: trained.notes(),
                 memory: Arc::clone(&train),
                 eval: Arc::clone(&train),
                 train,
@@ -110,12 +111,12 @@ pub(super) fn open(
     let (train, trained) = named(known.train)?;
     let (memory, other) = known.memory.map(named).transpose()?.unzip();
     let (eval, asked) = named(eval)?;
-    for others in [Some(trained), other].iter().flatten() {
-        if let Some(note) = asked.among(others) {
-            tracing::warn!("{note}");
-        }
-    }
+    let others: Vec<_> = [Some(trained), other].into_iter().flatten().collect();
+    let own = others.iter().chain([&asked]).flat_map(shared::Files::notes);
+    let seen = others.iter().filter_map(|others| asked.among(others));
+    let notes = own.chain(seen).collect();
     Ok(Splits {
+        notes,
         memory: memory.unwrap_or_else(|| Arc::clone(&train)),
         train,
         eval,
@@ -150,10 +151,8 @@ fn images(
         name: name.clone(),
         paths,
         identities,
+        labels: listing.labels.clone(),
     };
-    if let Some(note) = files.copies(listing.labels.as_deref()) {
-        tracing::warn!("{note}");
-    }
     let images = Images::of(name, content, listing.labels, listing.classes);
     Ok((Arc::new(images), files))
 }

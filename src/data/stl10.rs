@@ -58,6 +58,7 @@ pub(super) fn open(dir: &Path, split: Stl10Split) -> Result<Splits, Error> {
         train,
         memory,
         eval,
+        notes: Vec::new(),
     })
 }
 

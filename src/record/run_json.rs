@@ -85,6 +85,9 @@ pub struct RunStatus {
     /// What it was to do and did not.
     #[serde(default, skip_serializing_if = "Lapses::is_empty")]
     pub lapses: Lapses,
+    /// What its numbers should be read with: images that are there twice, or were seen in training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What of its records could not be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<String>,
@@ -120,6 +123,7 @@ impl RunStatus {
             steps: 0,
             reason: None,
             lapses: Lapses::default(),
+            notes: Vec::new(),
             gaps: Vec::new(),
             outcome: String::new(),
             summary: Map::new(),

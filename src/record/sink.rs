@@ -68,10 +68,13 @@ impl Sink {
                 };
                 tracing::warn!("'{path}' is written again: {lost}");
             }
-            Ok(()) if self.is_removed() && !std::mem::replace(&mut self.told, true) => {
-                tracing::warn!("'{path}' was removed; training goes on, and what follows is lost");
+            Ok(()) => {
+                if let Some(how) = self.spoilt()
+                    && !std::mem::replace(&mut self.told, true)
+                {
+                    tracing::warn!("'{path}' {how}; training goes on, and something of it is lost");
+                }
             }
-            Ok(()) => {}
             Err(error) if !self.failing => {
                 tracing::warn!(
                     "cannot write '{path}': {error}; training goes on, and what waits is tried again"
@@ -110,13 +113,26 @@ impl Sink {
         if missing > 0 {
             return Some(format!("'{path}': {missing} bytes could not be written"));
         }
-        self.is_removed()
-            .then(|| format!("'{path}' was removed while it was written"))
+        let how = self.spoilt()?;
+        Some(format!("'{path}' {how} while it was written"))
     }
 
-    fn is_removed(&self) -> bool {
-        let about = self.file.metadata();
-        about.is_ok_and(|file| file.is_file() && file.nlink() == 0)
+    /// What somebody else has done to the file.
+    fn spoilt(&self) -> Option<&'static str> {
+        let own = self
+            .file
+            .metadata()
+            .ok()
+            .filter(std::fs::Metadata::is_file)?;
+        if own.nlink() == 0 {
+            return Some("was removed");
+        }
+        if own.len() < self.whole {
+            return Some("was cut");
+        }
+        // A sink of a test has no path.
+        let there = std::fs::metadata(&self.path).ok()?;
+        (there.ino() != own.ino()).then_some("was replaced")
     }
 }
 
@@ -162,6 +178,31 @@ mod tests {
                 .unwrap()
                 .ends_with("was removed while it was written")
         );
+    }
+
+    #[test]
+    fn a_file_that_somebody_cuts_or_replaces_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let file = || {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(&path)
+                .unwrap()
+        };
+        let mut sink = Sink::new(&path, file());
+        sink.append(b"one\n".to_vec());
+        assert_eq!(sink.trouble(), None);
+        file().set_len(0).unwrap();
+        let trouble = |sink: &Sink| sink.trouble().unwrap_or_default();
+        assert!(trouble(&sink).ends_with("was cut while it was written"));
+        let mut sink = Sink::new(&path, file());
+        let aside = folder.path().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        fs::copy(&aside, &path).unwrap();
+        sink.append(b"three\n".to_vec());
+        assert!(trouble(&sink).ends_with("was replaced while it was written"));
     }
 
     #[test]

@@ -93,7 +93,11 @@ pub fn sentence(line: &Line) -> String {
                 .set
                 .iter()
                 .map(|(key, value)| format!("{key} = {value}"));
-            format!("set {}", values.collect::<Vec<_>>().join(", "))
+            let values = values.collect::<Vec<_>>().join(", ");
+            match &line.why {
+                Some(why) => format!("set {values}: {why}"),
+                None => format!("set {values}"),
+            }
         }
         Some(about) => {
             let About {

@@ -109,6 +109,7 @@ fn head(body: &mut String, entry: &Entry) {
             format!("started {}", status.started),
             format!("on {} ({})", status.host, status.device),
             entry.outcome().unwrap_or_default(),
+            status.notes.join(" · "),
             format!("seed {}", status.seed),
             format!("sandbox {} {}", status.sandbox, status.git),
         ]

@@ -50,6 +50,8 @@ pub struct Change {
     pub text: String,
     /// What became of the state of the generation before, where that was not simply taken over.
     pub state: Option<String>,
+    /// What is odd in a script that goes live, each as a diagnostic.
+    pub warnings: Vec<String>,
     /// What was wrong.
     pub fault: Option<Fault>,
     /// Optimiser steps done.

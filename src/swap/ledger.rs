@@ -36,6 +36,9 @@ pub struct Line {
     /// Values of the configuration that hold from now on, by their keys with dots.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     pub set: Params,
+    /// Why the run itself set them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// When, in UTC.
     pub t: String,
 }
@@ -151,6 +154,8 @@ pub fn brief(line: &Line) -> String {
 /// The ledger of one run and the store of the texts it names.
 pub struct Ledger {
     file: File,
+    /// Bytes that it has.
+    whole: u64,
     policies: PathBuf,
     next: u64,
 }
@@ -169,9 +174,11 @@ impl Ledger {
         // What a crash tore off was never in force, and the next line must not be written behind it.
         let whole = storage::read(&path)?;
         let whole = whole.iter().rposition(|byte| *byte == b'\n');
-        file.set_len(whole.map_or(0, |at| at as u64 + 1))?;
+        let whole = whole.map_or(0, |at| at as u64 + 1);
+        file.set_len(whole)?;
         Ok(Self {
             file,
+            whole,
             policies,
             next,
         })
@@ -193,6 +200,11 @@ impl Ledger {
         Ok(files)
     }
 
+    /// How many lines it has.
+    pub fn lines(&self) -> u64 {
+        self.next - 1
+    }
+
     /// The folder of the stored files.
     pub fn policies(&self) -> &Path {
         &self.policies
@@ -209,11 +221,13 @@ impl Ledger {
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
         let about = self.file.metadata()?;
-        if about.is_file() && about.nlink() == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "'swaps.jsonl' was removed",
-            ));
+        let spoilt = match (about.is_file(), about.nlink(), about.len() < self.whole) {
+            (true, 0, _) => Some("'swaps.jsonl' was removed or replaced"),
+            (true, _, true) => Some("'swaps.jsonl' was cut"),
+            _ => None,
+        };
+        if let Some(spoilt) = spoilt {
+            return Err(io::Error::new(io::ErrorKind::NotFound, spoilt));
         }
         let before = about.len();
         let written = self.file.write_all(text.as_bytes());
@@ -222,6 +236,7 @@ impl Ledger {
             self.file.set_len(before)?;
             return Err(error);
         }
+        self.whole = before + text.len() as u64;
         self.next += 1;
         Ok(line)
     }

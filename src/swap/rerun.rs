@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::change::Event;
 use super::ledger::{Line, Origin};
+use crate::policy::Params;
 use crate::slots::{Fault, Kind, Slot};
 
 /// Lines of a ledger that are still to come.
@@ -48,6 +49,7 @@ impl Rerun {
             .filter(|line| is_void(line, &lines))
             .map(|line| line.seq)
             .collect();
+        forget_void_values(&mut lines);
         lines.retain(|line| {
             line.step >= step && line.is_of_the_course() && !void.contains(&line.seq)
         });
@@ -70,6 +72,18 @@ impl Rerun {
                 .is_some_and(|about| slots.contains(&about.slot))
         };
         self.pending.retain(|pending| !of_them(&pending.line));
+        self
+    }
+
+    /// The same without what was set under these keys: they are given other values.
+    pub fn without_values(mut self, set: &Params) -> Self {
+        for pending in &mut self.pending {
+            let line = &mut pending.line;
+            let was_set = !line.set.is_empty();
+            line.set.retain(|key, _| !set.contains_key(key));
+            pending.taken |= was_set && line.set.is_empty();
+        }
+        self.pending.retain(|pending| !pending.taken);
         self
     }
 
@@ -149,6 +163,25 @@ fn is_void(line: &Line, all: &[Line]) -> bool {
             .is_some_and(|other| other.slot == about.slot);
         same && later.origin == Origin::Command && later.seq > line.seq && later.step <= line.step
     })
+}
+
+/// Takes from each line the values that a resumed run did not come to any more: at that step or before it, a command set their keys, and
+/// the ledger says so further down. A line of which nothing is left is gone.
+fn forget_void_values(lines: &mut Vec<Line>) {
+    let commands: Vec<_> = lines
+        .iter()
+        .filter(|line| line.event == SET && line.origin == Origin::Command)
+        .map(|line| (line.seq, line.step, line.set.clone()))
+        .collect();
+    lines.retain_mut(|line| {
+        let was_set = !line.set.is_empty();
+        for (seq, step, set) in &commands {
+            if *seq > line.seq && *step <= line.step {
+                line.set.retain(|key, _| !set.contains_key(key));
+            }
+        }
+        !was_set || !line.set.is_empty()
+    });
 }
 
 impl Line {
@@ -278,6 +311,55 @@ mod tests {
         let again = || Rerun::of(lines.clone(), [0, 12], PathBuf::new());
         assert_eq!(due(again()), [1, 4, 3, 5]);
         assert_eq!(due(again().without(&[Slot::Sampler])), [3]);
+    }
+
+    #[test]
+    fn the_value_that_a_command_gave_last_is_the_one_that_holds() {
+        let set = |seq, step, origin, keys: &[&str]| Line {
+            seq,
+            step,
+            event: SET.into(),
+            origin,
+            set: keys
+                .iter()
+                .map(|key| ((*key).to_owned(), seq.into()))
+                .collect(),
+            ..Line::default()
+        };
+        let lines = vec![
+            set(1, 3, Origin::Control, &["optim.lr"]),
+            set(2, 10, Origin::Command, &["optim.lr", "train.steps"]),
+            set(3, 12, Origin::Control, &["optim.lr", "loss.intra"]),
+            set(4, 10, Origin::Command, &["optim.lr"]),
+            set(5, 15, Origin::Control, &["optim.lr"]),
+        ];
+        let due = |mut rerun: Rerun| {
+            let due = std::iter::from_fn(|| rerun.due(100));
+            due.map(|line| {
+                (
+                    line.seq,
+                    line.set.into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
+                )
+            })
+            .collect::<Vec<_>>()
+        };
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let again = || Rerun::of(lines.clone(), [0, 20], PathBuf::new());
+        assert_eq!(
+            due(again()),
+            [
+                (1, keys(&["optim.lr"])),
+                (2, keys(&["train.steps"])),
+                (4, keys(&["optim.lr"])),
+                (3, keys(&["loss.intra"])),
+                (5, keys(&["optim.lr"])),
+            ]
+        );
+        let lr = Params::from_iter([("optim.lr".to_owned(), 1.into())]);
+        assert_eq!(
+            due(again().without_values(&lr)),
+            [(2, keys(&["train.steps"])), (3, keys(&["loss.intra"]))]
+        );
     }
 
     #[test]

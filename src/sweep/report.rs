@@ -7,17 +7,18 @@ use serde_json::{Map, Value};
 
 use super::job::Entry;
 use super::places::FAILED;
-use crate::record::{RunFolder, RunStatus, Status, checkpoint, value};
+use crate::record::{RunFolder, RunStatus, Status, checkpoint, digests, value};
 use crate::registry::curves;
 use crate::registry::sweeps::run_of;
 use crate::storage;
+use crate::swap::ledger;
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// Its run did all its steps.
     Done,
-    /// Its run did all its steps, and in some of them not all that it was to do: it counts for nothing.
+    /// Its run did all its steps, and in some of them not what it was frozen to do, or not all of it: it counts for nothing.
     Incomplete(String),
     /// It ended otherwise, and this is what was recorded of it.
     Failed(String),
@@ -56,6 +57,10 @@ pub struct Report {
     /// Numbers of a run that is done, by name: all of `run.json`'s summary, and under their tags the last `eval/*` of
     /// `metrics.jsonl` and those of `eval.json`, which are newer where the run was judged again.
     pub metrics: BTreeMap<String, f64>,
+    /// The digest of all that its run computed.
+    pub digest: Option<String>,
+    /// What its evaluations were told, such as `knn.k`, where `eval.json` says so.
+    pub settings: BTreeMap<String, Value>,
 }
 
 impl Report {
@@ -66,7 +71,12 @@ impl Report {
         let failure = storage::read_to_string(&folder.join(FAILED)).ok();
         let state = match (&status, failure) {
             (Some(status), _) if status.is_incomplete() => State::Incomplete(status.outcome()),
-            (Some(status), _) if status.status == Status::Finished => State::Done,
+            (Some(status), _) if status.status == Status::Finished => {
+                match run.as_deref().and_then(changed) {
+                    Some(how) => State::Incomplete(how),
+                    None => State::Done,
+                }
+            }
             (_, Some(text)) => State::Failed(text),
             _ if run.is_some() => State::Begun,
             _ => State::Waiting,
@@ -75,9 +85,13 @@ impl Report {
             (State::Done, Some(run), Some(status)) => metrics(run, status),
             _ => BTreeMap::new(),
         };
+        let done = run.as_deref().filter(|_| state == State::Done);
+        let digest = done.and_then(digest);
         Self {
             entry: entry.clone(),
             state,
+            digest,
+            settings: run.as_deref().map(settings).unwrap_or_default(),
             step: status.as_ref().map(|status| status.steps),
             seconds: metrics.get("seconds").copied(),
             run,
@@ -121,6 +135,33 @@ pub fn cut(folder: &Path) -> Option<PathBuf> {
 
 fn status(run: &Path) -> Option<RunStatus> {
     RunStatus::load(&RunFolder::open(run).ok()?).ok()
+}
+
+/// How a run became another one than it was frozen to be: a person has set a value or swapped a policy meanwhile.
+fn changed(run: &Path) -> Option<String> {
+    let lines = ledger::read(&run.join("swaps.jsonl")).ok()?;
+    let first = lines.iter().find(|line| line.can_be_changed())?;
+    Some(format!("changed by hand: {}", ledger::brief(first).trim()))
+}
+
+fn digest(run: &Path) -> Option<String> {
+    let digests = digests::read(run).ok()?;
+    digests.into_values().next_back().map(|last| last.digest)
+}
+
+/// What each section of `eval.json` was told: what is no measured number there.
+fn settings(run: &Path) -> BTreeMap<String, Value> {
+    let text = storage::read_to_string(&run.join("eval.json")).unwrap_or_default();
+    let eval: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    let sections = eval.iter().filter(|(name, _)| *name != "metrics");
+    let told = sections.filter_map(|(name, section)| Some((name, section.as_object()?)));
+    told.flat_map(|(name, section)| {
+        let told = section
+            .iter()
+            .filter(|(_, value)| !value.is_f64() && !value.is_null());
+        told.map(move |(key, value)| (format!("{name}.{key}"), value.clone()))
+    })
+    .collect()
 }
 
 fn metrics(run: &Path, status: &RunStatus) -> BTreeMap<String, f64> {
@@ -186,6 +227,26 @@ mod tests {
         );
         assert_eq!((done.step, done.seconds), (Some(20), Some(1.5)));
         assert_eq!(done.metrics["eval/knn_top1"], 60.5);
+    }
+
+    #[test]
+    fn a_job_that_a_person_has_changed_is_not_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = job(dir.path(), "finished", 20, &[(20, "eval/knn_top1", "60.5")]);
+        let line = |origin: &str| {
+            format!(
+                "{{\"v\":2,\"seq\":4,\"step\":10,\"epoch\":0,\"event\":\"set\",\"origin\":\"{origin}\",\"set\":{{\"train.steps\":20}},\"t\":\"\"}}\n"
+            )
+        };
+        for (origin, done) in [("run", true), ("command", false), ("control", false)] {
+            fs::write(run.join("swaps.jsonl"), line(origin)).unwrap();
+            let report = read(dir.path());
+            assert_eq!(report.is_done(), done, "{origin}: {report:?}");
+            assert_eq!(report.metrics.is_empty(), !done);
+        }
+        let expected =
+            "incomplete: changed by hand: 4  step 10       set          train.steps = 20";
+        assert_eq!(read(dir.path()).outcome(), expected);
     }
 
     #[test]

@@ -94,9 +94,45 @@ fn smaller_is_better(metric: &str) -> bool {
     metric.contains("loss") || metric.contains("error")
 }
 
-/// A Markdown table: a row a variant, a column an `eval/*`, the best mean of each in bold.
+/// A Markdown table: a row a variant, a column an `eval/*`, the best mean of each in bold; below it what forbids to compare its rows.
 pub fn table(reports: &[Report]) -> String {
-    aligned(&rows(reports))
+    let mut text = aligned(&rows(reports));
+    for note in notes(reports) {
+        let _ = write!(text, "\nnote: {note}\n");
+    }
+    text
+}
+
+/// What forbids to compare rows: jobs of two variants that are the same run, and jobs that were judged in another way.
+fn notes(reports: &[Report]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut first: BTreeMap<&str, &Report> = BTreeMap::new();
+    for report in reports {
+        let Some(digest) = &report.digest else {
+            continue;
+        };
+        match first.get(digest.as_str()) {
+            Some(other) if other.entry.variant != report.entry.variant => notes.push(format!(
+                "{} and {} are the same run to the last bit: what they differ in had no effect",
+                other.entry.label, report.entry.label
+            )),
+            Some(_) => {}
+            None => drop(first.insert(digest, report)),
+        }
+    }
+    let mut told: BTreeMap<&str, (&Report, &Value)> = BTreeMap::new();
+    for report in reports.iter().filter(|report| report.is_done()) {
+        for (key, value) in &report.settings {
+            let (other, before) = told.entry(key).or_insert((report, value));
+            if *before != value {
+                notes.push(format!(
+                    "{} was judged with {key} = {value}, {} with {before}: their numbers cannot be compared",
+                    report.entry.label, other.entry.label
+                ));
+            }
+        }
+    }
+    notes
 }
 
 /// The cells of that table, the names of its columns first.
@@ -187,7 +223,7 @@ fn markdown(name: &str, reports: &[Report]) -> String {
     });
     let incomplete: String = incomplete.collect();
     if !incomplete.is_empty() {
-        text.push_str("\n## In no mean: something was left out\n\n");
+        text.push_str("\n## In no mean: something was left out or changed by hand\n\n");
         text.push_str(&incomplete);
     }
     if !failed.is_empty() {

@@ -18,7 +18,7 @@ use crate::swap::State;
 const OLD: u64 = 50;
 
 /// Files of a checkpoint with their tensors by name.
-type Files = BTreeMap<String, BTreeMap<String, Tensor>>;
+pub(super) type Files = BTreeMap<String, BTreeMap<String, Tensor>>;
 
 /// Copies of what training changes.
 pub struct Before {
@@ -131,7 +131,7 @@ impl Trainer {
         let asks = self.asks();
         let set = self.settings_on_probation();
         let undone = match set >= self.gate.on_probation(&asks) && set.is_some() {
-            true => self.take_back(what, now),
+            true => self.take_back(&before.files, what, now),
             false => self.gate.diverged(what, asks, now),
         };
         if !undone {

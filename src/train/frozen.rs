@@ -78,13 +78,39 @@ impl Frozen {
         policy: &mut Policy,
         bank: &Bank,
     ) -> Result<Vec<Tensor>, Fault> {
+        self.rehearse_at(self.now, slot, policy, bank)
+    }
+
+    /// The same, and what later steps would ask of the same batch.
+    ///
+    /// # Errors
+    /// The candidate's fault.
+    pub fn rehearse_ahead(
+        &self,
+        slot: Slot,
+        policy: &mut Policy,
+        bank: &Bank,
+    ) -> Result<(), Fault> {
+        self.rehearse(slot, policy, bank)?;
+        rehearsal::ahead(self.now, |now| {
+            self.rehearse_at(now, slot, policy, bank).map(drop)
+        })
+    }
+
+    fn rehearse_at(
+        &self,
+        now: Now,
+        slot: Slot,
+        policy: &mut Policy,
+        bank: &Bank,
+    ) -> Result<Vec<Tensor>, Fault> {
         let contract = slot.contract();
         let cosines = OnceCell::new();
         let similarity = OnceCell::new();
         let mut all = Vec::new();
         for function in rehearsal::of_a_step(contract) {
             let place = (bank.rows(), bank.device());
-            let question = Question::of(contract, function, place, self.now, |input| {
+            let question = Question::of(contract, function, place, now, |input| {
                 self.given(input, bank, &cosines, &similarity)
             });
             match question {

@@ -53,16 +53,44 @@ pub const NO_RUN: Stage = Stage {
 /// The policy's fault.
 pub fn synthetic(policy: &mut Policy, stage: Stage) -> Result<(), Fault> {
     let fault = policy.without_trace(|policy| {
-        let scene = begun(policy, stage)?;
+        let mut scene = begun(policy, stage)?;
         for function in policy.slot().contract().functions {
             if function.when != When::Start {
                 asked(policy, function, &scene)?;
             }
         }
+        ahead(NOW, |now| {
+            scene.now = now;
+            step(policy, &scene).map(drop)
+        })?;
         policy.save_state().map(drop)
     });
     policy.take_cost();
     fault
+}
+
+/// Lets `ask` ask a policy as halfway to the end of a run and as in its last step: what is wrong with a branch that depends on the
+/// step would be found hours later.
+///
+/// # Errors
+/// The policy's fault, with the step.
+pub(super) fn ahead(now: Now, mut ask: impl FnMut(Now) -> Result<(), Fault>) -> Result<(), Fault> {
+    let last = now.steps.saturating_sub(1).max(now.step);
+    for step in [now.step + (last - now.step) / 2, last] {
+        let later = Now {
+            step,
+            epoch: step / now.steps_per_epoch.max(1),
+            ..now
+        };
+        let noted = |fault: Fault| {
+            fault.noted(&format!(
+                "it was asked as in step {step} of {}, ahead of time",
+                now.steps
+            ))
+        };
+        ask(later).map_err(noted)?;
+    }
+    Ok(())
 }
 
 /// Asks a policy about degenerate batches, each with the state that it has begun with.
@@ -248,22 +276,22 @@ fn counts(policy: &Policy) -> i64 {
 /// # Errors
 /// The policy's fault.
 pub(super) fn schedule(policy: &mut Policy, schedulable: &Schedulable) -> Result<Tensor, Fault> {
-    let moments = [
-        (Now { step: 0, ..NOW }, Last::default()),
-        (NOW, after_a_step()),
-    ];
     let mut all = Vec::new();
-    for (now, last) in &moments {
+    let mut given = |now: Now, last: &Last| {
         let ctx = schedule::Context {
             lr: 0.03,
             schedulable,
             last,
             rows: 256,
-            now: *now,
+            now,
         };
         let numbers = schedule::run(policy, &ctx)?;
         all.extend(numbers.values().map(|number| number.value()));
-    }
+        Ok(())
+    };
+    given(Now { step: 0, ..NOW }, &Last::default())?;
+    given(NOW, &after_a_step())?;
+    ahead(NOW, |now| given(now, &after_a_step()))?;
     Ok(Tensor::from_slice(&all))
 }
 

@@ -1,6 +1,6 @@
 //! Values that were set in a run that goes on, for as long as they can be taken back.
 //!
-//! A number in its range can still ruin the weights: a learning rate of 1e38, a temperature of 1e-45. So what `set` changes is on
+//! A number in its range can still ruin the weights: a learning rate of 1e38, a temperature of 1e-30. So what `set` changes is on
 //! probation as a generation is.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,8 @@ use super::trainer::Trainer;
 use crate::config::{Config, live};
 use crate::ground::Now;
 use crate::policy::Params;
-use crate::swap::{Origin, PROBATION, SET};
+use crate::swap::PROBATION;
+use crate::train::before::Files;
 
 /// Sections whose values change what a step computes.
 const OF_A_STEP: [&str; 5] = ["optim.", "loss.", "inter.", "method.", "bank."];
@@ -30,10 +31,13 @@ impl Settings {
     pub(crate) fn of(config: &Config, set: &Params, now: Now) -> Option<Self> {
         let of_a_step = |key: &str| OF_A_STEP.iter().any(|section| key.starts_with(section));
         let mut set = set.clone();
-        set.retain(|key, new| live::parameter(key).is_none() && value(config, key) != *new);
+        set.retain(|key, new| {
+            let own = live::parameter(key).is_none() && of_a_step(key);
+            own && !is_equal(&value(config, key), new)
+        });
         let keys = set.keys();
         let before = keys.map(|key| (key.clone(), value(config, key))).collect();
-        set.keys().any(|key| of_a_step(key)).then(|| Self {
+        (!set.is_empty()).then(|| Self {
             since: now.step,
             set,
             before,
@@ -56,6 +60,14 @@ pub(crate) fn listed(values: &Params) -> String {
     values.collect::<Vec<_>>().join(", ")
 }
 
+/// Whether two values are the same; 1 and 1.0 are.
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
 /// What a configuration says under a key.
 fn value(config: &Config, key: &str) -> Value {
     let tree = serde_json::to_value(config).unwrap_or_default();
@@ -72,24 +84,26 @@ impl Trainer {
         self.settings.last().map(|settings| settings.since)
     }
 
-    /// Takes back what was set last, because something was not finite in this step. The ledger has the values of before as set by the
-    /// run.
-    pub(super) fn take_back(&mut self, what: &str, now: Now) -> bool {
+    /// Takes back what was set last, because something was not finite in this step, and what training changed since: `learnt` is what
+    /// that was before. The ledger has the values of before as set by the run.
+    pub(super) fn take_back(&mut self, learnt: &Files, what: &str, now: Now) -> bool {
         let Some(settings) = self.settings.pop() else {
             return false;
         };
         let Ok(plan) = self.planned(&settings.before) else {
             return false;
         };
-        let noted = self
-            .gate
-            .note_run(SET, settings.before.clone(), Origin::Run, now);
+        let sentence = settings.sentence(what, now);
+        let noted = self.gate.note_undone(settings.before, &sentence, now);
         if let Err(error) = noted {
             tracing::warn!("the ledger cannot be written: {error}");
         }
+        // First: memories that are lost are refused where they are taken over.
+        self.learn(learnt)
+            .expect("what was taken of this run fits it");
         self.follow_plan(plan)
             .expect("the run had these numbers before");
-        self.taken_back.push(settings.sentence(what, now));
+        self.taken_back.push(sentence);
         true
     }
 }

@@ -74,6 +74,8 @@ pub struct Trainer {
     pub steps: u64,
     /// What tells the images from others.
     pub(crate) data: Fingerprints,
+    /// What is to be said of the images.
+    pub(crate) notes: Vec<String>,
     /// Whether there are labelled images to judge by.
     pub(crate) judged: bool,
     /// Steps in a row, up to the last one, whose gradient was not finite.
@@ -128,6 +130,7 @@ impl Trainer {
         parameters.extend(method.parameters());
         let data = data::fingerprints(&splits)?;
         let judged = splits.judge();
+        let notes = splits.notes.clone();
         let feeds = Feeds::new(splits, device);
         Ok(Self {
             parameters,
@@ -148,6 +151,7 @@ impl Trainer {
             last: Last::default(),
             step: 0,
             data,
+            notes,
             judged,
             nonfinite: 0,
             redoing: false,
@@ -268,7 +272,7 @@ pub(crate) fn rehearsal<'a>(
     stage: Stage,
 ) -> impl FnMut(Slot, &mut Policy) -> Result<(), Fault> + 'a {
     move |slot, policy| match (frozen, bank) {
-        (Some(frozen), Some(bank)) => frozen.rehearse(slot, policy, bank).map(drop),
+        (Some(frozen), Some(bank)) => frozen.rehearse_ahead(slot, policy, bank),
         _ => crate::train::rehearsal::synthetic(policy, stage),
     }
 }

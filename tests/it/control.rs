@@ -176,8 +176,10 @@ fn what_is_refused_changes_nothing() {
 fn a_value_that_ruins_the_weights_is_taken_back() {
     for (value, before) in [
         ("optim.lr=1e38", "optim.lr = 0.05"),
-        ("method.temperature=1e-45", "method.temperature = 0.2"),
+        ("method.temperature=1e-30", "method.temperature = 0.2"),
         ("loss.intra=1e38", "loss.intra = 0.75"),
+        // Its weights go first, and its memories with them.
+        ("optim.lr=1e6", "optim.lr = 0.05"),
     ] {
         let dir = Dir::new();
         let mut run = dir.start(&[]);
@@ -185,7 +187,7 @@ fn a_value_that_ruins_the_weights_is_taken_back() {
         tell(&dir, &run, "pause", &[]);
         // What was set before it stays.
         tell(&dir, &run, "set", &["optim.weight_decay=0.001"]);
-        tell(&dir, &run, "set", &[value]);
+        tell(&dir, &run, "set", &[value, "train.epochs=100000"]);
         tell(&dir, &run, "checkpoint", &[]);
         let cut = run.stop();
         let mut run = dir.resume(&cut, &[]);
@@ -198,6 +200,7 @@ fn a_value_that_ruins_the_weights_is_taken_back() {
         let key = value.split('=').next().unwrap();
         assert_eq!(sets.len(), 3, "{value}: {sets:?}");
         assert_eq!(sets[2].0, "run", "{value}: {sets:?}");
+        assert_eq!(sets[2].1.as_object().unwrap().len(), 1, "{value}: {sets:?}");
         assert!(sets[2].1.get(key).is_some(), "{value}: {sets:?}");
         let losses = run.losses();
         let mut losses = losses.iter().map(|(_, bits)| f64::from_bits(*bits));
@@ -215,6 +218,12 @@ fn what_is_taken_out_of_the_folder_is_told() {
     run.steps(1);
     let remove = |run: &Live, name: &str| std::fs::remove_file(run.folder.join(name)).unwrap();
     remove(&run, "swaps.jsonl");
+    let shorter = ask(&dir, &run, "set", &["train.steps=1"]);
+    let said = text(&shorter.stderr);
+    assert!(
+        said.contains("train.steps: expected more than the"),
+        "{said}"
+    );
     let output = ask(&dir, &run, "set", &["optim.lr=0.01"]);
     let said = text(&output.stderr);
     assert!(

@@ -383,3 +383,49 @@ fn a_run_that_was_killed_before_its_slots_were_filled_begins_anew() {
         }
     }
 }
+
+/// What a command gives a key holds from there on, whatever the ledger says of it further down: values of before the cut, and those of an
+/// earlier command.
+#[test]
+fn the_value_that_was_asked_for_last_holds() {
+    let dir = Dir::new();
+    let mut run = dir.start(&[
+        "--set",
+        "checkpoint.every=10",
+        "--set",
+        "optim.schedule=constant",
+    ]);
+    run.steps(4);
+    let folder = run.folder.to_str().unwrap().to_owned();
+    let set = dir.output(&["set", &folder, "optim.lr=0.5", "loss.intra=0.5"]);
+    assert!(set.status.success(), "{set:?}");
+    run.steps(1);
+    let cut_once = run.stop();
+    // Killed before it has a checkpoint of its own.
+    let quarter = ["--set", "optim.lr=0.25", "--set", "checkpoint.every=0"];
+    let mut first = dir.resume(&cut_once, &quarter);
+    first.steps(1);
+    let cut_twice = first.stop();
+    let mut run = dir.resume(&cut_twice, &["--set", "optim.lr=0.02"]);
+    run.steps(8);
+    let run = run.stop();
+    let lines = run.lines("metrics.jsonl");
+    let last = lines
+        .iter()
+        .rev()
+        .find_map(|line| line["train/lr"].as_f64());
+    assert_eq!(last, Some(0.02), "{:?}", run.lines("swaps.jsonl"));
+    let total = lines
+        .iter()
+        .rev()
+        .find(|line| line["loss/total"].is_f64())
+        .unwrap();
+    let [total, intra, inter] =
+        ["loss/total", "loss/intra", "loss/inter"].map(|tag| total[tag].as_f64().unwrap());
+    assert!(
+        (0.5 * intra + 0.25 * inter - total).abs() < 1e-4,
+        "loss.intra is set again"
+    );
+    let (_, said) = dir.again(&["replay", &folder, "--verify"]);
+    assert!(said.contains("same"), "{said}");
+}

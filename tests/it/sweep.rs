@@ -605,3 +605,66 @@ fn a_sweep_that_is_asked_to_stop_goes_on_where_its_jobs_were() {
     );
     run(&sweep, 0).assert_same_bits(&whole);
 }
+
+/// Rows that cannot be compared are told: the same run twice, another judgement, a job that a person has changed.
+#[test]
+fn a_table_says_which_of_its_rows_cannot_be_compared() {
+    let dir = Dir::new();
+    let args = [
+        "run",
+        "--config",
+        "tiny.yaml",
+        "--plain",
+        "--steps",
+        "20",
+        "--name",
+        "odd",
+    ];
+    let vary = [
+        "--set",
+        "eval.every=1",
+        "-m",
+        "optim.gamma=0.1,0.5",
+        "seed=0,1",
+    ];
+    let output = dir.output(&[&args[..], &vary].concat());
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let same = "optim.gamma=0.1 seed=0 and optim.gamma=0.5 seed=0 are the same run to the last bit";
+    assert!(
+        table.contains(same),
+        "{table}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let sweep = std::fs::read_dir(dir.file("runs"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let sweep = sweep.to_str().unwrap();
+    let summary = || std::fs::read_to_string(format!("{sweep}/summary.md")).unwrap();
+    assert!(summary().contains(same), "{}", summary());
+    let jobs = std::fs::read_dir(format!("{sweep}/jobs")).unwrap();
+    let mut jobs: Vec<_> = jobs.map(|job| job.unwrap().path()).collect();
+    jobs.sort();
+    let [judged, longer] = [0, 3].map(|at| jobs[at].to_str().unwrap().to_owned());
+    let eval = dir.output(&["eval", &judged, "knn", "--set", "eval.k=7"]);
+    assert!(
+        eval.status.success(),
+        "{}",
+        String::from_utf8_lossy(&eval.stderr)
+    );
+    let resumed = dir.output(&["resume", &longer, "--plain", "--set", "train.steps=25"]);
+    assert!(
+        resumed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&resumed.stderr)
+    );
+    let shown = dir.output(&["show", sweep]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("their numbers cannot be compared"),
+        "{shown}"
+    );
+    assert!(shown.contains("incomplete: changed by hand"), "{shown}");
+}

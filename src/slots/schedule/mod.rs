@@ -15,7 +15,7 @@ use crate::ground::Now;
 pub use contract::CONTRACT;
 pub use last::{BEFORE, Last};
 pub(crate) use schedulable::of_slot;
-pub use schedulable::{NAMES, Name, Range, Schedulable};
+pub use schedulable::{LEAST_TEMPERATURE, NAMES, Name, Range, Schedulable};
 
 /// What a schedule is asked about.
 pub struct Context<'a> {

@@ -11,19 +11,22 @@ pub enum Range {
     /// 0 or more.
     FromZero,
     /// More than 0.
-    AboveZero,
+    Temperature,
     /// 0 to 1.
     Fraction,
     /// Any finite number.
     Finite,
 }
 
+/// The least number that divides cosines: of what is nearer to 0 single precision has no logits.
+pub const LEAST_TEMPERATURE: f64 = 1e-30;
+
 impl Range {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
             Range::FromZero => "0 or more",
-            Range::AboveZero => "more than 0",
+            Range::Temperature => "1e-30 or more",
             Range::Fraction => "0 to 1",
             Range::Finite => "a finite number",
         }
@@ -34,7 +37,7 @@ impl Range {
         number.abs() <= f64::from(f32::MAX)
             && match self {
                 Range::FromZero => number >= 0.0,
-                Range::AboveZero => number > 0.0,
+                Range::Temperature => number >= LEAST_TEMPERATURE,
                 Range::Fraction => (0.0..=1.0).contains(&number),
                 Range::Finite => true,
             }
@@ -60,8 +63,8 @@ pub const NAMES: [Name; 9] = [
     name("optim.clip", Range::FromZero),
     name("loss.intra", Range::FromZero),
     name("loss.inter", Range::FromZero),
-    name("inter.temperature", Range::AboveZero),
-    name("method.temperature", Range::AboveZero),
+    name("inter.temperature", Range::Temperature),
+    name("method.temperature", Range::Temperature),
     name("method.momentum", Range::Fraction),
     name("method.margin", Range::Finite),
     name("bank.momentum", Range::Fraction),
@@ -197,7 +200,7 @@ mod tests {
             ("optim.clip", &[0.0], &[-0.1]),
             ("loss.intra", &[0.0, 3.0], &[-0.1]),
             ("loss.inter", &[0.0, 3.0], &[-0.1]),
-            ("inter.temperature", &[1e-9], &[0.0, -1.0]),
+            ("inter.temperature", &[1e-9], &[0.0, -1.0, 1e-31]),
             ("method.temperature", &[1e-9], &[0.0]),
             ("method.momentum", &[0.0, 1.0], &[-1e-9, 1.0 + 1e-9]),
             ("method.margin", &[-0.5, 0.5], &[f64::NEG_INFINITY]),

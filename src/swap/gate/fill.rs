@@ -43,6 +43,7 @@ impl Gate {
             before: None,
             text: policy.text(),
             state: None,
+            warnings: Vec::new(),
             fault: None,
             step: when.0.step,
         };

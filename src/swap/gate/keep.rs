@@ -53,6 +53,7 @@ impl Gate {
                 before: None,
                 text: policy.text(),
                 state: None,
+                warnings: Vec::new(),
                 fault: None,
                 step: now.step,
             };

@@ -9,6 +9,7 @@ use crate::policy::{Content, Params};
 use crate::slots::{Fault, Slot};
 use crate::swap::change::{Change, Event};
 use crate::swap::ledger::{About, Line, Origin};
+use crate::swap::rerun::SET;
 
 impl Gate {
     /// Records what happened to a slot without a new generation; a ledger that cannot be written is a warning here, because
@@ -32,6 +33,7 @@ impl Gate {
             before: None,
             text: lineage.live.policy.text(),
             state: None,
+            warnings: Vec::new(),
             fault,
             step: when.0.step,
         };
@@ -63,6 +65,26 @@ impl Gate {
             epoch: now.epoch,
             event: event.to_owned(),
             origin,
+            set,
+            ..Line::default()
+        })
+    }
+
+    /// How many lines the ledger has.
+    pub fn lines(&self) -> u64 {
+        self.ledger.lines()
+    }
+
+    /// Records that the run has taken back values that were set, and why.
+    ///
+    /// # Errors
+    /// As [`Gate::note_run`].
+    pub fn note_undone(&mut self, set: Params, why: &str, now: Now) -> io::Result<()> {
+        self.append(Line {
+            step: now.step,
+            epoch: now.epoch,
+            event: SET.to_owned(),
+            why: Some(why.to_owned()),
             set,
             ..Line::default()
         })

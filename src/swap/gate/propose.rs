@@ -74,7 +74,11 @@ impl Gate {
         }
         let built = lineage.build(content.clone(), rehearse);
         let built = built.map_err(|fault| self.remember(fault, &content))?;
-        self.go_live(built, &content, (now, origin))?;
+        let warnings = match self.reruns() {
+            true => Vec::new(),
+            false => oddities(&built.0, rehearse),
+        };
+        self.go_live(built, &content, (now, origin), warnings)?;
         self.refused.remove(&slot);
         Ok(())
     }
@@ -110,7 +114,7 @@ impl Gate {
     pub fn take(&mut self, tuned: Tuned, now: Now) -> Result<(), Fault> {
         let Tuned { built, overrides } = tuned;
         let (slot, content) = (built.0.slot(), built.0.content());
-        self.go_live(built, &content, (now, Origin::Change))?;
+        self.go_live(built, &content, (now, Origin::Change), Vec::new())?;
         if let Some(lineage) = self.lineages.get_mut(&slot) {
             lineage.overrides = overrides;
         }
@@ -131,6 +135,7 @@ impl Gate {
         (policy, handover): (Policy, Handover),
         content: &Content,
         when: (Now, Origin),
+        warnings: Vec<String>,
     ) -> Result<(), Fault> {
         let slot = policy.slot();
         let lineage = &self.lineages[&slot];
@@ -144,6 +149,7 @@ impl Gate {
                 Handover::Nothing | Handover::Taken => None,
                 Handover::Fresh(reason) => Some(reason),
             },
+            warnings,
             fault: None,
             step: when.0.step,
         };
@@ -165,4 +171,17 @@ impl Gate {
         self.changes.push(change);
         Ok(())
     }
+}
+
+/// What is odd in a script that is about to go live: what is written, and what a rehearsal comes by.
+fn oddities(policy: &Policy, rehearse: &mut Rehearsal<'_>) -> Vec<String> {
+    let Policy::Script(script) = policy else {
+        return Vec::new();
+    };
+    let Ok((watched, quotients)) = script.watching_quotients() else {
+        return Vec::new();
+    };
+    // It has been rehearsed already: without the state of the live one it may fail, and what it came by until then counts.
+    let _ = rehearse(script.slot(), &mut Policy::from(watched));
+    script.warnings(&quotients)
 }

@@ -88,7 +88,9 @@ pub(crate) fn resumed(past: Past, changes: &Changes, options: &Options) -> Resul
     let mut trainer = past.trainer(plan, splits, options.device, (folder, options.watch))?;
     let steps = [step, past.reached()?];
     let replaced: Vec<_> = changes.policies.iter().map(|(slot, _)| *slot).collect();
-    let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies()).without(&replaced);
+    let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies())
+        .without(&replaced)
+        .without_values(&changes.set);
     past.expect_data(&trainer, options.changed_data)?;
     if anew {
         trainer.fill_slots()?;
@@ -100,7 +102,8 @@ pub(crate) fn resumed(past: Past, changes: &Changes, options: &Options) -> Resul
     if options.watch && !anew {
         trainer.follow_files(|slot, content| seen_last(&past.ledger, slot, content));
     }
-    let ended = (trainer.steps, trainer.rate.at(step.saturating_sub(1)));
+    let epochs = trainer.plan.config.train.epochs;
+    let ended = (epochs, trainer.rate.at(step.saturating_sub(1)));
     trainer.change(changes)?;
     let now = trainer.now();
     trainer

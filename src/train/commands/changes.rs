@@ -35,6 +35,9 @@ pub fn sentence(change: &Change) -> String {
             )
         }
     };
+    let what = change.warnings.iter().fold(what, |what, warning| {
+        format!("{what}\n{}", warning.trim_end())
+    });
     match (&change.fault, &change.state) {
         (Some(fault), _) => format!("{what}\n{}", fault.report),
         (None, Some(state)) => format!("{what}\nnote: {state}"),

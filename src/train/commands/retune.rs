@@ -19,8 +19,13 @@ impl Trainer {
     pub fn set(&mut self, set: &Params, origin: Origin) -> Result<()> {
         let plan = self.planned(set)?;
         self.expect_judges(&plan)?;
+        self.expect_further(&plan)?;
         let now = self.now();
-        let settings = Settings::of(&self.plan.config, set, now);
+        // What a command began with is what its run is: it ends as such.
+        let tried = origin == Origin::Control;
+        let settings = tried
+            .then(|| Settings::of(&self.plan.config, set, now))
+            .flatten();
         let changed = |slot: &Slot| plan.slot(*slot).params != self.plan.slot(*slot).params;
         let slots: Vec<_> = Slot::all().filter(changed).collect();
         let mut tuned = Vec::new();
@@ -63,6 +68,26 @@ impl Trainer {
         Err(config::Error::Value {
             key: "eval.online".into(),
             message: message.into(),
+        })
+    }
+
+    /// That a live run is not told to have ended already: it would end without its last evaluation and checkpoint.
+    fn expect_further(&self, plan: &Plan) -> Result<(), config::Error> {
+        let steps = plan.steps(self.loader.steps_per_epoch());
+        if self.redoing || steps == self.steps || steps > self.step {
+            return Ok(());
+        }
+        let train = &plan.config.train;
+        let key = match train.steps == steps {
+            true => "train.steps",
+            false => "train.epochs",
+        };
+        Err(config::Error::Value {
+            key: key.into(),
+            message: format!(
+                "expected more than the {} steps that are done, found {steps}; sandbox stop RUN ends it and saves everything",
+                self.step
+            ),
         })
     }
 

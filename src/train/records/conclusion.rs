@@ -4,7 +4,6 @@ use anyhow::{Result, ensure};
 
 use crate::diagnostics::put;
 use crate::record::{self, EvalJson, Status};
-use crate::train::records::gone::gone;
 use crate::train::records::{Records, pictures};
 use crate::train::trainer::Trainer;
 
@@ -32,7 +31,8 @@ impl Records {
     fn end(&mut self, status: Status) {
         self.status.gaps = self.recorder.gaps();
         self.status.gaps.extend(self.unsaved.take());
-        self.status.gaps.extend(gone(self.recorder.folder()));
+        let gone = self.kept.gone(self.recorder.folder());
+        self.status.gaps.extend(gone);
         self.status.end(status);
         self.save_status();
     }

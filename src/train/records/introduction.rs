@@ -74,6 +74,9 @@ impl Records {
             trainer.loader.steps_per_epoch(),
             trainer.plan.config.train.batch,
         ));
+        for note in &trainer.notes {
+            self.say(&format!("warning: {note}"));
+        }
         if trainer.plan.judging.online.is_empty() {
             self.say("eval   nothing, neither before training nor after it: eval.online is []");
         }
@@ -134,17 +137,18 @@ impl Records {
         }
     }
 
-    /// Says what becomes of the learning rate where a run is longer than it was: its course is one over all steps. `before` are the
-    /// steps and the rate of the last one as it was.
+    /// Says what becomes of the learning rate where a run has more epochs than it had: its course is one over all of them. `before` are
+    /// the epochs and the rate of the last step as it was.
     pub(crate) fn introduce_rate(&mut self, trainer: &Trainer, before: (u64, f64)) {
-        let (steps, rate) = before;
+        let (had, rate) = before;
         let now = trainer.rate.at(trainer.step);
-        if trainer.steps == steps || rate == now {
+        let epochs = trainer.plan.config.train.epochs;
+        if epochs == had || rate == now {
             return;
         }
         self.say(&format!(
-            "optim.lr: {rate:.3e} in step {}, {now:.3e} from the next on: its course is over {} steps now, not {steps}",
-            trainer.step, trainer.steps
+            "optim.lr: {rate:.3e} in step {}, {now:.3e} from the next on: its course is over {epochs} epochs now, not {had}",
+            trainer.step
         ));
     }
 

@@ -14,8 +14,6 @@ pub(crate) mod pictures;
 pub mod recorded;
 mod window;
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 
 use crate::config::live;
@@ -33,6 +31,7 @@ use crate::train::records::checkpoints::Course;
 use crate::train::records::costs::Thrift;
 use crate::train::records::crowd::Crowd;
 use crate::train::records::diagnosis::Diagnosis;
+use crate::train::records::gone::Kept;
 use crate::train::records::recorded::BatchRecorder;
 use crate::train::records::window::Window;
 use crate::train::settings::listed;
@@ -59,8 +58,8 @@ pub(crate) struct Records {
     crowd: Crowd,
     /// Why the last checkpoint that was due is not there.
     unsaved: Option<String>,
-    /// What was taken out of the folder, when that was looked at last.
-    gone: BTreeSet<String>,
+    /// What the folder should hold.
+    kept: Kept,
     /// What a checkpoint holds of the records.
     pub(crate) course: Course,
     /// Another run, against which this one is held.
@@ -77,8 +76,10 @@ impl Records {
         let config = &trainer.plan.config;
         let status = RunStatus {
             data: trainer.data.clone(),
+            notes: trainer.notes.clone(),
             ..RunStatus::start(&config.name, config.seed, &device)
         };
+        let kept = Kept::of(recorder.folder());
         Self {
             recorder,
             terminal,
@@ -93,7 +94,7 @@ impl Records {
             thrift: Thrift::default(),
             crowd: Crowd::default(),
             unsaved: None,
-            gone: BTreeSet::new(),
+            kept,
         }
     }
 
@@ -111,6 +112,7 @@ impl Records {
             outcome: String::new(),
             device: self.status.device.clone(),
             data: self.status.data.clone(),
+            notes: self.status.notes.clone(),
             threads: self.status.threads,
             host: self.status.host.clone(),
             git: self.status.git.clone(),
@@ -186,6 +188,7 @@ impl Records {
 
     /// Shows every change of a live policy and of a shadow: on the terminal, in TensorBoard, in the log.
     pub(crate) fn changes(&mut self, trainer: &mut Trainer) {
+        self.kept.lines = trainer.gate.lines();
         for change in trainer.gate.take_changes() {
             self.say(&changes::sentence(&change));
             self.terminal.turn(changes::turn(&change));

@@ -1,7 +1,7 @@
 //! Quotients of two integers, which are whole in Rhai: the share of the run that is over would be 0 to its end.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rhai::{ASTNode, EvalAltResult, Expr, INT, NativeCallContext, Position};
@@ -13,16 +13,17 @@ use crate::slots::Fault;
 use crate::slots::contract::{COMMON, Type};
 
 const MESSAGE: &str =
-    "a quotient of integers is whole, 7 / 2 is 3: write '1.0 * ctx.step / ctx.steps'";
+    "a quotient of integers is whole, 7 / 2 is 3, and this one is 0: write '1.0 * a / b'";
 
-/// Where, in its main text, a script has divided an integer by a larger one and got 0.
+/// Where, in its main text, a script has divided integers that are not 0, and whether it ever got something else than 0.
 #[derive(Clone, Default)]
-pub struct Quotients(Rc<RefCell<BTreeSet<Position>>>);
+pub struct Quotients(Rc<RefCell<BTreeMap<Position, bool>>>);
 
 impl Quotients {
     pub(super) fn found(&self) -> Vec<Found> {
         let places = self.0.borrow();
-        places.iter().map(|at| (*at, MESSAGE.to_owned())).collect()
+        let lost = places.iter().filter(|(_, kept)| !**kept);
+        lost.map(|(at, _)| (*at, MESSAGE.to_owned())).collect()
     }
 
     fn divide(
@@ -33,8 +34,12 @@ impl Quotients {
     ) -> Result<INT, Box<EvalAltResult>> {
         let quotient = number.checked_div(by);
         // What an import divides is its own text's.
-        if quotient == Some(0) && number != 0 && call.call_source().is_none() {
-            self.0.borrow_mut().insert(call.call_position());
+        if let Some(quotient) = quotient
+            && number != 0
+            && call.call_source().is_none()
+        {
+            let mut places = self.0.borrow_mut();
+            *places.entry(call.call_position()).or_default() |= quotient != 0;
         }
         quotient.ok_or_else(|| format!("{number} / {by} is no integer").into())
     }
@@ -70,25 +75,23 @@ impl Script {
         Ok((script, quotients))
     }
 
-    /// Quotients that are whole by what is written, whether or not they were come by.
+    /// Quotients of an integer of `ctx` and the steps of the run, which are 0 to its end, whether or not they were come by.
     pub(super) fn whole_quotients(&self) -> Vec<Found> {
         let ints = COMMON.iter().filter(|input| input.kind == Type::Int);
         let ints: Vec<_> = ints.map(|input| input.name).collect();
-        let is_int = |expr: &Expr| match expr {
-            Expr::IntegerConstant(..) => true,
-            Expr::Dot(of, ..) => {
-                matches!(&of.rhs, Expr::Property(name, _) if ints.contains(&name.2.as_str()))
-                    && matches!(of.lhs, Expr::Variable(..))
-            }
-            _ => false,
+        let is = |expr: &Expr, names: &[&str]| {
+            matches!(expr, Expr::Dot(of, ..)
+                if matches!(&of.rhs, Expr::Property(name, _) if names.contains(&name.2.as_str()))
+                    && matches!(of.lhs, Expr::Variable(..)))
         };
         let mut found = Vec::new();
         self.ast().walk(&mut |path| {
-            let Some(ASTNode::Expr(Expr::FnCall(call, place))) = path.last() else {
-                return true;
-            };
-            let constant = |expr: &Expr| matches!(expr, Expr::IntegerConstant(..));
-            if call.name == "/" && call.args.iter().all(is_int) && !call.args.iter().all(constant) {
+            if let Some(ASTNode::Expr(Expr::FnCall(call, place))) = path.last()
+                && let [number, by] = &call.args[..]
+                && call.name == "/"
+                && is(number, &ints)
+                && is(by, &["steps"])
+            {
                 found.push((*place, MESSAGE.to_owned()));
             }
             true
