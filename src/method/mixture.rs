@@ -3,7 +3,16 @@
 
 use tch::{Kind, Tensor};
 
-use crate::slots::mixer::Mixture;
+/// An extra view of a batch, mixed of its images.
+#[derive(Debug)]
+pub struct Mixture {
+    /// `[B, C, H, W]` f32.
+    pub images: Tensor,
+    /// In term m row i goes with the key of row `targets[m, i]`: `[M, B]` i64.
+    pub targets: Tensor,
+    /// How much it counts there: `[M]` or `[M, B]` f32.
+    pub weights: Tensor,
+}
 
 /// What a mixed view added to a batch's contrast.
 pub struct Mixed {

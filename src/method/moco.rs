@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 
-use super::mixture::{Mixed, weighted};
+use super::mixture::{Mixed, Mixture, weighted};
 use super::{Batch, Contrast, Error, Margin, Method, Tuning, prefixed, under};
 use crate::bank::Queue;
 use crate::ground::Now;
 use crate::ground::seed::{Purpose, stream};
 use crate::model::{Embedding, MomentumEncoder, Network};
-use crate::slots::mixer::Mixture;
 
 /// The InfoNCE loss `[]` f32, the mean over the batch (He et al. 2020, equation 1), with a margin on the positive.
 ///

@@ -21,14 +21,13 @@ use tch::Tensor;
 
 pub use byol::Byol;
 pub use margin::Margin;
-pub use mixture::Mixed;
+pub use mixture::{Mixed, Mixture};
 pub use moco::{Moco, info_nce, mixed_info_nce};
 pub use npid::Npid;
 pub use simclr::{SimClr, nt_xent};
 
 use crate::ground::Now;
 use crate::model::Network;
-use crate::slots::mixer::Mixture;
 use crate::{bank, model};
 
 /// A batch that a method contrasts.

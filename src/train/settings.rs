@@ -46,7 +46,7 @@ impl Settings {
 
     fn sentence(&self, what: &str, now: Now) -> String {
         format!(
-            "{what} not finite, {} steps after {} was set: {} again, and weights, memories and optimiser are what they were before it",
+            "{what} not finite in step {} after {} was set: {} again, and weights, memories and optimiser are what they were before it",
             now.step - self.since + 1,
             listed(&self.set),
             listed(&self.before)

@@ -98,7 +98,7 @@ fn broken(dir: &Dir, rng: &mut ChaCha8Rng, path: &str, text: &str) -> String {
 #[test]
 fn what_is_refused_changes_no_loss() {
     let (mut refused, mut taken) = (0, 0);
-    rounds("saved mutants", 1, |_, rng| {
+    rounds("saved mutants", 2, |_, rng| {
         let dir = workshop();
         let path = *LIVE.choose(rng).unwrap();
         let (_, text) = SHIPPED.iter().find(|(name, _)| *name == path).unwrap();

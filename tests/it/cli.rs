@@ -85,7 +85,7 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["check", "hart"], "did you mean 'samplers/hard.rhai'?"),
     (
         &["check", "none"],
-        "'none' may be 'schedules/none.rhai' or 'labels/none.rhai': name one of them",
+        "'none' may be 'schedules/none.rhai', 'mixers/none.rhai' or 'labels/none.rhai': name one of them",
     ),
     (
         &["run", "embedded"],

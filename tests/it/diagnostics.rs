@@ -73,6 +73,8 @@ fn every_tag_is_in_the_table_and_every_line_of_the_table_is_recorded() {
         "--shadow",
         "samplers/hard.rhai",
         "--set",
+        "mixer=unmix",
+        "--set",
         "log.histograms=48",
         "--set",
         "eval.online=[knn,linear,lowshot,retrieval,representation]",

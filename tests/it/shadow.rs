@@ -194,7 +194,7 @@ fn late(slot: &str, wrong: &str) -> String {
         _ => "",
     };
     format!(
-        "//! slot: {slot}\n{start}fn decide(ctx) {{\n    if ctx.step >= 14 && \"asked\" in this {{ {wrong} }}\n    \
+        "//! slot: {slot}\n{start}fn decide(ctx) {{\n    if ctx.steps == 40 && ctx.step >= 14 && \"asked\" in this {{ {wrong} }}\n    \
          this.asked = true;\n    {answer}\n}}\n"
     )
 }

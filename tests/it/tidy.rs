@@ -293,3 +293,34 @@ fn no_document_has_a_dead_link() {
     }
     assert!(links > 20, "{links} links were followed");
 }
+
+/// The keys of a configuration, with dots.
+fn keys(tree: &serde_yaml::Value, prefix: &str, all: &mut Vec<String>) {
+    let serde_yaml::Value::Mapping(map) = tree else {
+        all.push(prefix.to_owned());
+        return;
+    };
+    for (key, value) in map {
+        let key = key.as_str().unwrap();
+        let key = match prefix {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}.{key}"),
+        };
+        keys(value, &key, all);
+    }
+}
+
+#[test]
+fn the_reference_of_the_configuration_has_each_key() {
+    let text = fs::read_to_string(repo().join("configs/README.md")).unwrap();
+    let tree = serde_yaml::to_value(sandbox::config::Config::default()).unwrap();
+    let mut all = Vec::new();
+    keys(&tree, "", &mut all);
+    assert!(all.len() > 60, "{all:?}");
+    let row = |key: &String| {
+        text.lines()
+            .any(|line| line.starts_with(&format!("| `{key}` |")))
+    };
+    let missing: Vec<_> = all.iter().filter(|key| !row(key)).collect();
+    assert!(missing.is_empty(), "configs/README.md lacks {missing:?}");
+}

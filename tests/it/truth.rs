@@ -10,7 +10,7 @@ use crate::support::{Dir, Finished};
 /// A boundary that fails in the steps of which `when` holds; the rehearsal, which stands at step 9, is not one of them.
 fn failing(when: &str) -> String {
     format!(
-        "//! slot: boundary\nfn decide(ctx) {{\n    if ctx.step != 9 && ({when}) {{ throw \"tired\"; }}\n    \
+        "//! slot: boundary\nfn decide(ctx) {{\n    if ctx.steps != 100 && ({when}) {{ throw \"tired\"; }}\n    \
          cat([ctx.positives, ctx.negatives], 1) / 0.2\n}}\n"
     )
 }
@@ -377,7 +377,7 @@ fn records_that_are_removed_under_a_run_are_missed() {
     let mut run = dir.start(&["--steps", "400"]);
     run.steps(2);
     fs::remove_file(run.folder.join("metrics.jsonl")).unwrap();
-    run.until("metrics.jsonl' was removed; training goes on, and what follows is lost");
+    run.until("metrics.jsonl' was removed; training goes on, and something of it is lost");
     let (run, code) = run.end();
     assert_eq!(code, Some(1));
     let metrics = run.folder.join("metrics.jsonl");

@@ -7,18 +7,8 @@ use tch::Tensor;
 use super::{Fault, Question, Respondent, ask};
 use crate::ground::Now;
 
+pub use crate::method::Mixture;
 pub use contract::CONTRACT;
-
-/// An extra view of a batch.
-#[derive(Debug)]
-pub struct Mixture {
-    /// `[B, C, H, W]` f32.
-    pub images: Tensor,
-    /// In term m row i goes with the key of row `targets[m, i]`: `[M, B]` i64.
-    pub targets: Tensor,
-    /// How much it counts there: `[M]` or `[M, B]` f32.
-    pub weights: Tensor,
-}
 
 /// Asks for an extra view of the batch whose first views `images [B, C, H, W]` f32 are; nothing where it is not to be mixed. Counts are
 /// fractions of the `rows` training images.

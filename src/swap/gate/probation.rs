@@ -74,7 +74,7 @@ impl Gate {
 fn sentence(lineage: &Lineage, what: &str, now: Now) -> String {
     let live = &lineage.live;
     format!(
-        "{what} not finite, {} steps after '{}' went live: weights, memories and optimiser are again what they were before it",
+        "{what} not finite in step {} after '{}' went live: weights, memories and optimiser are again what they were before it",
         now.step - live.since + 1,
         live.generation
     )

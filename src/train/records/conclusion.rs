@@ -66,7 +66,7 @@ impl Records {
     /// Says what came of the whole run: in `run.json` and `eval.json`, and for the projector.
     ///
     /// # Errors
-    /// An `eval.json` that cannot be written, and records that have gaps.
+    /// Records that have gaps, such as an `eval.json` that cannot be written.
     pub(crate) fn finish(mut self, trainer: &Trainer) -> Result<()> {
         self.project(trainer);
         let [raw_pixels, initial] = self.course.baselines.unwrap_or([f64::NAN; 2]);
@@ -85,9 +85,14 @@ impl Records {
         let baselines = [("raw_pixels", raw_pixels), ("initial", initial)];
         let sections = self.verdicts.sections(&baselines);
         sections.iter().for_each(|section| eval.put(section));
-        self.recorder
+        let written = self
+            .recorder
             .folder()
-            .write(EvalJson::FILE, eval.text().as_bytes())?;
+            .write(EvalJson::FILE, eval.text().as_bytes());
+        if let Err(error) = written {
+            self.status.gaps.push(format!("{error:#}"));
+            self.save_status();
+        }
         self.tell_outcome();
         let gaps = self.status.gaps.join("; ");
         self.close(Status::Finished);

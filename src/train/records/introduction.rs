@@ -64,7 +64,7 @@ impl Records {
         };
         self.say(&format!(
             "run    {}\ndata   {}: {evaluated}, {shape}{neighbours}\nmodel  {}, {} parameters, on {}\n\
-             train  {} epochs of {} steps of {} images",
+             train  {} epochs of {} steps of {} images{}",
             self.recorder.folder().path().display(),
             images.name(),
             trainer.plan.config.model.encoder,
@@ -73,6 +73,10 @@ impl Records {
             trainer.plan.config.train.epochs,
             trainer.loader.steps_per_epoch(),
             trainer.plan.config.train.batch,
+            match trainer.plan.config.train.steps {
+                0 => String::new(),
+                _ => format!(", {} steps of it", trainer.steps),
+            },
         ));
         for note in &trainer.notes {
             self.say(&format!("warning: {note}"));
