@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::guard::{Guard, ends_in_order};
 use crate::mutate;
 use crate::rounds::{rounds, soaking};
-use crate::support::Dir;
+use crate::support::{Dir, Live};
 
 /// Mutants that one process checks.
 const AT_ONCE: usize = 20;
@@ -93,6 +93,16 @@ fn broken(dir: &Dir, rng: &mut ChaCha8Rng, path: &str, text: &str) -> String {
     }
 }
 
+/// Whether what was saved is refused, or live; other lines name the slot too.
+fn is_refused(run: &mut Live, slot: &str) -> bool {
+    loop {
+        let line = run.until(slot);
+        if line.contains("refused at step") || line.contains("is live after step") {
+            return line.contains("refused at step");
+        }
+    }
+}
+
 /// Saved over the script of a live run, what `check` refuses is refused there too; or it is taken, because the run's own batches are
 /// easier than those of `check`, and the losses up to there count.
 #[test]
@@ -118,7 +128,7 @@ fn what_is_refused_changes_no_loss() {
         );
         for _ in 0..rng.random_range(8..=12) {
             dir.write(&format!("scripts/{path}"), &broken(&dir, rng, path, text));
-            match run.until(&slot).contains("refused") {
+            match is_refused(&mut run, &slot) {
                 true => refused += 1,
                 false => {
                     taken += 1;
