@@ -385,7 +385,7 @@ fn what_is_odd_is_a_warning_with_its_line() {
             "{line}: expected '{warned}' in\n{out}"
         );
     }
-    let fine = "let x = [3, 1]; x.sort(); let n = 1.0 * ctx.step / ctx.steps; let y = ctx.queries.t(); let half = ctx.steps / 2; let e = ctx.step / ctx.steps_per_epoch; let z = 2 * (ctx.epoch / 10); \
+    let fine = "let x = [3, 1]; x.sort(); let n = 1.0 * ctx.step / ctx.steps; let y = ctx.queries.t(); let half = ctx.steps / 2; let e = ctx.step / ctx.steps_per_epoch; let z = 2 * (ctx.epoch / 4); \
          if \"n\" in this { this.n += 1; } else { this.n = 0; } if \"warm\" in ctx.params { let z = 1; }";
     dir.write("one.rhai", &of_sampler(fine));
     let (_, out, _) = said(&dir.output(&["check", "one.rhai"]));
