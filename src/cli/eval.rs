@@ -158,13 +158,12 @@ impl Eval {
             false => data::difference(&before, &data::fingerprints(&splits)?),
         };
         match difference {
-            difference if told || difference.is_none() => Ok((splits, difference)),
-            None => Ok((splits, None)),
-            Some(what) => Err(Invalid(format!(
+            Some(what) if !told => Err(Invalid(format!(
                 "the images are not those that '{}' was trained with: {what}\nhelp: --changed-data judges with them",
                 trained.run.display()
             ))
             .into()),
+            difference => Ok((splits, difference)),
         }
     }
 }
