@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::slots::Slot;
 use crate::storage;
 use crate::swap::Line;
-use crate::swap::ledger::About;
+use crate::swap::ledger::{self, About};
 
 /// A generation that was live, from its first step to the next one's.
 #[derive(Clone, Debug)]
@@ -89,11 +89,7 @@ pub fn sentence(line: &Line) -> String {
     let what = match &line.about {
         None if line.set.is_empty() => line.event.clone(),
         None => {
-            let values = line
-                .set
-                .iter()
-                .map(|(key, value)| format!("{key} = {value}"));
-            let values = values.collect::<Vec<_>>().join(", ");
+            let values = ledger::listed(&line.set);
             match &line.why {
                 Some(why) => format!("set {values}: {why}"),
                 None => format!("set {values}"),

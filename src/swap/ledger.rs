@@ -133,17 +133,17 @@ impl From<&Fault> for LedgerFault {
     }
 }
 
+/// Values with their keys, as a person reads them.
+pub fn listed(values: &Params) -> String {
+    let values = values.iter().map(|(key, value)| format!("{key} = {value}"));
+    values.collect::<Vec<_>>().join(", ")
+}
+
 /// A line in few words, for a person who has to name one.
 pub fn brief(line: &Line) -> String {
     let what = match &line.about {
         Some(about) => format!("{}: {} gen {}", about.slot, about.policy, about.generation),
-        None => {
-            let values = line
-                .set
-                .iter()
-                .map(|(key, value)| format!("{key} = {value}"));
-            values.collect::<Vec<_>>().join(", ")
-        }
+        None => listed(&line.set),
     };
     format!(
         "{:>6}  step {:<8} {:<12} {what}",

@@ -12,7 +12,7 @@ pub mod records;
 pub mod rehearsal;
 pub mod run;
 mod schedule;
-pub(crate) mod settings;
+mod settings;
 pub mod shadow;
 mod start_inter;
 pub mod step;

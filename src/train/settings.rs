@@ -11,6 +11,7 @@ use crate::config::{Config, live};
 use crate::ground::Now;
 use crate::policy::Params;
 use crate::swap::PROBATION;
+use crate::swap::ledger::listed;
 use crate::train::before::Files;
 
 /// Sections whose values change what a step computes.
@@ -52,12 +53,6 @@ impl Settings {
             listed(&self.before)
         )
     }
-}
-
-/// Values with their keys, as a person reads them.
-pub(crate) fn listed(values: &Params) -> String {
-    let values = values.iter().map(|(key, value)| format!("{key} = {value}"));
-    values.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether two values are the same; 1 and 1.0 are.

@@ -22,6 +22,7 @@ use crate::policy::Params;
 use crate::record::{self, Recorder, RunStatus, Status};
 use crate::registry;
 use crate::slots::Slot;
+use crate::swap::ledger::listed;
 use crate::terminal::Terminal;
 use crate::train::begin::against::Against;
 use crate::train::begin::past::Past;
@@ -34,7 +35,6 @@ use crate::train::records::diagnosis::Diagnosis;
 use crate::train::records::gone::Kept;
 use crate::train::records::recorded::BatchRecorder;
 use crate::train::records::window::Window;
-use crate::train::settings::listed;
 use crate::train::trainer::Trainer;
 
 /// A device as `run.json` has it: `cpu`, `cuda(0)`.
