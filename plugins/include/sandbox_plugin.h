@@ -129,6 +129,16 @@ typedef struct DLTensor {
 #define SBX_SLOT_BOUNDARY 3
 
 /*
+ Slot `novelty`: whether a frame of a stream is new, or belongs to a prototype that there is.
+ */
+#define SBX_SLOT_NOVELTY 4
+
+/*
+ Slot `prototypes`: where a frame of a stream is written: how much of it each prototype takes, and which one makes room for it where it is new.
+ */
+#define SBX_SLOT_PROTOTYPES 5
+
+/*
  `SbxValue::kind` of a whole number.
  */
 #define SBX_INT 1

@@ -10,6 +10,8 @@ use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
 pub enum Evaluation {
     /// Weighted k nearest neighbours.
     Knn,
+    /// The same on what the projection head makes of the features.
+    KnnHead,
     /// A linear probe.
     Linear,
     /// A linear classifier of few labels.
@@ -24,8 +26,9 @@ pub enum Evaluation {
 
 impl Evaluation {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Knn,
+        Self::KnnHead,
         Self::Linear,
         Self::LowShot,
         Self::Retrieval,
@@ -37,6 +40,7 @@ impl Evaluation {
     pub fn name(self) -> &'static str {
         match self {
             Self::Knn => "knn",
+            Self::KnnHead => "knn_head",
             Self::Linear => "linear",
             Self::LowShot => "lowshot",
             Self::Retrieval => "retrieval",
@@ -221,7 +225,7 @@ mod tests {
         assert_eq!(Evaluation::parse("knn,all").unwrap(), Evaluation::ALL);
         assert_eq!(
             Evaluation::parse("knn,lineer").unwrap_err().to_string(),
-            "evaluations: expected one of knn, linear, lowshot, retrieval, representation, finetune, all, found \
+            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, finetune, all, found \
              'lineer'; did you mean 'linear'?"
         );
     }
@@ -252,7 +256,7 @@ mod tests {
         let cases = [
             (
                 refused(|eval| eval.online.push("finetune".into())),
-                "eval.online: expected one of knn, linear, lowshot, retrieval, representation, found 'finetune'",
+                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, found 'finetune'",
             ),
             (
                 refused(|eval| eval.linear.solver = "lbgfs".into()),

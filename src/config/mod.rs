@@ -13,6 +13,7 @@ pub mod schema;
 mod shipped;
 mod source;
 mod split;
+pub mod stream;
 mod values;
 pub mod yaml;
 

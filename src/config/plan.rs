@@ -7,6 +7,7 @@ use super::judging::Judging;
 use super::load::Loaded;
 use super::schema::{Config, SlotConfig};
 use super::source::source;
+use super::stream::{self, Order};
 use super::values::{at_least, choose, fraction, need, temperature};
 use super::{numbers, optim};
 use crate::data::Source;
@@ -40,6 +41,8 @@ pub enum MethodKind {
     SimClr,
     /// [`crate::method::Byol`].
     Byol,
+    /// [`crate::method::Oupn`].
+    Oupn,
 }
 
 /// A resolved experiment. What a number means says the key of the same name in [`Config`].
@@ -61,6 +64,8 @@ pub struct Plan {
     pub margin: Margin,
     /// In which numbers the encoder computes.
     pub precision: Precision,
+    /// In which order the images come.
+    pub order: Order,
     /// How the representation is judged.
     pub judging: Judging,
     /// Where scripts are looked for.
@@ -92,8 +97,10 @@ impl Plan {
                     ("npid", MethodKind::Npid),
                     ("simclr", MethodKind::SimClr),
                     ("byol", MethodKind::Byol),
+                    ("oupn", MethodKind::Oupn),
                 ],
             )?,
+            order: stream::order(&config)?,
             judging: Judging::new(&config.eval)?,
             margin: choose(
                 "method.margin_kind",
@@ -201,7 +208,11 @@ impl Plan {
     pub fn asks(&self, slot: Slot) -> bool {
         match slot.contract().asked {
             Asked::InBranch(_) => self.inter(),
-            Asked::WhereNamed => !self.config.slot(slot).script.as_os_str().is_empty(),
+            Asked::WhereNamed => {
+                let said = self.config.slot(slot);
+                let mut files = [&said.script, &said.plugin].into_iter();
+                files.any(|file| !file.as_os_str().is_empty())
+            }
         }
     }
 
@@ -270,6 +281,7 @@ fn check(config: &Config) -> Result<(), Error> {
     at_least("checkpoint.keep", checkpoint.keep as f64, 1.0)?;
     optim::check(config)?;
     check_carriers(config)?;
+    stream::check(config)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),

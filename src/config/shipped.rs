@@ -11,6 +11,11 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "moco_interclr_imagenet",
         include_str!("../../configs/moco_interclr_imagenet.yaml"),
     ),
+    ("unmix", include_str!("../../configs/unmix.yaml")),
+    (
+        "unmix_cifar10",
+        include_str!("../../configs/unmix_cifar10.yaml"),
+    ),
     (
         "studies/labels",
         include_str!("../../configs/studies/labels.yaml"),
@@ -26,6 +31,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
     (
         "studies/methods",
         include_str!("../../configs/studies/methods.yaml"),
+    ),
+    (
+        "studies/unmix",
+        include_str!("../../configs/studies/unmix.yaml"),
     ),
 ];
 

@@ -17,11 +17,19 @@ pub fn epoch_order(seed: u64, epoch: u64, len: usize) -> Vec<i64> {
 /// than a batch, are dropped.
 #[derive(Debug)]
 pub struct Loader {
-    seed: u64,
+    /// Of the shuffling; none: the images come as the source has them.
+    seed: Option<u64>,
     len: usize,
     batch: usize,
     /// The epoch last asked for and its order, so that it is drawn once.
     order: (u64, Vec<i64>),
+}
+
+fn order(seed: Option<u64>, epoch: u64, len: usize) -> Vec<i64> {
+    match seed {
+        Some(seed) => epoch_order(seed, epoch, len),
+        None => (0..len as i64).collect(),
+    }
 }
 
 /// The batch of one step.
@@ -42,6 +50,19 @@ impl Loader {
     ///
     /// A batch that is empty or larger than the split.
     pub fn new(seed: u64, len: usize, batch: usize) -> Result<Self, Error> {
+        Self::of(Some(seed), len, batch)
+    }
+
+    /// The same without shuffling: each epoch has the images in their own order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loader::new`].
+    pub fn in_order(len: usize, batch: usize) -> Result<Self, Error> {
+        Self::of(None, len, batch)
+    }
+
+    fn of(seed: Option<u64>, len: usize, batch: usize) -> Result<Self, Error> {
         if batch == 0 || batch > len {
             return Err(Error::BatchSize { batch, len });
         }
@@ -49,7 +70,7 @@ impl Loader {
             seed,
             len,
             batch,
-            order: (0, epoch_order(seed, 0, len)),
+            order: (0, order(seed, 0, len)),
         })
     }
 
@@ -62,7 +83,7 @@ impl Loader {
     pub fn at(&mut self, step: u64) -> Batch<'_> {
         let (epoch, position) = (step / self.steps_per_epoch(), step % self.steps_per_epoch());
         if self.order.0 != epoch {
-            self.order = (epoch, epoch_order(self.seed, epoch, self.len));
+            self.order = (epoch, order(self.seed, epoch, self.len));
         }
         let start = position as usize * self.batch;
         Batch {

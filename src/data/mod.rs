@@ -24,6 +24,7 @@ mod scan;
 mod shared;
 mod splits;
 mod stl10;
+pub mod stream;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -19,6 +19,14 @@ pub enum Purpose {
     Policy(u8),
     /// Synthetic data on which a policy is checked.
     Rehearsal,
+    /// How classes follow each other in a stream; the step is its window, the id the stream.
+    Stream,
+    /// Which classes are together in a context of a stream; likewise.
+    Contexts,
+    /// Which images the frames of a stream show; likewise.
+    Frames,
+    /// Noise in the decisions of a window; the step is the window.
+    Decisions,
     /// Order in which keys are batch-normalised in groups.
     Shuffle,
     /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
@@ -41,6 +49,10 @@ impl Purpose {
             Purpose::Queue => 4,
             Purpose::Rehearsal => 8,
             Purpose::Shuffle => 9,
+            Purpose::Stream => 15,
+            Purpose::Contexts => 16,
+            Purpose::Frames => 17,
+            Purpose::Decisions => 18,
             Purpose::LowShot => 20,
             Purpose::Probe => 21,
             Purpose::Finetune => 22,

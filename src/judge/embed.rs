@@ -23,6 +23,14 @@ pub fn features_all(network: &Network, feed: &Feed, plan: &Plan) -> Result<Tenso
     in_chunks(feed, plan, |images| network.features(images, false))
 }
 
+/// Unit embeddings of all images of a feed as the intra-image branch compares them, `[N, D]`, in evaluation mode.
+///
+/// # Errors
+/// As [`embed_all`].
+pub(super) fn heads_all(network: &Network, feed: &Feed, plan: &Plan) -> Result<Tensor, Stopped> {
+    in_chunks(feed, plan, |images| network.embed(images, false).intra)
+}
+
 /// Features before the head of one augmented view of the images `ids`, `[n, F]`, in evaluation mode. The views are the
 /// same at every call.
 ///

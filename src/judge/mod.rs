@@ -16,8 +16,8 @@ use crate::ground::spread;
 use crate::ground::stop::{self, Stopped};
 use crate::model::Network;
 
-use embed::joined;
 pub use embed::{embed_all, features_all, features_of_views};
+use embed::{heads_all, joined};
 use finetune::finetune;
 pub use verdict::{Measure, Verdict, Verdicts};
 
@@ -113,6 +113,13 @@ impl Features {
         })
     }
 
+    /// Of an encoder with its projection head, that of the intra-image branch.
+    fn of_head(network: &Network, jury: Jury<'_>) -> Result<Self, Stopped> {
+        Self::new(jury, usize::MAX, |feed, _| {
+            heads_all(network, feed, jury.plan)
+        })
+    }
+
     /// Of how many images the features hold a number that is not finite.
     fn broken(&self) -> i64 {
         let rows = [&self.memory.0, &self.eval.0].map(|features| {
@@ -160,6 +167,7 @@ impl<'a> Subject<'a> {
         }
         whole(match evaluation {
             Evaluation::Knn => self.knn(self.features()?),
+            Evaluation::KnnHead => self.knn_head()?,
             Evaluation::Linear => self.linear(self.features()?),
             Evaluation::LowShot => self.lowshot(self.features()?),
             Evaluation::Retrieval => self.retrieval(self.features()?),
@@ -183,6 +191,17 @@ impl<'a> Subject<'a> {
         Verdict::new(Evaluation::Knn, settings)
             .number("top1", "kNN top-1", found.top1, "%")
             .number("top5", "kNN top-5", found.top5, "%")
+    }
+
+    fn knn_head(&self) -> Result<Verdict, Stopped> {
+        let heads = Features::of_head(self.network, self.jury)?;
+        let eval = &self.jury.plan.config.eval;
+        let found = vote(&heads, self.jury);
+        let settings = json!({ "k": eval.k, "temperature": eval.temperature });
+        let verdict = Verdict::new(Evaluation::KnnHead, settings)
+            .number("top1", "kNN on the head top-1", found.top1, "%")
+            .number("top5", "kNN on the head top-5", found.top5, "%");
+        Ok(verdict)
     }
 
     fn linear(&self, features: &Features) -> Verdict {

@@ -85,6 +85,7 @@ impl Verdict {
     fn prefix(&self) -> &'static str {
         match self.evaluation {
             Evaluation::Knn => "eval/knn_",
+            Evaluation::KnnHead => "eval/knn_head_",
             Evaluation::Linear => "eval/linear_",
             Evaluation::LowShot => "eval/lowshot_",
             Evaluation::Retrieval => "eval/retrieval_",

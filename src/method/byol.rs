@@ -63,6 +63,7 @@ impl Method for Byol {
             }
         });
         Contrast {
+            window: None,
             mixed,
             loss,
             query: online.inter,

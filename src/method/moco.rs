@@ -160,6 +160,7 @@ impl Method for Moco {
             }
         });
         Contrast {
+            window: None,
             loss,
             mixed,
             query: own.inter,

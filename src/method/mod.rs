@@ -7,12 +7,14 @@
 //! | [`Moco`] | the other view, by the momentum encoder | a queue of past keys | yes |
 //! | [`SimClr`] | the other view | all other views of the batch | none |
 //! | [`Byol`] | the other view, by the momentum encoder | none; a predictor instead | yes |
+//! | [`Oupn`] | the prototype that the other view is nearest to | all other prototypes | none |
 
 mod byol;
 pub mod margin;
 mod mixture;
 pub mod moco;
 mod npid;
+pub mod oupn;
 mod simclr;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ pub use margin::Margin;
 pub use mixture::{Mixed, Mixture};
 pub use moco::{Moco, info_nce, mixed_info_nce};
 pub use npid::Npid;
+pub use oupn::Oupn;
 pub use simclr::{SimClr, nt_xent};
 
 use crate::ground::Now;
@@ -38,6 +41,8 @@ pub struct Batch<'a> {
     pub index: &'a Tensor,
     /// A mixed view, contrasted with the same keys beside the batch's own views.
     pub mixture: Option<&'a Mixture>,
+    /// Who has the rules of a window of a stream.
+    pub control: &'a dyn oupn::Control,
     /// When.
     pub now: Now,
 }
@@ -54,6 +59,8 @@ pub struct Contrast {
     pub key: Tensor,
     /// What the method itself remembers of the batch, `[B, D]` or `[2 B, D]` f32 unit rows, detached.
     pub remembered: Tensor,
+    /// What became of a window of a stream.
+    pub window: Option<oupn::Window>,
 }
 
 impl Contrast {
@@ -65,6 +72,7 @@ impl Contrast {
             query: self.query.detach(),
             key: self.key.shallow_clone(),
             remembered: self.remembered.shallow_clone(),
+            window: self.window.as_ref().map(oupn::Window::detach),
         }
     }
 }
@@ -80,6 +88,8 @@ pub struct Tuning {
     pub margin: Margin,
     /// Weight of the new feature in a memory of all images.
     pub memory: f64,
+    /// Of a window of a stream.
+    pub window: oupn::Numbers,
 }
 
 /// An intra-image branch.

@@ -81,6 +81,7 @@ impl Method for Npid {
             }
         });
         Contrast {
+            window: None,
             mixed,
             loss: self.loss(&own.intra, batch.index),
             key: own.inter.detach(),
@@ -152,6 +153,7 @@ mod tests {
         let new = unit_rows(&Tensor::randn([2, 6], (Kind::Float, Device::Cpu)));
         let expected = unit_rows(&(npid.memory.features().index_select(0, &index) + &new));
         let contrast = Contrast {
+            window: None,
             mixed: None,
             loss: Tensor::from(0.0),
             query: new.shallow_clone(),

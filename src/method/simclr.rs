@@ -62,6 +62,7 @@ impl Method for SimClr {
             }
         });
         Contrast {
+            window: None,
             mixed,
             loss: nt_xent(&one, &other, self.temperature, &self.margin),
             query: both.inter.narrow(0, 0, half),

@@ -115,6 +115,7 @@ fn ranges(given: &[(&Answer, &Tensor)], sizes: &Sizes) -> Result<(), String> {
                     .and_then(|from| from.f_all())
                     .and_then(long),
             ],
+            Range::Unit => vec![within_unit(tensor)],
         });
     }
     if found.is_empty() {
@@ -134,6 +135,7 @@ fn ranges(given: &[(&Answer, &Tensor)], sizes: &Sizes) -> Result<(), String> {
             }
             Range::Finite => next() == 1,
             Range::FromZero => (next() == 1) & (next() == 1),
+            Range::Unit => next() == 1,
         };
         if !good {
             return Err(outside(answer, tensor, sizes));
@@ -154,6 +156,14 @@ fn finite(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
         .and_then(long)
 }
 
+/// 1 where all elements are numbers from 0 to 1.
+fn within_unit(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+    let (from, to) = (tensor.f_ge(0.0)?, tensor.f_le(1.0)?);
+    from.f_logical_and(&to)
+        .and_then(|all| all.f_all())
+        .and_then(long)
+}
+
 /// Names the first element that is not in its range.
 fn outside(answer: &Answer, tensor: &Tensor, sizes: &Sizes) -> String {
     let (wrong, expected) = match answer.range {
@@ -167,6 +177,10 @@ fn outside(answer: &Answer, tensor: &Tensor, sizes: &Sizes) -> String {
         Range::FromZero => (
             tensor.ge(0.0).logical_and(&tensor.isfinite()).logical_not(),
             "finite numbers of 0 or more".to_owned(),
+        ),
+        Range::Unit => (
+            tensor.ge(0.0).logical_and(&tensor.le(1.0)).logical_not(),
+            "numbers from 0 to 1".to_owned(),
         ),
         Range::Finite | Range::Any => {
             (tensor.isfinite().logical_not(), "finite numbers".to_owned())

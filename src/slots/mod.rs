@@ -17,8 +17,11 @@ mod shape;
 pub mod boundary;
 pub mod labels;
 pub mod mixer;
+pub mod novelty;
+pub mod prototypes;
 pub mod sampler;
 pub mod schedule;
+pub mod stream;
 
 use std::fmt;
 use std::rc::Rc;
@@ -61,8 +64,14 @@ macro_rules! slots {
 slots! {
     /// Which learning rate, temperatures, weights and other numbers hold in the step.
     Schedule = schedule;
+    /// How classes follow each other in a window of a stream.
+    Stream = stream;
     /// Which mixtures of a batch's images are contrasted beside them.
     Mixer = mixer;
+    /// Whether a frame of a stream is new.
+    Novelty = novelty;
+    /// Where a frame of a stream is written.
+    Prototypes = prototypes;
     /// How pseudo-labels are made and kept.
     Labels = labels;
     /// Which rows of the bank are a query's positives and negatives.

@@ -1,10 +1,10 @@
 //! The numbers of a step: what the configuration says, and what the schedule gives in its place. They are asked for when a step
 //! begins and hold to its end; nothing is kept for the next one.
 
-use crate::config::Plan;
 use crate::config::plan::MethodKind;
+use crate::config::{Plan, stream};
 use crate::ground::Now;
-use crate::method::{Margin, Tuning};
+use crate::method::{Margin, Tuning, oupn};
 use crate::model::rising_momentum;
 use crate::optim::LearningRate;
 use crate::policy::{Params, Policy};
@@ -32,6 +32,8 @@ pub struct Hyperparameters {
     pub method_margin: f64,
     /// Weight of the new feature when a row of the bank is renewed.
     pub bank_momentum: f64,
+    /// Numbers of a window of a stream.
+    pub window: oupn::Numbers,
     /// What the schedule gave.
     pub given: Numbers,
 }
@@ -55,6 +57,7 @@ impl Hyperparameters {
             },
             method_margin: plan.margin.value().unwrap_or(0.0),
             bank_momentum: config.bank.momentum,
+            window: stream::numbers(config),
             given: Numbers::new(),
         }
     }
@@ -98,6 +101,7 @@ impl Hyperparameters {
             momentum: self.method_momentum,
             margin: margin.with(self.method_margin),
             memory: self.bank_momentum,
+            window: self.window,
         }
     }
 }
@@ -137,9 +141,11 @@ fn useless(plan: &Plan, name: &str) -> Option<String> {
         ("bank.momentum", kind) if !plan.inter() && kind != MethodKind::Npid => {
             Some("there is no bank, loss.inter is 0 in the configuration".to_owned())
         }
-        ("method.temperature", MethodKind::Byol) => without("temperature"),
-        ("method.momentum", MethodKind::SimClr | MethodKind::Npid) => without("momentum encoder"),
-        ("method.margin", MethodKind::Byol) => without("margin"),
+        ("method.temperature", MethodKind::Byol | MethodKind::Oupn) => without("temperature"),
+        ("method.momentum", MethodKind::SimClr | MethodKind::Npid | MethodKind::Oupn) => {
+            without("momentum encoder")
+        }
+        ("method.margin", MethodKind::Byol | MethodKind::Oupn) => without("margin"),
         ("method.margin", _) if plan.margin == Margin::None => {
             Some("method.margin_kind is 'none'".to_owned())
         }

@@ -4,12 +4,14 @@
 mod before;
 pub mod begin;
 pub mod commands;
+mod frames;
 pub mod frozen;
 mod hyperparameters;
 pub mod inter;
 pub mod options;
 pub mod records;
 pub mod rehearsal;
+mod rules;
 pub mod run;
 mod schedule;
 mod settings;

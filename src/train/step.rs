@@ -10,9 +10,11 @@ use crate::optim::{clip_grad_norm, zero_grad};
 use crate::slots::mixer::{self, Mixture};
 use crate::slots::sampler::Pairs;
 use crate::slots::{Relation, Slot, labels};
+use crate::train::frames;
 use crate::train::frozen::Frozen;
 use crate::train::hyperparameters::Hyperparameters;
 use crate::train::inter::{self, Batch, Decision};
+use crate::train::rules::LiveRules;
 use crate::train::shadow::Scene;
 use crate::train::trainer::Trainer;
 
@@ -94,8 +96,9 @@ fn skip(trainer: &mut Trainer, now: Now) -> Option<Tensor> {
 /// Contrasts each batch of the step; the gradients add up to those of the mean of the batches' losses.
 fn contrast_all(trainer: &mut Trainer, hyper: &Hyperparameters, now: Now) -> Vec<Part> {
     let batch = trainer.plan.config.train.batch as usize;
-    let ids = trainer.loader.at(now.step).ids.to_vec();
-    let batches: Vec<_> = ids.chunks(batch).collect();
+    let frames = trainer.draw_frames(now);
+    let batches: Vec<_> = frames.ids.chunks(batch).collect();
+    let mut turns = frames.turns.chunks(batch);
     let share = 1.0 / batches.len() as f64;
     let mut parts: Vec<Part> = Vec::with_capacity(batches.len());
     for (at, ids) in batches.iter().enumerate() {
@@ -107,28 +110,27 @@ fn contrast_all(trainer: &mut Trainer, hyper: &Hyperparameters, now: Now) -> Vec
             part: at as u64,
             ..now
         };
-        let first = view(trainer, 0, ids, now);
+        let shown = (*ids, turns.next().unwrap_or_default());
+        let first = trainer.view(0, shown, now);
         match batches.get(at + 1) {
             Some(next) => prefetch(trainer, next, now.step),
             None if now.step + 1 < now.steps => {
-                let next = trainer.loader.at(now.step + 1).ids[..batch].to_vec();
+                let next = trainer.next_ids(now, batch);
                 prefetch(trainer, &next, now.step + 1);
             }
             None => {}
         }
-        parts.push(contrast(trainer, hyper, (&first, ids), now, share));
+        parts.push(contrast(trainer, hyper, (&first, shown), now, share));
     }
+    trainer.frames = frames;
     parts
-}
-
-/// The view of that number of each image, `[B, C, H, W]` f32.
-fn view(trainer: &Trainer, view: u64, ids: &[i64], now: Now) -> Tensor {
-    let recipe = &trainer.plan.recipe;
-    trainer.train.view(recipe, now.seed, now.step, view, ids)
 }
 
 /// Begins to fetch the batch that comes next.
 fn prefetch(trainer: &Trainer, ids: &[i64], step: u64) {
+    if ids.is_empty() {
+        return;
+    }
     let seed = trainer.plan.config.seed;
     trainer
         .train
@@ -139,24 +141,13 @@ fn prefetch(trainer: &Trainer, ids: &[i64], step: u64) {
 fn contrast(
     trainer: &mut Trainer,
     hyper: &Hyperparameters,
-    (first, ids): (&Tensor, &[i64]),
+    (first, shown): (&Tensor, (&[i64], &[i64])),
     now: Now,
     share: f64,
 ) -> Part {
-    let index = Tensor::from_slice(ids).to_device(trainer.query.device());
+    let index = Tensor::from_slice(shown.0).to_device(trainer.query.device());
     let mixture = mix(trainer, first, now);
-    let views = |number| match number {
-        0 => first.shallow_clone(),
-        _ => view(trainer, number, ids, now),
-    };
-    let batch = method::Batch {
-        view: &views,
-        index: &index,
-        mixture: mixture.as_ref(),
-        now,
-    };
-
-    let contrast = trainer.method.contrast(&trainer.query, &batch);
+    let contrast = embed(trainer, (first, shown), (&index, mixture.as_ref()), now);
     let decision = relate(trainer, hyper, &contrast, &index, now);
     let (labels, relation) = decision.map_or((None, None), |d| (d.labels, d.relation));
 
@@ -190,6 +181,36 @@ fn contrast(
         related: related.map(|related| related.loss),
         total,
     }
+}
+
+/// Has the method embed and contrast a batch, by the rules of the live policies where it asks for them.
+fn embed(
+    trainer: &mut Trainer,
+    (first, shown): (&Tensor, (&[i64], &[i64])),
+    (index, mixture): (&Tensor, Option<&Mixture>),
+    now: Now,
+) -> Contrast {
+    let Trainer {
+        train,
+        plan,
+        gate,
+        method,
+        query,
+        ..
+    } = trainer;
+    let rules = LiveRules::new(gate, train.images().len() as i64, now);
+    let views = |number| match number {
+        0 => first.shallow_clone(),
+        _ => frames::view((train, plan), number, shown, now),
+    };
+    let batch = method::Batch {
+        view: &views,
+        index,
+        mixture,
+        control: &rules,
+        now,
+    };
+    method.contrast(query, &batch)
 }
 
 /// Asks slot `mixer`, where it is filled, for an extra view of a batch whose first views are given.

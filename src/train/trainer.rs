@@ -7,6 +7,8 @@ use tch::{Device, Tensor};
 
 use crate::bank::Bank;
 use crate::config::Plan;
+use crate::config::stream::Order;
+use crate::data::stream::{Frames, Stream};
 use crate::data::{self, Feed, Feeds, Fingerprints, Loader, Splits};
 use crate::ground::Now;
 use crate::method::Method;
@@ -40,6 +42,10 @@ pub struct Trainer {
     pub eval: Feed,
     /// Their order.
     pub loader: Loader,
+    /// Them as a stream, where the plan says so.
+    pub stream: Option<Stream>,
+    /// The images of the last step that was done.
+    pub frames: Frames,
     /// The encoder that is trained.
     pub query: Network,
     /// What it started from, if not from random weights.
@@ -123,7 +129,14 @@ impl Trainer {
             .transpose()?;
         let images = splits.train.len();
         let step = (config.train.batch * config.train.accumulate) as usize;
-        let loader = Loader::new(config.seed, images, step)?;
+        let loader = match plan.order {
+            Order::Own => Loader::in_order(images, step)?,
+            Order::Shuffled | Order::Stream(_) => Loader::new(config.seed, images, step)?,
+        };
+        let stream = match plan.order {
+            Order::Stream(spec) => Some(Stream::new(config.seed, &splits.train, spec)?),
+            Order::Shuffled | Order::Own => None,
+        };
         let per_epoch = loader.steps_per_epoch();
         let method = build::method(&plan, &query, images)?;
         let mut parameters = query.parameters();
@@ -158,6 +171,8 @@ impl Trainer {
             query,
             init,
             loader,
+            stream,
+            frames: Frames::default(),
             plan,
         })
     }

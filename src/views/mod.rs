@@ -12,6 +12,7 @@ mod colour;
 mod crop;
 mod draw;
 mod stage;
+mod turn;
 
 use tch::{Kind, Tensor};
 
@@ -19,6 +20,7 @@ pub use blur::gaussian_blur;
 pub use check::Error;
 pub use colour::{brightness, contrast, grayscale, hue, normalize, saturation, solarize};
 pub use crop::{Crop, resized_crop};
+pub use turn::turned;
 
 use crate::ground::seed::{Purpose, stream};
 use draw::Draw;

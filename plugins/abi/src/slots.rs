@@ -9,3 +9,9 @@ pub const SBX_SLOT_SAMPLER: u32 = 2;
 
 /// Slot `boundary`: how far positives must lie from negatives, as logits or as a loss.
 pub const SBX_SLOT_BOUNDARY: u32 = 3;
+
+/// Slot `novelty`: whether a frame of a stream is new, or belongs to a prototype that there is.
+pub const SBX_SLOT_NOVELTY: u32 = 4;
+
+/// Slot `prototypes`: where a frame of a stream is written: how much of it each prototype takes, and which one makes room for it where it is new.
+pub const SBX_SLOT_PROTOTYPES: u32 = 5;

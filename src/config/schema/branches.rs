@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::oupn::Oupn;
+
 /// The intra-image branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Method {
     /// `moco` (queue and momentum encoder; v1 and v2 differ in `model.hidden`, views and temperature), `npid` (one view
-    /// against a memory of all images), `simclr` (NT-Xent within the batch) or `byol` (predictor, no negatives).
+    /// against a memory of all images), `simclr` (NT-Xent within the batch), `byol` (predictor, no negatives) or `oupn` (prototypes of a stream).
     pub name: String,
     /// Keys in MoCo's queue.
     pub queue: i64,
@@ -27,6 +29,8 @@ pub struct Method {
     pub key_groups: i64,
     /// Width of the hidden layer of BYOL's predictor.
     pub predictor: i64,
+    /// What `oupn` alone has.
+    pub oupn: Oupn,
 }
 
 impl Default for Method {
@@ -42,6 +46,7 @@ impl Default for Method {
             margin: 0.0,
             key_groups: 1,
             predictor: 512,
+            oupn: Oupn::default(),
         }
     }
 }

@@ -33,6 +33,49 @@ pub struct Data {
     pub size: u32,
     /// Where decoded images are cached; relative to `dir`.
     pub cache: PathBuf,
+    /// In which order the images come.
+    pub stream: Stream,
+}
+
+/// Images that are not shuffled but come as a stream, in windows of `train.batch` frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// `none` (the images are shuffled anew in each epoch), `order` (they come in the order in which the source has them), or
+    /// `restaurant` (classes come and come back by a Chinese restaurant process in each of some contexts).
+    pub process: String,
+    /// Contexts of a window.
+    pub contexts: usize,
+    /// Classes of a context, at most.
+    pub classes: usize,
+    /// Whether each context turns its images by quarter turns of its own; a class that is turned is another class.
+    pub rotations: bool,
+    /// Theta of the process: the larger, the more classes come.
+    pub concentration: f64,
+    /// Alpha of the process, 0 to below 1: the larger, the more classes are rare.
+    pub discount: f64,
+    /// Most frames of a class in a window.
+    pub per_class: usize,
+    /// Probability that the context is drawn anew after a frame.
+    pub switch: f64,
+    /// Streams side by side, which share the frames of a batch evenly.
+    pub parallel: i64,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            process: "none".into(),
+            contexts: 5,
+            classes: 10,
+            rotations: false,
+            concentration: 1.0,
+            discount: 0.2,
+            per_class: 6,
+            switch: 0.2,
+            parallel: 1,
+        }
+    }
 }
 
 impl Default for Data {
@@ -48,6 +91,7 @@ impl Default for Data {
             decode: "cached".into(),
             size: 32,
             cache: ".sandbox-cache".into(),
+            stream: Stream::default(),
         }
     }
 }

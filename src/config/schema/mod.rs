@@ -3,6 +3,7 @@
 mod branches;
 mod images;
 mod network;
+mod oupn;
 mod slots;
 mod training;
 
@@ -14,8 +15,9 @@ use crate::slots::Slot;
 
 pub use super::evaluation::{Eval, Finetune};
 pub use branches::{Bank, Inter, Loss, Method};
-pub use images::{Blur, Data, Jitter, Views};
+pub use images::{Blur, Data, Jitter, Stream, Views};
 pub use network::Model;
+pub use oupn::Oupn;
 pub use slots::{SlotConfig, Slots};
 pub use training::{Checkpoint, Log, Optim, Train};
 

@@ -238,6 +238,8 @@ pub enum Range {
     Finite,
     /// Finite numbers of 0 and more.
     FromZero,
+    /// Numbers from 0 to 1.
+    Unit,
     /// Integers from the first number to that of the letter less one.
     Below(i64, char),
 }
@@ -249,6 +251,7 @@ impl Range {
             Range::Any => None,
             Range::Finite => Some("finite".to_owned()),
             Range::FromZero => Some("finite, 0 or more".to_owned()),
+            Range::Unit => Some("0 to 1".to_owned()),
             Range::Below(-1, letter) => Some(format!("in 0..{letter}, or -1 for none")),
             Range::Below(from, letter) => Some(format!("in {from}..{letter}")),
         }
@@ -291,6 +294,22 @@ pub enum Made {
     Ones,
     /// Numbers around 0, as the pixels of normalised images.
     Pixels,
+    /// Scores of frames with the prototypes of a memory, of which some do not exist.
+    Scores,
+    /// What was written to each prototype; 0 of those that do not exist.
+    Usage,
+    /// Frames since each prototype began.
+    Ages,
+    /// Numbers from 0 to 1.
+    Probabilities,
+    /// How many images there are of each class.
+    ClassSizes,
+    /// 0, 1, 2 and so on.
+    Numbered,
+    /// Classes that are together, in rows of which one may be shorter.
+    Contexts,
+    /// This number in each place.
+    Each(f64),
     /// This number.
     Number(f64),
     /// A constant of the host, which nobody gives.

@@ -6,6 +6,7 @@ use tch::{Device, Kind as Dtype, Tensor};
 
 use super::{Case, Scene};
 use crate::bank::{Bank, segment_mean, unit_rows};
+use crate::method::oupn::EMPTY;
 use crate::slots::contract::{BANK, Function, Input, Made, Type};
 use crate::slots::sampler::{MISSING, Similarity};
 use crate::slots::{Asking, Given, Sizes};
@@ -221,6 +222,17 @@ impl<'a> Making<'a> {
             }
             (None, Made::Alike | Made::Unlike | Made::Ones) => self.cosines(input),
             (None, Made::Pixels) => self.pixels(input),
+            (
+                None,
+                Made::Scores
+                | Made::Usage
+                | Made::Ages
+                | Made::Probabilities
+                | Made::ClassSizes
+                | Made::Contexts
+                | Made::Numbered
+                | Made::Each(_),
+            ) => self.of_a_stream(input),
             (None, made) => {
                 return Err(format!("'{}' cannot be made up: {made:?}", input.name));
             }
@@ -291,6 +303,38 @@ impl<'a> Making<'a> {
             (Made::Alike, Case::NegativeCosines) => -(Tensor::rand(&shape, FLOAT) * 0.5 + 0.4),
             (Made::Alike, _) => Tensor::rand(&shape, FLOAT) * 0.5 + 0.4,
             _ => Tensor::rand(&shape, FLOAT) - 0.5,
+        }
+    }
+
+    /// What is asked about a stream: a memory after some frames, whose second half is empty, and classes in contexts.
+    fn of_a_stream(&mut self, input: &Input) -> Tensor {
+        for (letter, size) in [('C', 6), ('G', 2), ('M', 3), ('T', 24)] {
+            let size = self.scene.sizes.get(letter).unwrap_or(size);
+            self.sizes.or(letter, size);
+        }
+        let shape = self.shape(input);
+        let places = *shape.last().expect("it has a dimension");
+        let exists = Tensor::arange(places, INT).lt((places + 1) / 2);
+        match input.made {
+            Made::Scores => {
+                let scores = Tensor::rand(&shape, FLOAT) * 10.0;
+                scores.masked_fill(&exists.logical_not(), EMPTY)
+            }
+            Made::Usage => (Tensor::rand(&shape, FLOAT) + 0.5) * exists.to_kind(Dtype::Float),
+            Made::Ages => {
+                (Tensor::rand(&shape, FLOAT) * 20.0).ceil() * exists.to_kind(Dtype::Float)
+            }
+            Made::Numbered => Tensor::arange(places, INT),
+            Made::ClassSizes => Tensor::arange(places, INT) + 20,
+            Made::Contexts => {
+                let count: i64 = shape.iter().product();
+                let classes = self.sizes.or('C', 6);
+                let all = Tensor::arange(count, INT);
+                let known = all.lt(classes);
+                all.where_self(&known, &all.full_like(-1)).reshape(&shape)
+            }
+            Made::Each(number) => Tensor::full(&shape, number, FLOAT),
+            _ => Tensor::rand(&shape, FLOAT),
         }
     }
 

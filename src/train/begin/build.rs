@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::bank::Queue;
-use crate::config::Plan;
 use crate::config::plan::MethodKind;
-use crate::method::{Byol, Method, Moco, Npid, SimClr};
+use crate::config::{Plan, stream};
+use crate::method::{Byol, Method, Moco, Npid, Oupn, SimClr};
 use crate::model::{MomentumEncoder, Network, Predictor};
 
 /// The intra-image branch beside the query network, for `n` training images.
@@ -35,6 +35,20 @@ pub(crate) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn M
             temperature,
             margin,
         }),
+        MethodKind::Oupn => {
+            let course = (stream::course(&plan.config)?, stream::numbers(&plan.config));
+            let sizes = [
+                plan.config.data.stream.parallel,
+                config.oupn.prototypes,
+                query.feature_count(),
+            ];
+            Box::new(Oupn::new(
+                course,
+                sizes,
+                stream::start(&plan.config),
+                device,
+            ))
+        }
         MethodKind::Byol => Box::new(Byol {
             target: follower(),
             predictor: Predictor::new(dim, config.predictor, device, seed),

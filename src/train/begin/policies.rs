@@ -178,14 +178,13 @@ fn made(
 /// The files that may fill a slot, the one that fills it first: a plugin, where one is named, then the script.
 fn files(plan: &Plan, slot: Slot) -> Result<Vec<PolicyFile>, Fault> {
     let SlotPlan { script, plugin, .. } = plan.slot(slot);
-    if script.as_os_str().is_empty() {
-        // A schedule that came later: no file is the configuration's.
-        return Ok(Vec::new());
-    }
-    let script = plan.search.find(slot, &script).map(PolicyFile::Script);
+    // Neither: a schedule that came later, of which no file is the configuration's.
+    let script = (!script.as_os_str().is_empty())
+        .then(|| plan.search.find(slot, &script).map(PolicyFile::Script));
     let Some(plugin) = plugin else {
-        return Ok(vec![script?]);
+        return script.into_iter().collect();
     };
     let plugin = PolicyFile::Plugin(plan.search.find_plugin(slot, &plugin)?);
+    let script = script.and_then(Result::ok);
     Ok(std::iter::once(plugin).chain(script).collect())
 }

@@ -40,7 +40,7 @@ impl Records {
     }
 
     pub(crate) fn after_step(&mut self, trainer: &mut Trainer, report: &Report) {
-        let ids = trainer.loader.at(report.now.step).ids;
+        let ids = &trainer.frames.ids;
         let chain = &mut self.course.chain;
         if let Some(digest) = chain.take_in(report, ids, trainer.step, &trainer.parameters) {
             self.recorder.digest(&digest);

@@ -89,6 +89,7 @@ fn wrongs(answer: &Answer) -> Vec<Wrong> {
         Range::Any => {}
         Range::Below(..) => all.push(Wrong::Range),
         Range::Finite => all.push(Wrong::NotFinite),
+        Range::Unit => all.push(Wrong::Range),
         Range::FromZero => all.extend([Wrong::Range, Wrong::NotFinite]),
     }
     if answer.required {

@@ -7,6 +7,7 @@ mod image;
 mod inter_loss;
 mod intra_loss;
 mod knn;
+mod oupn;
 mod queue;
 mod small_clusters;
 mod unmix;
@@ -158,6 +159,10 @@ fn check(case: &Case) {
         "intra_loss" => intra_loss::check(case),
         "knn" => knn::check(case),
         "clustering_metrics" => clustering::check(case),
+        "oupn_grad" => oupn::check_grad(case),
+        "oupn_loss" => oupn::check_loss(case),
+        "oupn_memory" => oupn::check_memory(case),
+        "oupn_read" => oupn::check_read(case),
         "queue" => queue::check(case),
         "small_clusters" => small_clusters::check(case),
         "unmix_box" => unmix::check_box(case),

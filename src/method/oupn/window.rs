@@ -1,0 +1,253 @@
+//! A window of frames, one after the other.
+
+use tch::{Kind, Tensor};
+
+use super::loss::{Losses, Seen, Weights, losses, symmetric_losses};
+use super::memory::{Comparison, Memory};
+use super::rules::{Failed, Read, Rules};
+
+/// The numbers that the method learns beside its encoder, `[]` f32 each.
+#[derive(Debug)]
+pub struct Learnt {
+    /// How far a frame may be from all prototypes before it is new, in scores, negative: -9 is a cosine of 0.9 at a tau of 10.
+    pub beta: Tensor,
+    /// How gradually it becomes new.
+    pub gamma: Tensor,
+    /// What cosines are multiplied by.
+    pub tau: Tensor,
+}
+
+/// How a window is gone through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Course {
+    /// How frames are compared with prototypes.
+    pub comparison: Comparison,
+    /// What is left of the usage after a frame.
+    pub decay: f64,
+    /// A frame is new above this probability.
+    pub threshold: f64,
+    /// Whether each view is written to a memory of its own, in which the other one is sought.
+    pub symmetric: bool,
+}
+
+/// Noise in the decisions: the relaxed Bernoulli distribution, whose sample is hardened and passes its gradient straight through.
+#[derive(Debug)]
+pub struct Relaxed {
+    /// Of the logistic distribution, `[T, B]`, or `[2 T, B]` where both views are written: the first view's and the second's in turn.
+    pub noise: Tensor,
+    /// The softer, the more gradual is the sample.
+    pub temperature: f64,
+}
+
+/// What became of a window.
+#[derive(Debug)]
+pub struct Window {
+    /// The memory after the last frame, with its graph.
+    pub memory: Memory,
+    /// Scores of each frame before it was written, `[B, T, K]`.
+    pub scores: Tensor,
+    /// The logit of each frame's being new, `[B, T]`.
+    pub logits: Tensor,
+    /// Whether it was taken as new, `[B, T]`.
+    pub new: Tensor,
+    /// The losses.
+    pub losses: Losses,
+}
+
+impl Window {
+    /// The same without gradient.
+    pub fn detach(&self) -> Self {
+        Self {
+            memory: self.memory.detach(),
+            scores: self.scores.detach(),
+            logits: self.logits.detach(),
+            new: self.new.detach(),
+            losses: self.losses.detach(),
+        }
+    }
+}
+
+/// A frame decided and written.
+#[derive(Debug)]
+pub struct Step {
+    /// Its scores before it was written, `[B, K]`.
+    pub scores: Tensor,
+    /// The logit of its being new, `[B]`.
+    pub logit: Tensor,
+    /// Whether it was taken as new, `[B]`: 0 or 1, with the gradient of the relaxed sample where there is one.
+    pub new: Tensor,
+    /// The memory after it.
+    pub memory: Memory,
+}
+
+impl Course {
+    /// Decides and writes a frame `[B, D]`, the one of that number; `relaxed` is noise `[B]` with its temperature.
+    ///
+    /// # Errors
+    /// A rule that failed.
+    pub fn step(
+        &self,
+        memory: &Memory,
+        frame: (&Tensor, u64),
+        learnt: &Learnt,
+        relaxed: Option<(Tensor, f64)>,
+        rules: &mut dyn Rules,
+    ) -> Result<Step, Failed> {
+        let (frame, number) = frame;
+        let scores = memory.scores(frame, &learnt.tau, self.comparison);
+        let read = Read {
+            scores: &scores,
+            usage: &memory.usage,
+            age: &memory.age,
+            beta: &learnt.beta,
+            gamma: &learnt.gamma,
+            frame: number,
+        };
+        let logit = rules.novelty(&read)?;
+        let probability = logit.sigmoid();
+        let (new, old) = match relaxed {
+            None => (self.hard(&probability), probability),
+            Some((noise, temperature)) => {
+                let sample = ((&logit + noise) / temperature).sigmoid();
+                let straight = &self.hard(&sample) + (&sample - sample.detach());
+                // The loss trains the decision by its share of new frames alone.
+                (straight, probability.detach())
+            }
+        };
+        let placement = rules.placement(&read, &old)?;
+        let memory = memory.write(frame, &new, &placement, self.decay);
+        Ok(Step {
+            scores,
+            logit,
+            new,
+            memory,
+        })
+    }
+
+    fn hard(&self, probability: &Tensor) -> Tensor {
+        probability.detach().gt(self.threshold).to_kind(Kind::Float)
+    }
+
+    /// Goes through the frames of B streams from `start` on.
+    ///
+    /// # Errors
+    /// A rule that failed.
+    pub fn window(
+        &self,
+        start: &Memory,
+        frames: &Frames<'_>,
+        learnt: &Learnt,
+        weights: &Weights,
+        rules: &mut dyn Rules,
+    ) -> Result<Window, Failed> {
+        let mut memory = start.share();
+        let (mut first, mut second) = (Gone::default(), Gone::default());
+        for number in 0..frames.count() {
+            let views = [0, 1].map(|view| frames.views[view].select(1, number));
+            let before = memory.share();
+            let step = self.step(
+                &before,
+                (&views[0], number as u64),
+                learnt,
+                frames.noise(number, 0, self.symmetric),
+                rules,
+            )?;
+            let sought =
+                |memory: &Memory, view: &Tensor| memory.scores(view, &learnt.tau, self.comparison);
+            first.push(
+                &step,
+                views.each_ref().map(|view| sought(&step.memory, view)),
+            );
+            if self.symmetric {
+                let other = self.step(
+                    &before,
+                    (&views[1], number as u64),
+                    learnt,
+                    frames.noise(number, 1, true),
+                    rules,
+                )?;
+                let [one, two] = views.each_ref().map(|view| sought(&other.memory, view));
+                second.push(&other, [two, one]);
+            }
+            memory = match frames.flag {
+                None => step.memory,
+                Some(flag) => step.memory.where_flagged(&flag.select(1, number), &before),
+            };
+        }
+        let all = first.all();
+        let flag = frames.flag.unwrap_or(&all);
+        let first = first.seen();
+        let losses = match self.symmetric {
+            false => losses(&first, flag, weights),
+            true => symmetric_losses(&first, &second.seen(), flag, weights),
+        };
+        Ok(Window {
+            memory,
+            scores: first.before,
+            logits: first.logits,
+            new: first.new,
+            losses,
+        })
+    }
+}
+
+/// The frames of a window.
+#[derive(Debug)]
+pub struct Frames<'a> {
+    /// Both views, `[B, T, D]` f32 each, tracked.
+    pub views: [&'a Tensor; 2],
+    /// 1 where there is a frame, `[B, T]` f32; none where all are there. Where there is none nothing is written.
+    pub flag: Option<&'a Tensor>,
+    /// Noise in the decisions.
+    pub relaxed: Option<&'a Relaxed>,
+}
+
+impl Frames<'_> {
+    fn count(&self) -> i64 {
+        self.views[0].size()[1]
+    }
+
+    /// The noise `[B]` of a view of a frame, with its temperature.
+    fn noise(&self, frame: i64, view: i64, both: bool) -> Option<(Tensor, f64)> {
+        let relaxed = self.relaxed?;
+        let row = if both { 2 * frame + view } else { frame };
+        Some((relaxed.noise.get(row), relaxed.temperature))
+    }
+}
+
+/// What was seen at the frames so far.
+#[derive(Default)]
+struct Gone {
+    before: Vec<Tensor>,
+    logits: Vec<Tensor>,
+    new: Vec<Tensor>,
+    target: Vec<Tensor>,
+    second: Vec<Tensor>,
+}
+
+impl Gone {
+    /// A frame, with the scores of the view that was written and of the other one after that.
+    fn push(&mut self, step: &Step, [target, second]: [Tensor; 2]) {
+        self.before.push(step.scores.shallow_clone());
+        self.logits.push(step.logit.shallow_clone());
+        self.new.push(step.new.shallow_clone());
+        self.target.push(target);
+        self.second.push(second);
+    }
+
+    /// A flag `[B, T]` that says that all frames are there.
+    fn all(&self) -> Tensor {
+        Tensor::stack(&self.new, 1).ones_like().detach()
+    }
+
+    fn seen(self) -> Seen {
+        let stacked = |all: Vec<Tensor>| Tensor::stack(&all, 1);
+        Seen {
+            before: stacked(self.before),
+            logits: stacked(self.logits),
+            target: stacked(self.target),
+            second: stacked(self.second),
+            new: stacked(self.new),
+        }
+    }
+}
