@@ -28,7 +28,7 @@ pub struct Eval {
     /// judged, and its table made anew.
     #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
-    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, finetune, or all; what the run's eval.online says
+    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, finetune, or all; what the run's eval.online says
     /// if nothing is named.
     #[arg(value_name = "EVALUATIONS")]
     pub evaluations: Option<String>,
@@ -110,7 +110,9 @@ impl Eval {
             eval: &feeds.eval,
             plan: &plan,
         };
-        let subject = Subject::new(&network, jury);
+        let subject = Subject::new(&network, jury)
+            .deciding(trained.deciders(&checkpoint)?)
+            .with_baselines();
         if !self.json {
             introduce(&checkpoint)?;
         }

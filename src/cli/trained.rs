@@ -9,8 +9,12 @@ use tch::{Device, Tensor};
 
 use super::{Invalid, again};
 use crate::config::{self, Plan, Request};
+use crate::judge::Deciders;
 use crate::model::{Network, Precision, Spec};
+use crate::policy::Saved;
 use crate::record::checkpoint::{self, Checkpoint};
+use crate::slots::Slot;
+use crate::swap::live_policy;
 
 /// A network of a run.
 #[derive(Clone, Debug, Args)]
@@ -106,6 +110,38 @@ impl Trained {
                 Err(Invalid(message).into())
             }
         }
+    }
+
+    /// By what the run told the frames of a stream apart.
+    ///
+    /// # Errors
+    /// A policy whose files are not there any more.
+    pub fn deciders(&self, checkpoint: &Checkpoint) -> Result<Deciders> {
+        let none = BTreeMap::new();
+        let part = |file: &str| checkpoint.files.get(file).unwrap_or(&none);
+        let learnt = part("model").iter();
+        let learnt = learnt.filter(|(name, _)| name.starts_with("oupn."));
+        let (seats, saved) = (&checkpoint.extra["seats"], part("policies"));
+        let slots = [Slot::Novelty, Slot::Prototypes].into_iter();
+        let policies = slots.filter_map(|slot| {
+            let tree = seats.get(slot.name())?.clone();
+            let own = saved.iter().filter_map(|(name, tensor)| {
+                let name = name.strip_prefix(&format!("{slot}."))?;
+                Some((name.to_owned(), tensor.shallow_clone()))
+            });
+            let tensors = own.collect();
+            Some(live_policy(
+                slot,
+                &Saved { tree, tensors },
+                &checkpoint.policies(),
+            ))
+        });
+        Ok(Deciders {
+            learnt: learnt
+                .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+                .collect(),
+            policies: policies.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The network that a checkpoint holds. It computes in f32, whatever it was trained in.

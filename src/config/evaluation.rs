@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Eval {
     /// Epochs between two evaluations; 0: at the end alone.
     pub every: u64,
-    /// What these are: any of `knn`, `linear`, `lowshot`, `retrieval` and `representation`. Empty: nothing is evaluated, and images without
+    /// What these are: any of `knn`, `knn_head`, `linear`, `lowshot`, `retrieval`, `representation` and `stream`. Empty: nothing is evaluated, and images without
     /// labels can be trained on alone.
     pub online: Vec<String>,
     /// Neighbours of the weighted kNN.
@@ -23,6 +23,8 @@ pub struct Eval {
     pub retrieval: Retrieval,
     /// The shape of the features.
     pub representation: Representation,
+    /// Episodes of a stream, told apart without labels.
+    pub stream: Stream,
     /// Training of a copy of the encoder with some of the labels; by `sandbox eval` alone.
     pub finetune: Finetune,
 }
@@ -38,6 +40,7 @@ impl Default for Eval {
             lowshot: LowShot::default(),
             retrieval: Retrieval::default(),
             representation: Representation::default(),
+            stream: Stream::default(),
             finetune: Finetune::default(),
         }
     }
@@ -133,6 +136,25 @@ pub struct Representation {
 impl Default for Representation {
     fn default() -> Self {
         Self { images: 2000 }
+    }
+}
+
+/// Windows of the stream that `data.stream` describes, of images that were not trained on, each gone through once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// Episodes that are scored, and as many on which the threshold is chosen.
+    pub episodes: usize,
+    /// Thresholds that are tried, from 0.01 to 0.99.
+    pub thresholds: usize,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            episodes: 8,
+            thresholds: 41,
+        }
     }
 }
 

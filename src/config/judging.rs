@@ -20,19 +20,22 @@ pub enum Evaluation {
     Retrieval,
     /// The shape of the features.
     Representation,
+    /// Episodes of a stream.
+    Stream,
     /// Training of a copy of the encoder with some of the labels.
     Finetune,
 }
 
 impl Evaluation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Knn,
         Self::KnnHead,
         Self::Linear,
         Self::LowShot,
         Self::Retrieval,
         Self::Representation,
+        Self::Stream,
         Self::Finetune,
     ];
 
@@ -45,6 +48,7 @@ impl Evaluation {
             Self::LowShot => "lowshot",
             Self::Retrieval => "retrieval",
             Self::Representation => "representation",
+            Self::Stream => "stream",
             Self::Finetune => "finetune",
         }
     }
@@ -175,6 +179,8 @@ fn check(eval: &Eval) -> Result<(), Error> {
     for &k in &retrieval.at {
         at_least("eval.retrieval.at", k as f64, 1.0)?;
     }
+    at_least("eval.stream.episodes", eval.stream.episodes as f64, 1.0)?;
+    at_least("eval.stream.thresholds", eval.stream.thresholds as f64, 1.0)?;
     let images = representation.images as f64;
     at_least("eval.representation.images", images, 1.0)?;
     check_finetune(finetune)
@@ -225,7 +231,7 @@ mod tests {
         assert_eq!(Evaluation::parse("knn,all").unwrap(), Evaluation::ALL);
         assert_eq!(
             Evaluation::parse("knn,lineer").unwrap_err().to_string(),
-            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, finetune, all, found \
+            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, finetune, all, found \
              'lineer'; did you mean 'linear'?"
         );
     }
@@ -256,7 +262,7 @@ mod tests {
         let cases = [
             (
                 refused(|eval| eval.online.push("finetune".into())),
-                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, found 'finetune'",
+                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, found 'finetune'",
             ),
             (
                 refused(|eval| eval.linear.solver = "lbgfs".into()),

@@ -26,9 +26,19 @@ const THRESHOLD: f64 = 0.5;
 /// # Errors
 /// An unknown name.
 pub(super) fn order(config: &Config) -> Result<Order, Error> {
+    let known = [
+        ("none", Order::Shuffled),
+        ("order", Order::Own),
+        ("restaurant", Order::Stream(spec(config))),
+    ];
+    choose("data.stream.process", &config.data.stream.process, &known)
+}
+
+/// The stream that `data.stream` describes, whichever process it names.
+pub(crate) fn spec(config: &Config) -> Spec {
     let stream = &config.data.stream;
     let streams = stream.parallel.max(1);
-    let spec = Spec {
+    Spec {
         frames: (config.train.batch / streams) as usize,
         streams: streams as usize,
         contexts: stream.contexts,
@@ -40,13 +50,7 @@ pub(super) fn order(config: &Config) -> Result<Order, Error> {
             per_class: stream.per_class,
             switch: stream.switch,
         },
-    };
-    let known = [
-        ("none", Order::Shuffled),
-        ("order", Order::Own),
-        ("restaurant", Order::Stream(spec)),
-    ];
-    choose("data.stream.process", &stream.process, &known)
+    }
 }
 
 /// How `oupn` goes through a window, and how its decisions compare.

@@ -2,9 +2,10 @@
 
 mod embed;
 mod finetune;
+mod stream;
 mod verdict;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use serde_json::{Value, json};
 use tch::Tensor;
@@ -19,6 +20,7 @@ use crate::model::Network;
 pub use embed::{embed_all, features_all, features_of_views};
 use embed::{heads_all, joined};
 use finetune::finetune;
+pub use stream::Deciders;
 pub use verdict::{Measure, Verdict, Verdicts};
 
 /// The images on which a representation is judged, and how.
@@ -140,6 +142,10 @@ pub struct Subject<'a> {
     network: &'a Network,
     jury: Jury<'a>,
     features: OnceCell<Features>,
+    /// By what frames of a stream are told apart.
+    deciders: RefCell<Deciders>,
+    /// Whether an evaluation also says what came without training.
+    baselines: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -149,6 +155,26 @@ impl<'a> Subject<'a> {
             network,
             jury,
             features: OnceCell::new(),
+            deciders: RefCell::default(),
+            baselines: false,
+        }
+    }
+
+    /// The same, of a run that tells frames apart by these.
+    #[must_use]
+    pub fn deciding(self, deciders: Deciders) -> Self {
+        Self {
+            deciders: RefCell::new(deciders),
+            ..self
+        }
+    }
+
+    /// The same, beside what comes without training where an evaluation knows it.
+    #[must_use]
+    pub fn with_baselines(self) -> Self {
+        Self {
+            baselines: true,
+            ..self
         }
     }
 
@@ -172,6 +198,10 @@ impl<'a> Subject<'a> {
             Evaluation::LowShot => self.lowshot(self.features()?),
             Evaluation::Retrieval => self.retrieval(self.features()?),
             Evaluation::Representation => self.representation(self.features()?)?,
+            Evaluation::Stream => {
+                let mut deciders = self.deciders.borrow_mut();
+                stream::stream(self.network, self.jury, &mut deciders, self.baselines)?
+            }
             Evaluation::Finetune => self.finetune()?,
         })
     }

@@ -90,6 +90,7 @@ impl Verdict {
             Evaluation::LowShot => "eval/lowshot_",
             Evaluation::Retrieval => "eval/retrieval_",
             Evaluation::Representation => "rep/",
+            Evaluation::Stream => "eval/stream_",
             Evaluation::Finetune => "eval/finetune_",
         }
     }

@@ -186,6 +186,24 @@ impl Policy {
         Ok(other)
     }
 
+    /// Leaves the tensors in its state without the graph that they came from: gone through once, a graph is of no use any more. What
+    /// cannot be saved stays, and is found when a checkpoint is due.
+    ///
+    /// # Errors
+    /// A state that cannot be put back.
+    pub fn forget_graph(&mut self) -> Result<(), Fault> {
+        let Ok(mut saved) = self.save_state() else {
+            return Ok(());
+        };
+        if !saved.tensors.values().any(tch::Tensor::requires_grad) {
+            return Ok(());
+        }
+        for tensor in saved.tensors.values_mut() {
+            *tensor = tensor.detach();
+        }
+        self.load_state(&saved).map(drop)
+    }
+
     /// Runs `act` so that nothing of it stays in the policy's state: a script's is put back; a plugin's, which the host cannot
     /// see, is left alone, and a twin with the same state acts.
     ///

@@ -76,6 +76,16 @@ struct KeptPolicy {
     state: Value,
 }
 
+/// The live policy of a slot as a checkpoint holds it; the files lie in `policies`.
+///
+/// # Errors
+/// A policy that cannot be built any more, or a state that does not fit it.
+pub fn live_policy(slot: Slot, saved: &Saved, policies: &Path) -> Result<Policy, Fault> {
+    let staging = Staging::new(policies.to_owned());
+    let lineage = Lineage::restore(slot, saved, policies, &staging)?;
+    Ok(lineage.live.policy)
+}
+
 impl Lineage {
     pub(super) fn first(live: Installed, overrides: Params) -> Self {
         Self {

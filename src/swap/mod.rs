@@ -11,7 +11,7 @@ pub mod watch;
 pub use change::{Change, Event};
 pub use gate::{Gate, Rest, State, Tuned, Verdict};
 pub use ledger::{About, Ledger, Line, Origin};
-pub use lineage::PROBATION;
+pub use lineage::{PROBATION, live_policy};
 pub use rehearsal::Rehearsal;
 pub use rerun::{Rerun, SET};
 pub use watch::Watch;

@@ -6,13 +6,33 @@ use std::collections::BTreeSet;
 use tch::Tensor;
 
 use crate::ground::Now;
+use crate::judge::Deciders;
 use crate::method::oupn::{Control, Failed, Paper, Placement, Read, Rules};
 use crate::policy::Policy;
 use crate::slots::{Fault, Slot, novelty, prototypes};
 use crate::swap::{Gate, Verdict};
+use crate::train::trainer::Trainer;
 
 /// The slots that are asked about each frame.
 const ASKED: [Slot; 2] = [Slot::Novelty, Slot::Prototypes];
+
+impl Trainer {
+    /// By what the frames of a stream are told apart now: what is learnt, and twins of the policies, in which a judge leaves no trace. A
+    /// policy that cannot be made twice is warned of, and judged without.
+    pub(super) fn deciders(&mut self) -> Deciders {
+        let filled = ASKED.into_iter().filter(|slot| self.gate.filled(*slot));
+        let filled: Vec<_> = filled.collect();
+        let twins = filled.into_iter().filter_map(|slot| {
+            let twin = self.gate.live(slot).restored();
+            let warn = |fault: &Fault| tracing::warn!("{slot}: it is not judged with: {fault}");
+            twin.inspect_err(warn).ok()
+        });
+        Deciders {
+            policies: twins.collect(),
+            learnt: self.method.parameters().into_iter().collect(),
+        }
+    }
+}
 
 /// Asks the live policies; the paper's rules hold where a slot has none or rests.
 ///

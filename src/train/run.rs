@@ -71,7 +71,7 @@ fn whole(begun: Begun) -> Result<Summary> {
     if let (0, Some(taken)) = (trainer.step, &trainer.init) {
         records.say(&taken.to_string());
     }
-    let judged = before_training(&trainer, &mut records);
+    let judged = before_training(&mut trainer, &mut records);
     records.begins(&trainer);
     let _watchdog = Watchdog::start(Writer::say);
     let trained = caught(|| match judged {
@@ -131,7 +131,7 @@ fn caught(training: impl FnOnce() -> Result<Next>) -> Result<Next> {
 
 /// What is judged before the next step: kNN accuracy in percent on raw pixels and with the encoder as it begins, where kNN is asked
 /// for; and what was left undone when the run was asked to stop.
-fn before_training(trainer: &Trainer, records: &mut Records) -> Result<(), Stopped> {
+fn before_training(trainer: &mut Trainer, records: &mut Records) -> Result<(), Stopped> {
     if records.course.owes_evaluation {
         records.evaluate(trainer, None)?;
     }
@@ -139,6 +139,7 @@ fn before_training(trainer: &Trainer, records: &mut Records) -> Result<(), Stopp
     if judged || !trainer.plan.judging.online.contains(&Evaluation::Knn) {
         return Ok(());
     }
+    let trainer: &Trainer = trainer;
     let raw = judge::raw_pixels(trainer.into())?.top1;
     let initial = judge::encoder(&trainer.query, trainer.into())?.top1;
     records.say(&format!(

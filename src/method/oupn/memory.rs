@@ -125,8 +125,9 @@ impl Memory {
         )
     }
 
-    /// Writes a frame `[B, D]` of each stream: one that is new (`new [B]` bool) takes its place alone, of the others each prototype takes
-    /// its share, as the mean of what was written to it. Then everything decays by `decay`.
+    /// Writes a frame `[B, D]` of each stream: one that is new (`new [B]` f32 is 1) takes its place alone, of the others (0) each prototype
+    /// takes its share, as the mean of what was written to it. Then everything decays by `decay`. The gradient of `new` is that of the
+    /// mixture of both ways.
     pub fn write(&self, frame: &Tensor, new: &Tensor, placement: &Placement, decay: f64) -> Self {
         let places = self.usage.size()[1];
         let alone = placement.place.one_hot(places).to_kind(Kind::Float);

@@ -2,6 +2,7 @@
 //! A batch is a window of T frames of B streams. Within it the prototypes are part of the graph; at its end they are detached and carried
 //! on. The encoder's features are compared as they are, without a projection head.
 
+mod episode;
 mod loss;
 mod memory;
 mod rules;
@@ -15,10 +16,11 @@ use super::{Batch, Contrast, Error, Method, Tuning, under};
 use crate::ground::seed::{Purpose, seed_torch};
 use crate::model::Network;
 
+pub use episode::{Episode, Revealed};
 pub use loss::{Losses, Seen, Weights, losses, symmetric_losses};
 pub use memory::{Comparison, EMPTY, Memory, Placement, Similarity};
 pub use rules::{Control, Failed, Paper, Read, Rules};
-pub use window::{Course, Frames, Learnt, Relaxed, Step, Window};
+pub use window::{Course, Decision, Frames, Learnt, Relaxed, Step, Window};
 
 /// What keeps the logistic noise finite.
 const NOISE_EPSILON: f64 = 1e-7;

@@ -76,12 +76,25 @@ pub struct Step {
     pub logit: Tensor,
     /// Whether it was taken as new, `[B]`: 0 or 1, with the gradient of the relaxed sample where there is one.
     pub new: Tensor,
+    /// Where it begins a prototype if it is new, `[B]`.
+    pub place: Tensor,
     /// The memory after it.
     pub memory: Memory,
 }
 
+/// How it is decided whether a frame is new.
+#[derive(Debug)]
+pub enum Decision {
+    /// By whether its probability is above [`Course::threshold`].
+    Plain,
+    /// By whether it is above a threshold of its stream's own, `[B]`.
+    Above(Tensor),
+    /// By a sample of the relaxed Bernoulli distribution: logistic noise `[B]`, and the temperature.
+    Sampled(Tensor, f64),
+}
+
 impl Course {
-    /// Decides and writes a frame `[B, D]`, the one of that number; `relaxed` is noise `[B]` with its temperature.
+    /// Decides and writes a frame `[B, D]`, the one of that number.
     ///
     /// # Errors
     /// A rule that failed.
@@ -90,7 +103,7 @@ impl Course {
         memory: &Memory,
         frame: (&Tensor, u64),
         learnt: &Learnt,
-        relaxed: Option<(Tensor, f64)>,
+        decision: Decision,
         rules: &mut dyn Rules,
     ) -> Result<Step, Failed> {
         let (frame, number) = frame;
@@ -105,21 +118,26 @@ impl Course {
         };
         let logit = rules.novelty(&read)?;
         let probability = logit.sigmoid();
-        let (new, old) = match relaxed {
-            None => (self.hard(&probability), probability),
-            Some((noise, temperature)) => {
+        let (new, probability) = match decision {
+            Decision::Plain => (self.hard(&probability), probability),
+            Decision::Above(each) => {
+                let new = probability.detach().gt_tensor(&each);
+                (new.to_kind(Kind::Float), probability)
+            }
+            Decision::Sampled(noise, temperature) => {
                 let sample = ((&logit + noise) / temperature).sigmoid();
-                let straight = &self.hard(&sample) + (&sample - sample.detach());
-                // The loss trains the decision by its share of new frames alone.
+                let straight = self.hard(&sample) + (&sample - sample.detach());
+                // The decision learns by the sample alone.
                 (straight, probability.detach())
             }
         };
-        let placement = rules.placement(&read, &old)?;
+        let placement = rules.placement(&read, &probability)?;
         let memory = memory.write(frame, &new, &placement, self.decay);
         Ok(Step {
             scores,
             logit,
             new,
+            place: placement.place,
             memory,
         })
     }
@@ -149,7 +167,7 @@ impl Course {
                 &before,
                 (&views[0], number as u64),
                 learnt,
-                frames.noise(number, 0, self.symmetric),
+                frames.decision(number, 0, self.symmetric),
                 rules,
             )?;
             let sought =
@@ -163,7 +181,7 @@ impl Course {
                     &before,
                     (&views[1], number as u64),
                     learnt,
-                    frames.noise(number, 1, true),
+                    frames.decision(number, 1, true),
                     rules,
                 )?;
                 let [one, two] = views.each_ref().map(|view| sought(&other.memory, view));
@@ -207,11 +225,13 @@ impl Frames<'_> {
         self.views[0].size()[1]
     }
 
-    /// The noise `[B]` of a view of a frame, with its temperature.
-    fn noise(&self, frame: i64, view: i64, both: bool) -> Option<(Tensor, f64)> {
-        let relaxed = self.relaxed?;
+    /// How a view of a frame is decided.
+    fn decision(&self, frame: i64, view: i64, both: bool) -> Decision {
+        let Some(relaxed) = self.relaxed else {
+            return Decision::Plain;
+        };
         let row = if both { 2 * frame + view } else { frame };
-        Some((relaxed.noise.get(row), relaxed.temperature))
+        Decision::Sampled(relaxed.noise.get(row), relaxed.temperature)
     }
 }
 

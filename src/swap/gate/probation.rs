@@ -1,7 +1,5 @@
 //! Generations that can be undone with all that they did: what makes a step not finite soon after a swap is laid at its door.
 
-use tch::Tensor;
-
 use super::Gate;
 use crate::ground::Now;
 use crate::policy::Saved;
@@ -49,22 +47,9 @@ impl Gate {
 
     /// Leaves the tensors in the state of a slot's live policy without the graph that they came from.
     pub fn forget_graph(&mut self, slot: Slot) {
-        let Some(lineage) = self.lineages.get_mut(&slot) else {
-            return;
-        };
-        let policy = &mut lineage.live.policy;
-        // What cannot be saved is found when a checkpoint is due.
-        let Ok(mut saved) = policy.save_state() else {
-            return;
-        };
-        let tracked = |tensor: &Tensor| tensor.requires_grad();
-        if !saved.tensors.values().any(tracked) {
-            return;
-        }
-        for tensor in saved.tensors.values_mut() {
-            *tensor = tensor.detach();
-        }
-        if let Err(fault) = policy.load_state(&saved) {
+        let lineage = self.lineages.get_mut(&slot);
+        let forgot = lineage.map_or(Ok(()), |lineage| lineage.live.policy.forget_graph());
+        if let Err(fault) = forgot {
             tracing::warn!("{slot}: its state keeps a graph: {fault}");
         }
     }

@@ -22,10 +22,12 @@ impl Records {
     /// When the process was asked to stop meanwhile. The evaluation is owed then, and made when the run goes on.
     pub(crate) fn evaluate(
         &mut self,
-        trainer: &Trainer,
+        trainer: &mut Trainer,
         report: Option<&Report>,
     ) -> Result<(), Stopped> {
-        let subject = Subject::new(&trainer.query, trainer.into());
+        let deciders = trainer.deciders();
+        let trainer: &Trainer = trainer;
+        let subject = Subject::new(&trainer.query, trainer.into()).deciding(deciders);
         let online = trainer.plan.judging.online.iter();
         let verdicts: Result<_, _> = online.map(|&one| subject.verdict(one)).collect();
         self.course.owes_evaluation = verdicts.is_err();

@@ -1,8 +1,8 @@
 //! OUPN against its official code: the memory frame by frame, what is read from it, the losses, and a whole window with its gradients.
 
 use sandbox::method::oupn::{
-    Comparison, Course, Failed, Frames, Learnt, Memory, Paper, Placement, Read, Relaxed, Rules,
-    Seen, Similarity, Step, Weights, losses,
+    Comparison, Course, Decision, Failed, Frames, Learnt, Memory, Paper, Placement, Read, Relaxed,
+    Rules, Seen, Similarity, Step, Weights, losses,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -155,16 +155,19 @@ pub(crate) fn check_memory(case: &Case) {
     let mut memory = start(case);
     for at in 0..frames.size()[0] {
         let (frame, label) = (frames.narrow(0, at, 1), labels.narrow(0, at, 1));
-        let noise = relaxed.then(|| {
-            let noise = case.tensor("logistic_noise").narrow(0, at, 1);
-            (noise, case.number("relaxed_temperature"))
-        });
+        let decision = match relaxed {
+            false => Decision::Plain,
+            true => {
+                let noise = case.tensor("logistic_noise").narrow(0, at, 1);
+                Decision::Sampled(noise, case.number("relaxed_temperature"))
+            }
+        };
         let step = course
             .step(
                 &memory,
                 (&frame, at as u64),
                 &write,
-                noise,
+                decision,
                 &mut official(case),
             )
             .unwrap();

@@ -1,0 +1,154 @@
+//! One way to tell the frames of episodes apart, scored at many thresholds.
+
+use tch::{Device, Tensor};
+
+use super::Left;
+use super::episodes::Episodes;
+use super::rules::Twins;
+use crate::config::{Plan, stream};
+use crate::eval::Contingency;
+use crate::method::oupn::{Course, Learnt};
+
+/// The smallest and the largest threshold that is tried.
+const ENDS: [f64; 2] = [0.01, 0.99];
+
+/// Bytes of frames and prototypes that are gone through side by side.
+const SIDE_BY_SIDE: f64 = 128e6;
+
+/// A memory with the numbers of its decision.
+pub(super) struct Pass {
+    course: Course,
+    learnt: Learnt,
+    places: i64,
+    /// Thresholds, A of them.
+    thresholds: Vec<f64>,
+}
+
+/// What came out of it, means over episodes where one number is left.
+pub(super) struct Scores {
+    /// Of each episode, at the threshold that was chosen on episodes of its own.
+    pub(super) ami: Vec<f64>,
+    pub(super) ari: Vec<f64>,
+    pub(super) homogeneity: Vec<f64>,
+    pub(super) completeness: Vec<f64>,
+    /// Categories that were found, and classes that there are.
+    pub(super) found: Vec<f64>,
+    pub(super) there: Vec<f64>,
+    /// That threshold.
+    pub(super) threshold: f64,
+    /// The largest mean AMI over all thresholds, on the episodes that are scored, and where it is.
+    pub(super) ami_max: f64,
+    pub(super) threshold_max: f64,
+    /// With labels revealed: average precision, and the accuracy of frames whose class was seen so often before.
+    pub(super) ap: f64,
+    pub(super) shots: Vec<(&'static str, usize, Option<f64>)>,
+}
+
+impl Pass {
+    pub(super) fn new(plan: &Plan, learnt: Learnt) -> Self {
+        let count = plan.config.eval.stream.thresholds;
+        let last = (count - 1).max(1) as f64;
+        let at = |at: usize| ENDS[0] + (ENDS[1] - ENDS[0]) * at as f64 / last;
+        Self {
+            course: stream::course(&plan.config).expect("the plan has looked at it"),
+            learnt,
+            places: plan.config.method.oupn.prototypes,
+            thresholds: (0..count).map(at).collect(),
+        }
+    }
+
+    /// Scores features `[E, T, F]` of the episodes of both splits: the threshold is chosen on the first.
+    pub(super) fn scores(
+        &self,
+        episodes: &[Episodes; 2],
+        features: &[Tensor; 2],
+        twins: &mut dyn FnMut() -> Result<Twins, Left>,
+    ) -> Result<Scores, Left> {
+        let [own, scored] = [0, 1].map(|at| {
+            let labels = episodes[at].labels();
+            let categories = self.categories(&features[at], twins)?;
+            Ok::<_, Left>((labels, categories))
+        });
+        let ((own_labels, own), (labels, categories)) = (own?, scored?);
+        let chosen = best(&mean_ami(&own_labels, &own)).0;
+        let (at_max, ami_max) = best(&mean_ami(&labels, &categories));
+        let found = tables(&labels, &categories.select(1, chosen as i64));
+        let each = |of: fn(&Contingency) -> f64| found.iter().map(of).collect::<Vec<_>>();
+        Ok(Scores {
+            ami: each(Contingency::ami),
+            ari: each(Contingency::ari),
+            homogeneity: each(Contingency::homogeneity),
+            completeness: each(Contingency::completeness),
+            found: each(|table| table.sizes()[1].len() as f64),
+            there: each(|table| table.sizes()[0].len() as f64),
+            threshold: self.thresholds[chosen],
+            ami_max,
+            threshold_max: self.thresholds[at_max],
+            ap: 0.0,
+            shots: Vec::new(),
+        })
+    }
+
+    /// The category of each frame at each threshold, `[E, A, T]` i64 on the CPU.
+    fn categories(
+        &self,
+        features: &Tensor,
+        twins: &mut dyn FnMut() -> Result<Twins, Left>,
+    ) -> Result<Tensor, Left> {
+        let (episodes, frames, dim) = features.size3().expect("features are [E, T, F]");
+        let bytes = (episodes * dim * (frames + 2 * self.places)) as f64 * 4.0;
+        let together = (SIDE_BY_SIDE / bytes).clamp(1.0, self.thresholds.len() as f64) as usize;
+        let mut all = Vec::new();
+        for thresholds in self.thresholds.chunks(together) {
+            let count = thresholds.len() as i64;
+            let each: Vec<f32> = thresholds.iter().map(|one| *one as f32).collect();
+            let thresholds = Tensor::from_slice(&each).repeat([episodes]);
+            let thresholds = thresholds.to_device(features.device());
+            let streams = features.repeat_interleave_self_int(count, 0, None);
+            let mut rules = twins()?;
+            let sides = (&thresholds, self.places);
+            let gone = tch::no_grad(|| {
+                self.course
+                    .episode(&streams, sides, &self.learnt, &mut rules)
+            });
+            let gone = gone.map_err(|_| failed(&mut rules))?;
+            let categories = gone.categories.to_device(Device::Cpu);
+            all.push(categories.view([episodes, count, frames]));
+        }
+        Ok(Tensor::cat(&all, 1))
+    }
+}
+
+fn failed(rules: &mut Twins) -> Left {
+    let fault = rules.fault.take();
+    Left::Out(fault.map_or_else(String::new, |fault| fault.to_string()))
+}
+
+/// A table of each episode: labels `[E, T]` against categories `[E, T]`.
+fn tables(labels: &Tensor, categories: &Tensor) -> Vec<Contingency> {
+    let episodes = 0..labels.size()[0];
+    episodes
+        .map(|at| Contingency::new(&labels.get(at), &categories.get(at)))
+        .collect()
+}
+
+/// The mean AMI of the episodes at each threshold.
+fn mean_ami(labels: &Tensor, categories: &Tensor) -> Vec<f64> {
+    let thresholds = 0..categories.size()[1];
+    let mean = |at: i64| {
+        let tables = tables(labels, &categories.select(1, at));
+        tables.iter().map(Contingency::ami).sum::<f64>() / tables.len() as f64
+    };
+    thresholds.map(mean).collect()
+}
+
+/// The place of the largest number, the first of several, and the number.
+fn best(numbers: &[f64]) -> (usize, f64) {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (at, number) in numbers.iter().enumerate() {
+        if *number > best.1 {
+            best = (at, *number);
+        }
+    }
+    best
+}
