@@ -98,7 +98,7 @@ impl Export {
             ("mean", format!("{:?}", views.mean)),
             ("std", format!("{:?}", views.std)),
         ];
-        if let EncoderKind::Small { width } = plan.encoder {
+        if let Some(width) = plan.encoder.width() {
             entries.push(("width", width.to_string()));
         }
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
@@ -107,19 +107,17 @@ impl Export {
 
     /// Whose names the weights have.
     fn library(&self, plan: &Plan) -> &'static str {
-        match (plan.encoder, self.names) {
-            (EncoderKind::Small { .. }, _) => "sandbox",
-            (_, Names::Torchvision) => "torchvision",
-            (_, Names::Timm) => "timm",
+        match (own(plan.encoder), self.names) {
+            (Some(_), _) => "sandbox",
+            (None, Names::Torchvision) => "torchvision",
+            (None, Names::Timm) => "timm",
         }
     }
 
     /// How to load the file in Python.
     fn recipe(&self, plan: &Plan, channels: i64) -> String {
-        if let EncoderKind::Small { .. } = plan.encoder {
-            return "note   'small' is the sandbox's own encoder: the names are those of a residual network of three stages \
-                    of one basic block, which neither torchvision nor timm has"
-                .to_owned();
+        if let Some(what) = own(plan.encoder) {
+            return format!("note   {what}, which neither torchvision nor timm has");
         }
         let encoder = &plan.config.model.encoder;
         let mut lines = vec![match self.names {
@@ -143,5 +141,18 @@ impl Export {
             true => "model.load_state_dict(safetensors.torch.load_file(FILE), strict=False)  # without 'head.*'".to_owned(),
         });
         format!("load   {}", lines.join("\n       "))
+    }
+}
+
+/// What an encoder is that no library has, and whose names it has; nothing for the others.
+fn own(encoder: EncoderKind) -> Option<&'static str> {
+    match encoder {
+        EncoderKind::Small { .. } => Some(
+            "'small' is the sandbox's own encoder: the names are those of a residual network of three stages of one basic block",
+        ),
+        EncoderKind::Conv4 { .. } => Some(
+            "'conv4' is the few-shot literature's Conv-4: the names are 'conv1', 'bn1' to 'conv4', 'bn4'",
+        ),
+        EncoderKind::ResNet18 | EncoderKind::ResNet34 | EncoderKind::ResNet50 => None,
     }
 }

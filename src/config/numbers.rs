@@ -4,7 +4,7 @@
 use serde_yaml::Value;
 
 use super::error::Error;
-use super::schema::Config;
+use super::schema::{Config, Model};
 use crate::ground::memory;
 
 /// That each number is finite in single precision.
@@ -86,6 +86,18 @@ pub(super) fn check_sizes(config: &Config) -> Result<(), Error> {
     }
 }
 
+/// The features of an encoder, and the weights that its width asks for, between its layers alone.
+fn encoder(model: &Model) -> (f64, f64) {
+    let width = model.width as f64;
+    match model.encoder.as_str() {
+        // Three stages of two 3x3 convolutions, each of twice the channels of the one before, and two shortcuts.
+        "small" => (4.0 * width, (9.0 * 32.0 + 10.0) * width.powi(2)),
+        "conv4" => (width, 9.0 * 3.0 * width.powi(2)),
+        "resnet50" => (2048.0, 0.0),
+        _ => (512.0, 0.0),
+    }
+}
+
 /// Bytes that each size asks for; nothing where it is not used.
 fn asked(config: &Config) -> [(&'static str, f64); 6] {
     let Config {
@@ -95,15 +107,9 @@ fn asked(config: &Config) -> [(&'static str, f64); 6] {
         train,
         ..
     } = config;
-    let [width, hidden, dim] = [model.width, model.hidden, model.dim].map(|size| size as f64);
-    let (small, weights) = (model.encoder == "small", |count: f64| {
-        count * FLOAT * COPIES
-    });
-    let features = match model.encoder.as_str() {
-        "small" => 8.0 * width,
-        "resnet50" => 2048.0,
-        _ => 512.0,
-    };
+    let [hidden, dim] = [model.hidden, model.dim].map(|size| size as f64);
+    let weights = |count: f64| count * FLOAT * COPIES;
+    let (features, of_width) = encoder(model);
     let used = |holds: bool, bytes: f64| if holds { bytes } else { 0.0 };
     let (batch, size) = (train.batch as f64, views.size as f64);
     let channels = views.mean.len() as f64;
@@ -116,11 +122,7 @@ fn asked(config: &Config) -> [(&'static str, f64); 6] {
     };
     let predictor = 2.0 * method.predictor as f64 * dim;
     [
-        // Four stages of 3x3 convolutions, each of twice the channels of the one before.
-        (
-            "model.width",
-            used(small, weights(9.0 * 42.0 * width * width)),
-        ),
+        ("model.width", weights(of_width)),
         // Before the hidden layer, which would be blamed for it.
         ("model.dim", weights(dim * dim.min(features))),
         ("model.hidden", weights(hidden * (features + dim))),
@@ -176,13 +178,17 @@ mod tests {
     fn what_no_machine_holds_is_refused_with_what_it_would_take() {
         for set in [
             "model.width=2147483648",
+            "model={width: 2147483648, encoder: conv4}",
             "model.hidden=9223372036854775807",
             "model.dim=1000000000000",
             "method.queue=1000000000000",
             "views.size=1000000",
             "train.batch=1000000000",
         ] {
-            let key = set.split('=').next().unwrap();
+            let key = match set.split_once('=').unwrap().0 {
+                "model" => "model.width",
+                key => key,
+            };
             let said = refused(set).unwrap_or_default();
             let start =
                 format!("{key}: expected what fits into memory, found what takes at least ");

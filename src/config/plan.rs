@@ -249,13 +249,10 @@ fn recipe(config: &Config) -> Recipe {
 }
 
 fn encoder(config: &Config) -> Result<EncoderKind, Error> {
+    let width = config.model.width;
     let known = [
-        (
-            "small",
-            EncoderKind::Small {
-                width: config.model.width,
-            },
-        ),
+        ("small", EncoderKind::Small { width }),
+        ("conv4", EncoderKind::Conv4 { width }),
         ("resnet18", EncoderKind::ResNet18),
         ("resnet34", EncoderKind::ResNet34),
         ("resnet50", EncoderKind::ResNet50),

@@ -1,12 +1,15 @@
 //! The model: encoders ([`EncoderKind`]), projection heads, the momentum encoder, and weights in and out. It computes
 //! features and embeddings of images; what they are compared with and who changes the weights is not known here.
 
+mod conv4;
+mod encoder;
 mod head;
 mod momentum;
 mod network;
 mod predictor;
 mod resnet;
 mod small;
+mod unit;
 mod weights;
 
 pub use momentum::{MomentumEncoder, key_of, momentum_update, rising_momentum};
@@ -15,7 +18,7 @@ pub use predictor::Predictor;
 
 use tch::Kind;
 
-use resnet::{Block, Layout};
+use encoder::Design;
 
 /// Why a model cannot be made or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -58,12 +61,27 @@ pub enum EncoderKind {
         /// Channels of the first stage.
         width: i64,
     },
+    /// Conv-4: four convolutions of one width, `width` features, 0.1 million parameters at width 64. It has no stem.
+    Conv4 {
+        /// Channels of each of them; 64 in the papers.
+        width: i64,
+    },
     /// ResNet-18: 512 features, 11.2 million parameters.
     ResNet18,
     /// ResNet-34: 512 features, 21.3 million parameters.
     ResNet34,
     /// ResNet-50: 2048 features, 23.5 million parameters.
     ResNet50,
+}
+
+impl EncoderKind {
+    /// Its width, where that is chosen.
+    pub fn width(self) -> Option<i64> {
+        match self {
+            Self::Small { width } | Self::Conv4 { width } => Some(width),
+            Self::ResNet18 | Self::ResNet34 | Self::ResNet50 => None,
+        }
+    }
 }
 
 /// How images enter the encoder.
@@ -122,10 +140,7 @@ impl Spec {
     /// # Errors
     /// [`Error::Spec`] names the first field that is out of range.
     pub fn check(&self) -> Result<(), Error> {
-        let width = match self.encoder {
-            EncoderKind::Small { width } => width,
-            _ => 1,
-        };
+        let width = self.encoder.width().unwrap_or(1);
         let rules = [
             ("width", width, width > 0, "1 or more"),
             (
@@ -149,18 +164,7 @@ impl Spec {
 
     /// F, the number of features that the encoder computes.
     pub fn features(&self) -> i64 {
-        self.layout().features()
-    }
-
-    fn layout(&self) -> Layout {
-        match self.encoder {
-            EncoderKind::Small { width } => small::layout(self.stem, width),
-            EncoderKind::ResNet18 => Layout::torchvision(self.stem, Block::Basic, [2, 2, 2, 2]),
-            EncoderKind::ResNet34 => Layout::torchvision(self.stem, Block::Basic, [3, 4, 6, 3]),
-            EncoderKind::ResNet50 => {
-                Layout::torchvision(self.stem, Block::Bottleneck, [3, 4, 6, 3])
-            }
-        }
+        Design::of(self).features()
     }
 }
 
@@ -188,6 +192,13 @@ mod tests {
                     ..SPEC
                 },
                 "model: 'width': expected 1 or more, got 0",
+            ),
+            (
+                Spec {
+                    encoder: EncoderKind::Conv4 { width: -1 },
+                    ..SPEC
+                },
+                "model: 'width': expected 1 or more, got -1",
             ),
             (
                 Spec {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tch::{Device, Kind, Tensor, nn};
 
+use super::encoder::{Design, Encoder};
 use super::head::Head;
-use super::resnet::ResNet;
 use super::{Error, Spec};
 use crate::ground::seed::{Purpose, seed_torch};
 
@@ -40,13 +40,13 @@ impl Embedding {
 
 /// An encoder and its projection head, or two of them.
 ///
-/// The encoder's variables have torchvision's names (`conv1.weight`, `layer1.0.bn1.running_mean`, ...), the head's are
+/// The encoder's variables have names as torchvision's (`conv1.weight`, `layer1.0.bn1.running_mean`, ...), the head's are
 /// `head.0.weight`, `head.0.bias`, and `head.2.*` if it has a hidden layer; a head of the inter-image branch's own is
 /// `inter_head.*`. All are f32 and contiguous.
 pub struct Network {
     spec: Spec,
     store: nn::VarStore,
-    encoder: ResNet,
+    encoder: Encoder,
     head: Head,
     /// The inter-image branch's own head, where it does not share the other.
     inter_head: Option<Head>,
@@ -73,11 +73,11 @@ impl Network {
             panic!("the plan checks its specification: {error}");
         }
         let mut store = nn::VarStore::new(Device::Cpu);
-        let layout = spec.layout();
-        let encoder = ResNet::new(&store.root(), &layout, spec.channels);
+        let design = Design::of(spec);
+        let encoder = Encoder::new(&store.root(), &design, spec.channels);
         let head = |name| {
             let path = store.root() / name;
-            Head::new(&path, layout.features(), spec.hidden, spec.dim, spec.norm)
+            Head::new(&path, design.features(), spec.hidden, spec.dim, spec.norm)
         };
         let (head, inter_head) = (head("head"), (!spec.share_neck).then(|| head("inter_head")));
         let parameters = store

@@ -8,7 +8,8 @@ pub(in crate::model) fn small() -> Spec {
     spec(EncoderKind::Small { width: 8 }, Stem::Cifar, 1)
 }
 
-fn spec(encoder: EncoderKind, stem: Stem, channels: i64) -> Spec {
+/// A specification with a small head.
+pub(in crate::model) fn spec(encoder: EncoderKind, stem: Stem, channels: i64) -> Spec {
     Spec {
         encoder,
         stem,
@@ -38,7 +39,7 @@ pub(in crate::model) fn values(network: &Network) -> BTreeMap<String, Vec<f64>> 
 }
 
 /// A deep copy of a network's variables.
-fn copy(network: &Network) -> BTreeMap<String, Tensor> {
+pub(in crate::model) fn copy(network: &Network) -> BTreeMap<String, Tensor> {
     let entries = network.state().into_iter();
     entries
         .map(|(name, tensor)| (name, tensor.detach().copy()))

@@ -1,0 +1,66 @@
+//! The encoder of a network, whichever it is: what it is made of, and how an image becomes features.
+
+use tch::{Tensor, nn};
+
+use super::conv4::Conv4;
+use super::resnet::{Block, Layout, ResNet};
+use super::{EncoderKind, Spec, small};
+
+/// What an encoder is made of.
+pub(super) enum Design {
+    /// A residual network as torchvision's are.
+    Residual(Layout),
+    /// Conv-4 of this width.
+    Conv4(i64),
+}
+
+impl Design {
+    /// That of a specification.
+    pub(super) fn of(spec: &Spec) -> Self {
+        let torchvision = |block, blocks| Layout::torchvision(spec.stem, block, blocks);
+        Self::Residual(match spec.encoder {
+            EncoderKind::Conv4 { width } => return Self::Conv4(width),
+            EncoderKind::Small { width } => small::layout(spec.stem, width),
+            EncoderKind::ResNet18 => torchvision(Block::Basic, [2, 2, 2, 2]),
+            EncoderKind::ResNet34 => torchvision(Block::Basic, [3, 4, 6, 3]),
+            EncoderKind::ResNet50 => torchvision(Block::Bottleneck, [3, 4, 6, 3]),
+        })
+    }
+
+    /// F, the number of features.
+    pub(super) fn features(&self) -> i64 {
+        match self {
+            Self::Residual(layout) => layout.features(),
+            Self::Conv4(width) => *width,
+        }
+    }
+}
+
+/// An encoder up to its global average pooling.
+pub(super) enum Encoder {
+    /// A residual network as torchvision's are.
+    Residual(ResNet),
+    /// Conv-4.
+    Conv4(Conv4),
+}
+
+impl Encoder {
+    /// An encoder for images of this many channels, with its variables directly below `path`.
+    pub(super) fn new(path: &nn::Path, design: &Design, channels: i64) -> Self {
+        match design {
+            Design::Residual(layout) => Self::Residual(ResNet::new(path, layout, channels)),
+            Design::Conv4(width) => Self::Conv4(Conv4::new(path, channels, *width)),
+        }
+    }
+
+    /// Images `[B, C, H, W]` to features `[B, F]`, in the numbers of the images.
+    pub(super) fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+        match self {
+            Self::Residual(encoder) => encoder.forward(images, train),
+            Self::Conv4(encoder) => encoder.forward(images, train),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
