@@ -112,22 +112,6 @@ impl Contingency {
                 + (together + only_predicted) * (only_predicted + apart))
     }
 
-    /// How far each cluster has samples of one class alone, 0 to 1 (Rosenberg and Hirschberg 2007).
-    pub fn homogeneity(&self) -> f64 {
-        match entropy_of(&self.classes) {
-            0.0 => 1.0,
-            entropy => self.mutual_information() / entropy,
-        }
-    }
-
-    /// How far each class lies in one cluster alone, 0 to 1.
-    pub fn completeness(&self) -> f64 {
-        match entropy_of(&self.clusters) {
-            0.0 => 1.0,
-            entropy => self.mutual_information() / entropy,
-        }
-    }
-
     /// Fraction of the samples that belong to the commonest true class of their cluster.
     pub fn purity(&self) -> f64 {
         let mut commonest = vec![0.0; self.clusters.len()];
