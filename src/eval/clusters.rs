@@ -1,4 +1,5 @@
-//! How well two labellings agree: mutual information, Rand index and purity, by scikit-learn's definitions, in f64.
+//! How well two labellings agree: mutual information, Rand index, homogeneity, completeness and purity, by
+//! scikit-learn's definitions, in f64.
 
 use std::collections::BTreeMap;
 
@@ -80,20 +81,15 @@ impl Contingency {
 
     /// Adjusted mutual information (Vinh, Epps and Bailey 2010): 0 expected by chance, 1 for equal partitions.
     pub fn ami(&self) -> f64 {
-        if self.is_trivial() {
+        // Said rather than reckoned: where each sample is alone on both sides it would be 0 / 0, rounded to anything.
+        if self.is_match() {
             return 1.0;
         }
         if self.classes.len() == 1 || self.clusters.len() == 1 {
             return 0.0;
         }
         let expected = self.expected_information();
-        // A difference never counts as 0, so that 0 / 0 of a perfect match is 1, as scikit-learn has it.
-        let away_from_zero = |difference: f64| {
-            let size = difference.abs().max(f64::EPSILON);
-            if difference < 0.0 { -size } else { size }
-        };
-        away_from_zero(self.mutual_information() - expected)
-            / away_from_zero(self.mean_entropy() - expected)
+        (self.mutual_information() - expected) / (self.mean_entropy() - expected)
     }
 
     /// Adjusted Rand index (Hubert and Arabie 1985): 0 expected by chance, 1 for equal partitions.
@@ -112,6 +108,18 @@ impl Contingency {
                 + (together + only_predicted) * (only_predicted + apart))
     }
 
+    /// How far each cluster holds a single class, 0 to 1 (Rosenberg and Hirschberg 2007): the mutual information as a share
+    /// of the entropy of the classes, which is `1 - H(class | cluster) / H(class)`. 1 where there is one class or none.
+    pub fn homogeneity(&self) -> f64 {
+        self.known_of(&self.classes)
+    }
+
+    /// How far each class lies in a single cluster, 0 to 1: [`Self::homogeneity`] with the two labellings exchanged. 1 where
+    /// there is one cluster or none.
+    pub fn completeness(&self) -> f64 {
+        self.known_of(&self.clusters)
+    }
+
     /// Fraction of the samples that belong to the commonest true class of their cluster.
     pub fn purity(&self) -> f64 {
         let mut commonest = vec![0.0; self.clusters.len()];
@@ -121,9 +129,23 @@ impl Contingency {
         commonest.iter().sum::<f64>() / self.total
     }
 
+    /// Each class is one cluster, and each cluster one class.
+    fn is_match(&self) -> bool {
+        let met = self.cells.len();
+        met == self.classes.len() && met == self.clusters.len()
+    }
+
     /// Neither labelling tells any two samples apart.
     fn is_trivial(&self) -> bool {
         self.classes.len() <= 1 && self.clusters.len() <= 1
+    }
+
+    /// What one labelling tells of the other, as a share of all that there is to tell of that, whose label sizes these are.
+    fn known_of(&self, sizes: &[f64]) -> f64 {
+        match sizes.len() {
+            0 | 1 => 1.0,
+            _ => self.mutual_information() / entropy_of(sizes),
+        }
     }
 
     fn mean_entropy(&self) -> f64 {
@@ -271,6 +293,66 @@ mod tests {
         near(found.purity(), 5.0 / 7.0);
         near(entropy(&Tensor::from_slice(&TRUTH)), truth);
         near(entropy(&Tensor::from_slice(&[4i64, 4])), 0.0);
+    }
+
+    /// The mean over the samples of the surprise at its class, given its cluster, as a share of that without it.
+    fn slow_homogeneity(truth: &[i64], predicted: &[i64]) -> f64 {
+        let count = |asked: &dyn Fn(usize) -> bool| {
+            (0..truth.len()).filter(|&other| asked(other)).count() as f64
+        };
+        let (mut given, mut alone) = (0.0, 0.0);
+        for at in 0..truth.len() {
+            let same_class = |other: usize| truth[other] == truth[at];
+            let same_cluster = |other: usize| predicted[other] == predicted[at];
+            let both = count(&|other| same_class(other) && same_cluster(other));
+            given -= (both / count(&same_cluster)).ln();
+            alone -= (count(&same_class) / truth.len() as f64).ln();
+        }
+        if alone == 0.0 {
+            1.0
+        } else {
+            1.0 - given / alone
+        }
+    }
+
+    #[test]
+    fn homogeneity_is_one_less_the_conditional_entropy_for_all_small_labellings() {
+        for truth in [
+            [0, 0, 0, 0],
+            [0, 0, 0, 1],
+            [3, 1, 3, 1],
+            [7, 7, -2, 4],
+            [0, 1, 2, 3],
+        ] {
+            for number in 0..4i64.pow(4) {
+                let predicted: Vec<_> = (0..4).map(|at| number / 4i64.pow(at) % 4).collect();
+                let found = contingency(&truth, &predicted);
+                let [h, c] = [found.homogeneity(), found.completeness()];
+                near(h, slow_homogeneity(&truth, &predicted));
+                near(c, slow_homogeneity(&predicted, &truth));
+                // The harmonic mean of both (the V-measure) is the information over the mean of the entropies.
+                let v = if h + c == 0.0 {
+                    0.0
+                } else {
+                    2.0 * h * c / (h + c)
+                };
+                near(found.nmi(), v);
+            }
+        }
+    }
+
+    #[test]
+    fn of_no_sample_all_is_as_scikit_learn_has_it() {
+        let none = contingency(&[], &[]);
+        for score in [
+            none.nmi(),
+            none.ami(),
+            none.ari(),
+            none.homogeneity(),
+            none.completeness(),
+        ] {
+            near(score, 1.0);
+        }
     }
 
     #[test]
