@@ -2,12 +2,14 @@
 //! bank and no policy.
 //!
 //! [`knn()`] classifies by the nearest neighbours, [`linear()`] and [`lowshot()`] by a linear classifier, [`retrieval()`]
-//! ranks, [`Contingency`] compares two labellings, and the functions of [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw pixels: the caller
-//! passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
+//! ranks, [`Contingency`] compares two labellings, [`episode`] judges categories that were found in a stream, and the
+//! functions of [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw
+//! pixels: the caller passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
 
 mod accuracy;
 mod classifier;
 mod clusters;
+pub mod episode;
 mod knn;
 mod lbfgs;
 mod linear;

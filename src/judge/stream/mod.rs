@@ -75,6 +75,9 @@ impl<'a> Splits<'a> {
     }
 }
 
+/// Keys of the accuracies by how often a class was seen before.
+const SHOTS: [&str; 5] = ["shot_1", "shot_2", "shot_3", "shot_4", "shot_5"];
+
 /// Judges an encoder by its run's own rules; with `baselines` the same memory over untrained weights and over pixels beside it.
 pub(super) fn stream(
     network: &Network,
@@ -161,18 +164,18 @@ fn own_numbers(scores: &Scores) -> Vec<Said> {
         number("ari", "ARI", &scores.ari),
         number("homogeneity", "homogeneity", &scores.homogeneity),
         number("completeness", "completeness", &scores.completeness),
-        Said::Number("ap", "stream AP, labels revealed".into(), scores.ap, None),
         number("categories", "categories found", &scores.found),
         number("classes", "classes there", &scores.there),
         Said::Detail("threshold", scores.threshold.into()),
         Said::Detail("threshold_max", scores.threshold_max.into()),
     ];
-    for (key, times, accuracy) in &scores.shots {
-        let name = format!("stream accuracy, class seen {times} times before");
-        if let Some(accuracy) = accuracy {
-            said.push(Said::Number(key, name, *accuracy, None));
-        }
-    }
+    let ap = scores.known.ap;
+    said.extend(ap.map(|ap| Said::Number("ap", "stream AP, labels revealed".into(), ap, None)));
+    let shots = (1..).zip(&scores.known.shots);
+    said.extend(shots.filter_map(|(times, accuracy)| {
+        let name = format!("stream accuracy, class seen {times}x before");
+        Some(Said::Number(SHOTS[times - 1], name, (*accuracy)?, None))
+    }));
     said
 }
 
@@ -182,7 +185,9 @@ fn baseline(of: &'static str, name: &str, scores: &Scores) -> Vec<Said> {
         "random" => ["random_ami", "random_ami_max", "random_ap"],
         _ => ["pixels_ami", "pixels_ami_max", "pixels_ap"],
     };
-    vec![
+    let ap = scores.known.ap;
+    let ap = ap.map(|ap| Said::Number(keys[2], format!("stream AP, {name}"), ap, None));
+    let amis = [
         Said::Number(keys[0], format!("stream AMI, {name}"), mean, Some(spread)),
         Said::Number(
             keys[1],
@@ -190,8 +195,8 @@ fn baseline(of: &'static str, name: &str, scores: &Scores) -> Vec<Said> {
             scores.ami_max,
             None,
         ),
-        Said::Number(keys[2], format!("stream AP, {name}"), scores.ap, None),
-    ]
+    ];
+    amis.into_iter().chain(ap).collect()
 }
 
 /// Over episodes; the deviation is that of a sample.

@@ -1,16 +1,20 @@
 //! One way to tell the frames of episodes apart, scored at many thresholds.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::Left;
 use super::episodes::Episodes;
 use super::rules::Twins;
 use crate::config::{Plan, stream};
 use crate::eval::Contingency;
+use crate::eval::episode::{Revealed, accuracy_by_times_seen, average_precision, times_seen};
 use crate::method::oupn::{Course, Learnt};
 
 /// The smallest and the largest threshold that is tried.
 const ENDS: [f64; 2] = [0.01, 0.99];
+
+/// How often a class was seen before, at most, in accuracies by that.
+const SHOTS: usize = 5;
 
 /// Bytes of frames and prototypes that are gone through side by side.
 const SIDE_BY_SIDE: f64 = 128e6;
@@ -39,9 +43,16 @@ pub(super) struct Scores {
     /// The largest mean AMI over all thresholds, on the episodes that are scored, and where it is.
     pub(super) ami_max: f64,
     pub(super) threshold_max: f64,
-    /// With labels revealed: average precision, and the accuracy of frames whose class was seen so often before.
-    pub(super) ap: f64,
-    pub(super) shots: Vec<(&'static str, usize, Option<f64>)>,
+    /// With labels revealed.
+    pub(super) known: Known,
+}
+
+/// What is said of frames whose labels are revealed after each.
+pub(super) struct Known {
+    /// Average precision.
+    pub(super) ap: Option<f64>,
+    /// Accuracy of frames whose class was seen once before, twice, and so on.
+    pub(super) shots: Vec<Option<f64>>,
 }
 
 impl Pass {
@@ -84,8 +95,50 @@ impl Pass {
             threshold: self.thresholds[chosen],
             ami_max,
             threshold_max: self.thresholds[at_max],
-            ap: 0.0,
-            shots: Vec::new(),
+            known: self.known(&labels, &features[1], twins)?,
+        })
+    }
+
+    /// Goes through the episodes with each label revealed once its frame was read; labels `[E, T]` are numbered from 0 on in each.
+    fn known(
+        &self,
+        labels: &Tensor,
+        features: &Tensor,
+        twins: &mut dyn FnMut() -> Result<Twins, Left>,
+    ) -> Result<Known, Left> {
+        let classes = labels.max().int64_value(&[]) + 1;
+        let places = self.places.max(classes);
+        let shown = (features, &labels.to_device(features.device()));
+        let mut rules = twins()?;
+        let seen = tch::no_grad(|| {
+            self.course
+                .revealed(shown, places, &self.learnt, &mut rules)
+        });
+        let seen = seen.map_err(|_| failed(&mut rules))?;
+        let (labels, found) = (lines::<i64>(labels), lines::<i64>(&seen.labels));
+        let logits = lines::<f64>(&seen.logits.to_kind(Kind::Double));
+        // A class is unknown as long as it was not shown; one number for that stands above all classes of all episodes.
+        let unknown = |line: &Vec<i64>| {
+            let times = times_seen(line).into_iter();
+            let right = times.zip(line).map(|(times, label)| match times {
+                0 => classes,
+                _ => *label,
+            });
+            right.collect::<Vec<_>>()
+        };
+        let right: Vec<_> = labels.iter().map(unknown).collect();
+        let valid = vec![true; labels[0].len()];
+        let revealed = (0..labels.len()).map(|at| Revealed {
+            classes: &labels[at],
+            labels: &right[at],
+            predicted: &found[at],
+            unknown_logits: &logits[at],
+            valid: &valid,
+        });
+        let revealed: Vec<_> = revealed.collect();
+        Ok(Known {
+            ap: average_precision(&revealed),
+            shots: accuracy_by_times_seen(&revealed, classes, SHOTS),
         })
     }
 
@@ -117,6 +170,15 @@ impl Pass {
         }
         Ok(Tensor::cat(&all, 1))
     }
+}
+
+/// The rows of a tensor on the host.
+fn lines<T: tch::kind::Element>(tensor: &Tensor) -> Vec<Vec<T>>
+where
+    Vec<Vec<T>>: TryFrom<Tensor, Error = tch::TchError>,
+{
+    let rows = Vec::<Vec<T>>::try_from(tensor.to_device(Device::Cpu));
+    rows.expect("a matrix is a list of its rows")
 }
 
 fn failed(rules: &mut Twins) -> Left {

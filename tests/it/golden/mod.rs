@@ -8,6 +8,7 @@ mod inter_loss;
 mod intra_loss;
 mod knn;
 mod oupn;
+mod oupn_metrics;
 mod queue;
 mod small_clusters;
 mod unmix;
@@ -74,14 +75,20 @@ impl Case {
     /// Asserts that each element is within 1e-5 of the expected one, absolutely or relatively.
     #[track_caller]
     pub(crate) fn close(&self, name: &str, got: &Tensor, expected: &Tensor) {
+        self.within(1e-5, name, got, expected);
+    }
+
+    /// Asserts that each element is as near as `allowed` to the expected one, absolutely or relatively.
+    #[track_caller]
+    pub(crate) fn within(&self, allowed: f64, name: &str, got: &Tensor, expected: &Tensor) {
         assert_eq!(got.size(), expected.size(), "shape of '{name}'");
         let [got, expected] = [got, expected].map(|tensor| tensor.to_kind(Kind::Double));
         let difference = (got - &expected).abs() / expected.abs().clamp_min(1.0);
         let largest = difference.max().double_value(&[]);
         // Asked this way round, not-a-number fails too.
         assert!(
-            largest <= 1e-5,
-            "'{name}' differs by {largest:e}, allowed 1e-5"
+            largest <= allowed,
+            "'{name}' differs by {largest:e}, allowed {allowed:e}"
         );
     }
 }
@@ -162,6 +169,7 @@ fn check(case: &Case) {
         "oupn_grad" => oupn::check_grad(case),
         "oupn_loss" => oupn::check_loss(case),
         "oupn_memory" => oupn::check_memory(case),
+        "oupn_metrics" => oupn_metrics::check(case),
         "oupn_read" => oupn::check_read(case),
         "queue" => queue::check(case),
         "small_clusters" => small_clusters::check(case),
