@@ -11,6 +11,12 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "moco_interclr_imagenet",
         include_str!("../../configs/moco_interclr_imagenet.yaml"),
     ),
+    ("oupn", include_str!("../../configs/oupn.yaml")),
+    ("oupn_mnist", include_str!("../../configs/oupn_mnist.yaml")),
+    (
+        "oupn_omniglot",
+        include_str!("../../configs/oupn_omniglot.yaml"),
+    ),
     ("unmix", include_str!("../../configs/unmix.yaml")),
     (
         "unmix_cifar10",

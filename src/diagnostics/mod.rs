@@ -7,8 +7,10 @@ pub mod pictures;
 pub mod projector;
 mod rows;
 mod scalars;
+mod stream;
 
 pub use clusters::{Life, numbers as clusters, sizes};
 pub use pairs::{Chosen, Ranking, SAMPLE};
 pub use rows::{Coverage, ages, hubness};
 pub use scalars::{Scalars, integers, list, mean, number, put, quantiles};
+pub use stream::window;

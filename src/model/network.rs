@@ -111,11 +111,6 @@ impl Network {
         self.store.device()
     }
 
-    /// F, how many features an image has.
-    pub fn feature_count(&self) -> i64 {
-        self.spec.layout().features()
-    }
-
     /// Images `[B, C, H, W]` f32 to features `[B, F]` f32, after global average pooling.
     ///
     /// `train`: normalise with the statistics of this batch and let the running ones follow them; else use the running

@@ -200,7 +200,12 @@ fn every_study_fits_its_bases() {
             let config = loaded.unwrap().config;
             assert_eq!(config.data.source, source, "{name} on {base}");
             assert!(sweep(Some(name)).unwrap().is_some());
-            assert_eq!(config.inter.warmup_epochs, 2, "{name} on {base}");
+            // What is varied in the inter-image branch is seen early.
+            let varied = *name != "studies/unmix";
+            assert!(
+                !varied || config.inter.warmup_epochs == 2,
+                "{name} on {base}"
+            );
         }
     }
 }

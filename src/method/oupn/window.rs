@@ -50,6 +50,8 @@ pub struct Window {
     pub logits: Tensor,
     /// Whether it was taken as new, `[B, T]`.
     pub new: Tensor,
+    /// Where it began a prototype if it was, `[B, T]` i64.
+    pub places: Tensor,
     /// The losses.
     pub losses: Losses,
 }
@@ -62,6 +64,7 @@ impl Window {
             scores: self.scores.detach(),
             logits: self.logits.detach(),
             new: self.new.detach(),
+            places: self.places.shallow_clone(),
             losses: self.losses.detach(),
         }
     }
@@ -194,6 +197,7 @@ impl Course {
         }
         let all = first.all();
         let flag = frames.flag.unwrap_or(&all);
+        let places = Tensor::stack(&first.places, 1);
         let first = first.seen();
         let losses = match self.symmetric {
             false => losses(&first, flag, weights),
@@ -204,6 +208,7 @@ impl Course {
             scores: first.before,
             logits: first.logits,
             new: first.new,
+            places,
             losses,
         })
     }
@@ -241,6 +246,7 @@ struct Gone {
     before: Vec<Tensor>,
     logits: Vec<Tensor>,
     new: Vec<Tensor>,
+    places: Vec<Tensor>,
     target: Vec<Tensor>,
     second: Vec<Tensor>,
 }
@@ -251,6 +257,7 @@ impl Gone {
         self.before.push(step.scores.shallow_clone());
         self.logits.push(step.logit.shallow_clone());
         self.new.push(step.new.shallow_clone());
+        self.places.push(step.place.shallow_clone());
         self.target.push(target);
         self.second.push(second);
     }

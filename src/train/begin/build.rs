@@ -40,7 +40,7 @@ pub(crate) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn M
             let sizes = [
                 plan.config.data.stream.parallel,
                 config.oupn.prototypes,
-                query.feature_count(),
+                query.spec().features(),
             ];
             Box::new(Oupn::new(
                 course,

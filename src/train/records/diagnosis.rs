@@ -49,9 +49,15 @@ impl Diagnosis {
             coverage.take_in(&relation.pairs);
             self.coverage = Some(coverage);
         }
-        let has_temperature = trainer.plan.method != MethodKind::Byol;
+        let without = [MethodKind::Byol, MethodKind::Oupn];
+        let has_temperature = !without.contains(&trainer.plan.method);
         let temperature = has_temperature.then_some(report.hyper.method_temperature);
-        measure::step(report, self.truth(), temperature)
+        let mut scalars = measure::step(report, self.truth(), temperature);
+        if let Some(window) = &report.contrast.window {
+            scalars.extend(diagnostics::window(window, &trainer.frames.classes));
+            scalars.extend(measure::learnt(trainer));
+        }
+        scalars
     }
 
     /// Distributions after a step, by their tags.

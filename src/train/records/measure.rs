@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use crate::diagnostics::{Chosen, Scalars, number, put};
 use crate::train::step::Report;
+use crate::train::trainer::Trainer;
 
 /// Losses, learning rate and what was chosen in a step. `truth [N]` are the true labels of the training images, where they
 /// have any: only diagnostics see them.
@@ -42,4 +43,11 @@ pub fn step(report: &Report, truth: Option<&Tensor>, temperature: Option<f64>) -
         put(&mut scalars, "labels/change_ratio", number(ratio));
     }
     scalars
+}
+
+/// What method `oupn` learns beside its encoder.
+pub fn learnt(trainer: &Trainer) -> Scalars {
+    let named = trainer.method.parameters().into_iter();
+    let numbers = named.map(|(name, value)| (name.replace('.', "/"), number(&value.detach())));
+    numbers.collect()
 }
