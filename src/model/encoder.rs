@@ -39,7 +39,7 @@ impl Design {
 /// An encoder up to its global average pooling.
 pub(super) enum Encoder {
     /// A residual network as torchvision's are.
-    Residual(ResNet),
+    Residual(Box<ResNet>),
     /// Conv-4.
     Conv4(Conv4),
 }
@@ -48,7 +48,9 @@ impl Encoder {
     /// An encoder for images of this many channels, with its variables directly below `path`.
     pub(super) fn new(path: &nn::Path, design: &Design, channels: i64) -> Self {
         match design {
-            Design::Residual(layout) => Self::Residual(ResNet::new(path, layout, channels)),
+            Design::Residual(layout) => {
+                Self::Residual(Box::new(ResNet::new(path, layout, channels)))
+            }
             Design::Conv4(width) => Self::Conv4(Conv4::new(path, channels, *width)),
         }
     }
