@@ -153,6 +153,10 @@ fn own(encoder: EncoderKind) -> Option<&'static str> {
         EncoderKind::Conv4 { .. } => Some(
             "'conv4' is the few-shot literature's Conv-4: the names are 'conv1', 'bn1' to 'conv4', 'bn4'",
         ),
+        EncoderKind::ResNet12 { .. } => Some(
+            "'resnet12' is the few-shot literature's ResNet-12: the names are those of a residual network of four stages of one \
+             block of three convolutions",
+        ),
         EncoderKind::ResNet18 | EncoderKind::ResNet34 | EncoderKind::ResNet50 => None,
     }
 }

@@ -161,7 +161,7 @@ impl Trained {
             ))
         });
         let weights: BTreeMap<String, Tensor> = own.collect();
-        let Some(first) = weights.get("conv1.weight") else {
+        let Some(first) = weights.get(plan.encoder.first()) else {
             let (path, method) = (checkpoint.path.display(), &plan.config.method.name);
             let name = self.network.name();
             let message = format!("'{path}' has no network '{name}': method '{method}' keeps none");

@@ -93,6 +93,8 @@ fn encoder(model: &Model) -> (f64, f64) {
         // Three stages of two 3x3 convolutions, each of twice the channels of the one before, and two shortcuts.
         "small" => (4.0 * width, (9.0 * 32.0 + 10.0) * width.powi(2)),
         "conv4" => (width, 9.0 * 3.0 * width.powi(2)),
+        // Four blocks of three 3x3 convolutions and a shortcut, each of twice the channels of the one before.
+        "resnet12" => (8.0 * width, (9.0 * 212.0 + 42.0) * width.powi(2)),
         "resnet50" => (2048.0, 0.0),
         _ => (512.0, 0.0),
     }
@@ -179,6 +181,7 @@ mod tests {
         for set in [
             "model.width=2147483648",
             "model={width: 2147483648, encoder: conv4}",
+            "model={width: 2147483648, encoder: resnet12}",
             "model.hidden=9223372036854775807",
             "model.dim=1000000000000",
             "method.queue=1000000000000",

@@ -253,6 +253,7 @@ fn encoder(config: &Config) -> Result<EncoderKind, Error> {
     let known = [
         ("small", EncoderKind::Small { width }),
         ("conv4", EncoderKind::Conv4 { width }),
+        ("resnet12", EncoderKind::ResNet12 { width }),
         ("resnet18", EncoderKind::ResNet18),
         ("resnet34", EncoderKind::ResNet34),
         ("resnet50", EncoderKind::ResNet50),

@@ -4,7 +4,8 @@ use tch::{Tensor, nn};
 
 use super::conv4::Conv4;
 use super::resnet::{Block, Layout, ResNet};
-use super::{EncoderKind, Spec, small};
+use super::resnet12::ResNet12;
+use super::{EncoderKind, Spec, resnet12, small};
 
 /// What an encoder is made of.
 pub(super) enum Design {
@@ -12,6 +13,8 @@ pub(super) enum Design {
     Residual(Layout),
     /// Conv-4 of this width.
     Conv4(i64),
+    /// The few-shot ResNet-12, whose first block is of this width.
+    ResNet12(i64),
 }
 
 impl Design {
@@ -20,6 +23,7 @@ impl Design {
         let torchvision = |block, blocks| Layout::torchvision(spec.stem, block, blocks);
         Self::Residual(match spec.encoder {
             EncoderKind::Conv4 { width } => return Self::Conv4(width),
+            EncoderKind::ResNet12 { width } => return Self::ResNet12(width),
             EncoderKind::Small { width } => small::layout(spec.stem, width),
             EncoderKind::ResNet18 => torchvision(Block::Basic, [2, 2, 2, 2]),
             EncoderKind::ResNet34 => torchvision(Block::Basic, [3, 4, 6, 3]),
@@ -32,6 +36,7 @@ impl Design {
         match self {
             Self::Residual(layout) => layout.features(),
             Self::Conv4(width) => *width,
+            Self::ResNet12(width) => resnet12::features(*width),
         }
     }
 }
@@ -42,6 +47,8 @@ pub(super) enum Encoder {
     Residual(Box<ResNet>),
     /// Conv-4.
     Conv4(Conv4),
+    /// The few-shot ResNet-12.
+    ResNet12(ResNet12),
 }
 
 impl Encoder {
@@ -52,6 +59,7 @@ impl Encoder {
                 Self::Residual(Box::new(ResNet::new(path, layout, channels)))
             }
             Design::Conv4(width) => Self::Conv4(Conv4::new(path, channels, *width)),
+            Design::ResNet12(width) => Self::ResNet12(ResNet12::new(path, channels, *width)),
         }
     }
 
@@ -60,6 +68,7 @@ impl Encoder {
         match self {
             Self::Residual(encoder) => encoder.forward(images, train),
             Self::Conv4(encoder) => encoder.forward(images, train),
+            Self::ResNet12(encoder) => encoder.forward(images, train),
         }
     }
 }

@@ -8,6 +8,7 @@ mod momentum;
 mod network;
 mod predictor;
 mod resnet;
+mod resnet12;
 mod small;
 mod unit;
 mod weights;
@@ -66,6 +67,11 @@ pub enum EncoderKind {
         /// Channels of each of them; 64 in the papers.
         width: i64,
     },
+    /// The few-shot ResNet-12: `8 width` features, 2.0 million parameters at width 32, 8.0 million at 64. It has no stem.
+    ResNet12 {
+        /// Channels of the first block.
+        width: i64,
+    },
     /// ResNet-18: 512 features, 11.2 million parameters.
     ResNet18,
     /// ResNet-34: 512 features, 21.3 million parameters.
@@ -78,8 +84,16 @@ impl EncoderKind {
     /// Its width, where that is chosen.
     pub fn width(self) -> Option<i64> {
         match self {
-            Self::Small { width } | Self::Conv4 { width } => Some(width),
+            Self::Small { width } | Self::Conv4 { width } | Self::ResNet12 { width } => Some(width),
             Self::ResNet18 | Self::ResNet34 | Self::ResNet50 => None,
+        }
+    }
+
+    /// The name of the weight `[to, channels, H, W]` that images meet first.
+    pub fn first(self) -> &'static str {
+        match self {
+            Self::ResNet12 { .. } => "layer1.0.conv1.weight",
+            _ => "conv1.weight",
         }
     }
 }

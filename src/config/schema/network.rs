@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
-    /// `small`, `conv4`, `resnet18`, `resnet34` or `resnet50`.
+    /// `small`, `conv4`, `resnet12`, `resnet18`, `resnet34` or `resnet50`.
     pub encoder: String,
     /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts; relative to the working
     /// directory. Empty: from random weights.
     pub init: PathBuf,
-    /// Channels of the first stage of `small`, and of each block of `conv4` (64 in its papers).
+    /// Channels of the first stage of `small` and of `resnet12` (whose last has 8 times as many), and of each block of `conv4`
+    /// (64 in its papers).
     pub width: i64,
-    /// `imagenet` (7x7, stride 2, max-pool) or `cifar` (3x3, stride 1); `conv4` has no stem.
+    /// `imagenet` (7x7, stride 2, max-pool) or `cifar` (3x3, stride 1); neither is in `conv4` and `resnet12`.
     pub stem: String,
     /// Width of the projection head's hidden layer.
     pub hidden: i64,

@@ -8,7 +8,10 @@ use crate::model::network::tests::{copy, images, spec, values};
 use crate::model::{EncoderKind, Network, Precision, Spec, Stem, key_of};
 
 /// Each of them, narrow, with its features.
-const ALL: [(EncoderKind, i64); 1] = [(EncoderKind::Conv4 { width: 6 }, 6)];
+const ALL: [(EncoderKind, i64); 2] = [
+    (EncoderKind::Conv4 { width: 6 }, 6),
+    (EncoderKind::ResNet12 { width: 4 }, 32),
+];
 
 fn network(kind: EncoderKind, channels: i64) -> Network {
     Network::new(&spec(kind, Stem::Cifar, channels), Device::Cpu, 0)
@@ -55,6 +58,30 @@ fn conv4(state: &State, images: &Tensor) -> Tensor {
     x.view([images.size()[0], -1])
 }
 
+/// ResNet-12 of images of 20 pixels, of which 10, 5, 3 and 2 are left.
+fn resnet12(state: &State, images: &Tensor) -> Tensor {
+    let leaky = |x: &Tensor| x.clamp_min(0.0) + x.clamp_max(0.0) * 0.1;
+    let mut x = images.shallow_clone();
+    for (block, odd) in [0, 0, 1, 1].into_iter().enumerate() {
+        let at = format!("layer{}.0", block + 1);
+        let mut y = x.shallow_clone();
+        for layer in 1..=3 {
+            let [conv, norm] = ["conv", "bn"].map(|name| format!("{at}.{name}{layer}"));
+            y = unit(state, &y, &conv, &norm);
+            y = if layer < 3 { leaky(&y) } else { y };
+        }
+        let [conv, norm] = [0, 1].map(|layer| format!("{at}.downsample.{layer}"));
+        y += unit(state, &x, &conv, &norm);
+        y = if block < 3 { leaky(&y) } else { y };
+        // At an odd edge there is nothing more to find.
+        let edge = y.constant_pad_nd([0, odd, 0, odd]);
+        let nothing = y.ones_like().constant_pad_nd([0, odd, 0, odd]).eq(0.0);
+        x = largest(&edge.masked_fill(&nothing, f64::NEG_INFINITY));
+    }
+    assert_eq!(x.size()[2..], [2, 2]);
+    x.flatten(2, -1).sum_dim_intlist(2, false, Kind::Float) / 4.0
+}
+
 /// That the features of moved statistics are those of an oracle.
 fn assert_computes(kind: EncoderKind, size: i64, oracle: fn(&State, &Tensor) -> Tensor) {
     let network = network(kind, 3);
@@ -89,6 +116,64 @@ fn conv4_has_the_names_and_sizes_of_the_papers() {
 #[test]
 fn conv4_computes_what_the_papers_say() {
     assert_computes(EncoderKind::Conv4 { width: 6 }, 28, conv4);
+}
+
+#[test]
+fn resnet12_has_the_names_and_sizes_of_the_papers() {
+    let (names, oupn) = counted(EncoderKind::ResNet12 { width: 32 }, 3);
+    // Of each block 9 (in + 2 out) out, in out, and 4 * 2 out: 19,648, 94,720, 377,856 and 1,509,376.
+    assert_eq!(oupn, 2_001_600);
+    let (_, wide) = counted(EncoderKind::ResNet12 { width: 64 }, 3);
+    assert_eq!(wide, 7_996_800);
+    let (_, grey) = counted(EncoderKind::ResNet12 { width: 32 }, 1);
+    assert_eq!(grey, oupn - 2 * 10 * 32);
+    assert_eq!(names.len(), 48);
+    assert_eq!(
+        names[..12],
+        [
+            "layer1.0.bn1.bias",
+            "layer1.0.bn1.weight",
+            "layer1.0.bn2.bias",
+            "layer1.0.bn2.weight",
+            "layer1.0.bn3.bias",
+            "layer1.0.bn3.weight",
+            "layer1.0.conv1.weight",
+            "layer1.0.conv2.weight",
+            "layer1.0.conv3.weight",
+            "layer1.0.downsample.0.weight",
+            "layer1.0.downsample.1.bias",
+            "layer1.0.downsample.1.weight",
+        ]
+    );
+    assert_eq!(names[47], "layer4.0.downsample.1.weight");
+}
+
+#[test]
+fn resnet12_computes_what_the_papers_say() {
+    assert_computes(EncoderKind::ResNet12 { width: 4 }, 20, resnet12);
+}
+
+#[test]
+fn nothing_bends_the_features_of_resnet12() {
+    let network = network(EncoderKind::ResNet12 { width: 4 }, 1);
+    let images = images(4, 1, 28);
+    let mut state: State = network.state().into_iter().collect();
+    let mut bias = state.remove("layer4.0.downsample.1.bias").unwrap();
+    tch::no_grad(|| {
+        let expected = network.features(&images, false) - 100.0;
+        let _ = bias.g_sub_scalar_(100.0);
+        let found = network.features(&images, false);
+        assert!(found.allclose(&expected, 1e-4, 1e-4, false));
+    });
+}
+
+#[test]
+fn the_first_weight_has_the_channels_of_the_images() {
+    let others = [EncoderKind::Small { width: 4 }, EncoderKind::ResNet18];
+    for kind in ALL.map(|(kind, _)| kind).into_iter().chain(others) {
+        let state: State = network(kind, 3).state().into_iter().collect();
+        assert_eq!(state[kind.first()].size()[1], 3, "{kind:?}");
+    }
 }
 
 #[test]
