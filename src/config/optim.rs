@@ -3,13 +3,14 @@
 use super::error::Error;
 use super::schema::{Config, Optim};
 use super::values::{at_least, choose, need};
-use crate::optim::{self, AdamW, Lars, LearningRate, Optimizer, Schedule, Sgd};
+use crate::optim::{self, Adam, Lars, LearningRate, Optimizer, Schedule, Sgd};
 
 /// Which rule changes the weights.
 #[derive(Clone, Copy, PartialEq)]
 enum Rule {
     Sgd,
     Lars,
+    Adam,
     AdamW,
 }
 
@@ -43,6 +44,7 @@ pub(super) fn optimizer(optim: &Optim) -> Result<Box<dyn Optimizer>, Error> {
     let known = [
         ("sgd", Rule::Sgd),
         ("lars", Rule::Lars),
+        ("adam", Rule::Adam),
         ("adamw", Rule::AdamW),
     ];
     let rule = choose("optim.name", &optim.name, &known)?;
@@ -58,7 +60,9 @@ pub(super) fn optimizer(optim: &Optim) -> Result<Box<dyn Optimizer>, Error> {
             .map(|sgd| Box::new(sgd.exclude_norm_and_bias(exclude)) as _),
         Rule::Lars => Lars::new(optim.momentum, optim.weight_decay, optim.trust)
             .map(|lars| Box::new(lars) as _),
-        Rule::AdamW => AdamW::new(optim.betas, optim.eps, optim.weight_decay)
+        Rule::Adam => Adam::new(optim.betas, optim.eps, optim.weight_decay)
+            .map(|adam| Box::new(adam.exclude_norm_and_bias(exclude)) as _),
+        Rule::AdamW => Adam::decoupled(optim.betas, optim.eps, optim.weight_decay)
             .map(|adamw| Box::new(adamw.exclude_norm_and_bias(exclude)) as _),
     };
     made.map_err(setting)
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn each_rule_is_made() {
-        for name in ["sgd", "lars", "adamw"] {
+        for name in ["sgd", "lars", "adam", "adamw"] {
             let config = config(|optim| optim.name = name.into());
             check(&config).unwrap();
             let state = optimizer(&config.optim).unwrap().state();
@@ -160,8 +164,8 @@ mod tests {
         type Change = fn(&mut Optim);
         let cases: &[(Change, &str)] = &[
             (
-                |o| o.name = "adam".into(),
-                "optim.name: expected one of sgd, lars, adamw, found 'adam'; did you mean 'adamw'?",
+                |o| o.name = "adamv".into(),
+                "optim.name: expected one of sgd, lars, adam, adamw, found 'adamv'; did you mean 'adam'?",
             ),
             (
                 |o| o.schedule = "steps".into(),
@@ -205,7 +209,7 @@ mod tests {
                 "optim.trust: expected more than 0, and finite, found 0",
             ),
             (
-                |o| (o.name, o.betas) = ("adamw".into(), [0.9, 1.0]),
+                |o| (o.name, o.betas) = ("adam".into(), [0.9, 1.0]),
                 "optim.betas: expected 0 or more, and below 1, found 1",
             ),
             (

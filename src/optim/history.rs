@@ -10,7 +10,7 @@ use super::Error;
 const STEP: &str = "step";
 
 /// The optimisers, by whose names their states are told apart.
-const OPTIMIZERS: [&str; 3] = ["sgd", "lars", "adamw"];
+const OPTIMIZERS: [&str; 4] = ["sgd", "lars", "adam", "adamw"];
 
 /// `K` tensors of each parameter that has been stepped, of its shape.
 pub(super) struct History<const K: usize> {

@@ -1,14 +1,14 @@
 //! Optimisers written on tensors, whose state can be saved by name, and the schedule of the learning rate. They change
 //! the parameters that they are given, from the gradients that these carry; which those are is not known here.
 
-mod adamw;
+mod adam;
 mod gradient;
 mod history;
 mod lars;
 mod schedule;
 mod sgd;
 
-pub use adamw::AdamW;
+pub use adam::Adam;
 pub use gradient::{clip_grad_norm, grad_norm, zero_grad};
 pub use lars::Lars;
 pub use schedule::{LearningRate, Schedule};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-use super::{AdamW, Error, Lars, Optimizer, Sgd, zero_grad};
+use super::{Adam, Error, Lars, Optimizer, Sgd, zero_grad};
 
 const WEIGHT: [f64; 6] = [0.5, -1.25, 2.0, 0.75, -0.1, 1.5];
 const WEIGHT_SLOPE: [f64; 6] = [1.5, -0.3, 0.7, 2.0, -0.9, 0.4];
@@ -68,7 +68,7 @@ fn assert_near(found: &[f64], expected: &[f64], what: &str) {
 }
 
 /// Each optimiser with settings of its own.
-const ALL: [(&str, Make); 6] = [
+const ALL: [(&str, Make); 8] = [
     ("sgd", || Box::new(Sgd::new(0.9, 0.05, true).unwrap())),
     ("sgd", || {
         let sgd = Sgd::new(0.9, 0.05, false).unwrap();
@@ -77,11 +77,18 @@ const ALL: [(&str, Make); 6] = [
     ("sgd", || Box::new(Sgd::new(0.0, 0.05, false).unwrap())),
     ("lars", || Box::new(Lars::new(0.9, 0.05, 0.02).unwrap())),
     ("adamw", || {
-        Box::new(AdamW::new([0.9, 0.95], 1e-6, 0.05).unwrap())
+        Box::new(Adam::decoupled([0.9, 0.95], 1e-6, 0.05).unwrap())
     }),
     ("adamw", || {
-        let adamw = AdamW::new([0.9, 0.999], 1e-8, 0.05).unwrap();
+        let adamw = Adam::decoupled([0.9, 0.999], 1e-8, 0.05).unwrap();
         Box::new(adamw.exclude_norm_and_bias(true))
+    }),
+    ("adam", || {
+        Box::new(Adam::new([0.9, 0.95], 1e-6, 0.05).unwrap())
+    }),
+    ("adam", || {
+        let adam = Adam::new([0.9, 0.999], 1e-8, 0.05).unwrap();
+        Box::new(adam.exclude_norm_and_bias(true))
     }),
 ];
 
@@ -240,46 +247,71 @@ fn lars_defines_the_ratio_of_zeros() {
     assert_near(&found[1], &[0.95, 1.9], "without gradient the ratio is 1");
 }
 
-#[test]
-fn adamw_follows_the_scalar_rule() {
-    for (betas, eps, decay) in [([0.9, 0.999], 1e-8, 0.0), ([0.8, 0.95], 1e-3, 0.1)] {
-        for exclude in [false, true] {
-            let one = |start: f64, slope: f64, decay: f64| {
-                let (mut p, mut m, mut v) = (start, 0.0, 0.0);
-                for step in 0..STEPS {
-                    let g = slope * p;
-                    p -= rate(step) * decay * p;
-                    m = betas[0] * m + (1.0 - betas[0]) * g;
-                    v = betas[1] * v + (1.0 - betas[1]) * g * g;
-                    let t = (step + 1) as i32;
-                    let (m_hat, v_hat) =
-                        (m / (1.0 - betas[0].powi(t)), v / (1.0 - betas[1].powi(t)));
-                    p -= rate(step) * m_hat / (v_hat.sqrt() + eps);
-                }
-                p
-            };
-            let optimizer = AdamW::new(betas, eps, decay).unwrap();
-            let found = trained(Box::new(optimizer.exclude_norm_and_bias(exclude)));
-            for i in 0..6 {
-                assert_near(
-                    &found[0][i..=i],
-                    &[one(WEIGHT[i], WEIGHT_SLOPE[i], decay)],
-                    "w",
-                );
+/// PyTorch's documented algorithms of Adam and AdamW, a number at a time.
+fn adam(decoupled: bool, settings: Settings, start: &[f64], slope: &[f64]) -> Vec<f64> {
+    let ([b1, b2], eps, decay) = settings;
+    let one = |(start, slope): (&f64, &f64)| {
+        let (mut p, mut m, mut v) = (*start, 0.0, 0.0);
+        for step in 0..STEPS {
+            let mut g = slope * p;
+            if decoupled {
+                p -= rate(step) * decay * p;
+            } else {
+                g += decay * p;
             }
-            let decay = if exclude { 0.0 } else { decay };
-            for i in 0..3 {
-                assert_near(&found[1][i..=i], &[one(BIAS[i], BIAS_SLOPE[i], decay)], "b");
+            m = b1 * m + (1.0 - b1) * g;
+            v = b2 * v + (1.0 - b2) * g * g;
+            let t = (step + 1) as i32;
+            let (m_hat, v_hat) = (m / (1.0 - b1.powi(t)), v / (1.0 - b2.powi(t)));
+            p -= rate(step) * m_hat / (v_hat.sqrt() + eps);
+        }
+        p
+    };
+    start.iter().zip(slope).map(one).collect()
+}
+
+/// Betas, epsilon and weight decay.
+type Settings = ([f64; 2], f64, f64);
+
+#[test]
+fn adam_and_adamw_follow_the_scalar_rules() {
+    for (betas, eps, decay) in [([0.9, 0.999], 1e-8, 0.0), ([0.8, 0.95], 1e-3, 0.1)] {
+        for decoupled in [false, true] {
+            for exclude in [false, true] {
+                let make = if decoupled {
+                    Adam::decoupled
+                } else {
+                    Adam::new
+                };
+                let optimizer = make(betas, eps, decay).unwrap();
+                let found = trained(Box::new(optimizer.exclude_norm_and_bias(exclude)));
+                let settings = (betas, eps, decay);
+                let expected = adam(decoupled, settings, &WEIGHT, &WEIGHT_SLOPE);
+                assert_near(&found[0], &expected, "w");
+                let settings = (betas, eps, if exclude { 0.0 } else { decay });
+                let expected = adam(decoupled, settings, &BIAS, &BIAS_SLOPE);
+                assert_near(&found[1], &expected, "b");
             }
         }
     }
 }
 
 #[test]
+fn without_weight_decay_adam_and_adamw_are_one() {
+    let settings = ([0.9, 0.999], 1e-8, 0.0);
+    let of = |made: Result<Adam, Error>| trained(Box::new(made.unwrap()));
+    let (betas, eps, decay) = settings;
+    assert_eq!(
+        of(Adam::new(betas, eps, decay)),
+        of(Adam::decoupled(betas, eps, decay))
+    );
+}
+
+#[test]
 fn a_parameter_that_comes_late_is_corrected_by_its_own_steps() {
     let parameters = parameters();
     let (early, late) = (&parameters[1].1, &parameters[2].1);
-    let mut adamw = AdamW::new([0.9, 0.999], 1e-8, 0.0).unwrap();
+    let mut adamw = Adam::decoupled([0.9, 0.999], 1e-8, 0.0).unwrap();
     for _ in 0..3 {
         zero_grad(&parameters);
         early.sum(Kind::Double).backward();
@@ -382,6 +414,10 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
             ALL[3].1().state().into_iter().collect(),
             "it is of 'lars', expected 'adamw'",
         ),
+        (
+            ALL[6].1().state().into_iter().collect(),
+            "it is of 'adam', expected 'adamw'",
+        ),
     ];
     for (state, message) in cases {
         let error = adamw.load(&state, &parameters).unwrap_err().to_string();
@@ -410,10 +446,12 @@ fn settings_out_of_range_are_refused() {
             said(Lars::new(0.9, 0.0, 0.0)),
             "'trust': expected more than 0",
         ),
-        (said(AdamW::new([0.9, 1.0], 1e-8, 0.0)), "'betas'"),
-        (said(AdamW::new([0.9, 0.999], 0.0, 0.0)), "'eps'"),
+        (said(Adam::decoupled([0.9, 1.0], 1e-8, 0.0)), "'betas'"),
+        (said(Adam::decoupled([0.9, 0.999], 0.0, 0.0)), "'eps'"),
+        (said(Adam::new([-0.1, 0.9], 1e-8, 0.0)), "'betas'"),
+        (said(Adam::new([0.9, 0.999], 1e-8, -1.0)), "'weight_decay'"),
         (
-            said(AdamW::new([0.9, 0.999], 1e-8, f64::NAN)),
+            said(Adam::decoupled([0.9, 0.999], 1e-8, f64::NAN)),
             "'weight_decay'",
         ),
     ];

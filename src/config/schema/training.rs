@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Optim {
-    /// `sgd`, `lars` or `adamw`.
+    /// `sgd`, `lars`, `adam` or `adamw`.
     pub name: String,
     /// Learning rate at the peak.
     pub lr: f64,
     /// Momentum of `sgd` and `lars`.
     pub momentum: f64,
-    /// Weight decay; added to the gradient by `sgd` and `lars`, decoupled from it by `adamw`.
+    /// Weight decay; added to the gradient by `sgd`, `lars` and `adam`, decoupled from it by `adamw`.
     pub weight_decay: f64,
     /// Nesterov's form of `sgd`'s momentum.
     pub nesterov: bool,
-    /// Decay rates of `adamw`'s running means of the gradient and of its square.
+    /// Decay rates of the running means of the gradient and of its square that `adam` and `adamw` keep.
     pub betas: [f64; 2],
-    /// What `adamw` adds to the root of the second one.
+    /// What they add to the root of the second one.
     pub eps: f64,
     /// Trust coefficient of `lars`, the paper's eta.
     pub trust: f64,

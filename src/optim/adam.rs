@@ -1,4 +1,4 @@
-//! Adam with decoupled weight decay, the rule of `torch.optim.AdamW`.
+//! Adam, the rules of `torch.optim.Adam` and `torch.optim.AdamW`, which differ in where the weight decay goes.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,25 @@ use tch::Tensor;
 use super::history::History;
 use super::{Error, Optimizer, factor, is_norm_or_bias, require, require_common};
 
-/// `p -= lr weight_decay p; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²;
-/// p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)` at a parameter's t-th step (Loshchilov and Hutter 2019, arXiv
-/// 1711.05101, algorithm 2, with PyTorch's decay, which the learning rate scales).
-pub struct AdamW {
+/// What PyTorch calls m and v.
+const FIELDS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
+
+/// `m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²; p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)` at a parameter's
+/// t-th step (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1), and before that a weight decay of either kind.
+pub struct Adam {
     betas: [f64; 2],
     eps: f64,
     weight_decay: f64,
+    /// Whether the weight decay passes by m and v.
+    decoupled: bool,
     exclude_norm_and_bias: bool,
     /// m and v of each parameter.
     history: History<2>,
 }
 
-impl AdamW {
-    /// An optimiser without history.
+impl Adam {
+    /// Adam without history, whose weight decay is added to the gradient: `g += weight_decay p`, the slope of
+    /// `weight_decay |p|² / 2`.
     ///
     /// # Errors
     /// [`Error::Setting`]: `betas` are in `0..1`, `eps` is finite and more than 0, `weight_decay` is finite and 0 or
@@ -37,8 +42,22 @@ impl AdamW {
             betas,
             eps,
             weight_decay,
+            decoupled: false,
             exclude_norm_and_bias: false,
-            history: History::new("adamw", ["exp_avg", "exp_avg_sq"]),
+            history: History::new("adam", FIELDS),
+        })
+    }
+
+    /// AdamW without history, whose weight decay shrinks the parameter: `p -= lr weight_decay p` (Loshchilov and Hutter 2019,
+    /// arXiv 1711.05101, algorithm 2, with PyTorch's decay, which the learning rate scales).
+    ///
+    /// # Errors
+    /// As [`Adam::new`].
+    pub fn decoupled(betas: [f64; 2], eps: f64, weight_decay: f64) -> Result<Self, Error> {
+        Ok(Self {
+            decoupled: true,
+            history: History::new("adamw", FIELDS),
+            ..Self::new(betas, eps, weight_decay)?
         })
     }
 
@@ -47,6 +66,33 @@ impl AdamW {
     pub fn exclude_norm_and_bias(mut self, exclude: bool) -> Self {
         self.exclude_norm_and_bias = exclude;
         self
+    }
+
+    /// The weight decay beside the parameters, where it is added to their gradients.
+    fn added(&self, parameters: &[(String, Tensor)]) -> Option<Tensor> {
+        let (_, first) = parameters.first()?;
+        let adds = self.weight_decay > 0.0 && !self.decoupled;
+        adds.then(|| factor(self.weight_decay, first))
+    }
+
+    /// Decays a parameter: shrinks it, or returns its gradient with what is `added`.
+    fn decayed(
+        &self,
+        parameter: &mut Tensor,
+        grad: Tensor,
+        added: Option<&Tensor>,
+        lr: f64,
+    ) -> Tensor {
+        if self.exclude_norm_and_bias && is_norm_or_bias(parameter) {
+            return grad;
+        }
+        if self.decoupled && self.weight_decay > 0.0 {
+            let _ = parameter.g_mul_scalar_(1.0 - lr * self.weight_decay);
+        }
+        match added {
+            Some(decay) => grad.addcmul(parameter, decay),
+            None => grad,
+        }
     }
 
     /// Takes the gradient into m and v, and returns them with the number of this step, from 1.
@@ -70,11 +116,12 @@ impl AdamW {
     }
 }
 
-impl Optimizer for AdamW {
+impl Optimizer for Adam {
     /// Eight kernels a parameter, and one for all that are at the same step of theirs.
     fn step(&mut self, parameters: &[(String, Tensor)], lr: f64) {
         let [b1, b2] = self.betas;
         let mut pace: Option<(u64, Tensor)> = None;
+        let added = self.added(parameters);
         self.history.count();
         tch::no_grad(|| {
             for (name, parameter) in parameters {
@@ -83,10 +130,7 @@ impl Optimizer for AdamW {
                     continue;
                 }
                 let mut parameter = parameter.shallow_clone();
-                let spared = self.exclude_norm_and_bias && is_norm_or_bias(&parameter);
-                if self.weight_decay > 0.0 && !spared {
-                    let _ = parameter.g_mul_scalar_(1.0 - lr * self.weight_decay);
-                }
+                let grad = self.decayed(&mut parameter, grad, added.as_ref(), lr);
                 let (m, v, t) = self.gather(name, &grad);
                 // sqrt(v / c) + eps = (sqrt(v) + sqrt(c) eps) / sqrt(c): both corrections become one factor.
                 let root = (1.0 - b2.powf(t as f64)).sqrt();
