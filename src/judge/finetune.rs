@@ -10,7 +10,7 @@ use crate::eval::{Accuracy, balanced, members};
 use crate::ground::seed::{Purpose, stream};
 use crate::ground::stop::{self, Stopped};
 use crate::model::Network;
-use crate::optim::{Error, LearningRate, Optimizer, Schedule, Sgd, zero_grad};
+use crate::optim::{Error, Group, LearningRate, Optimizer, Schedule, Sgd, zero_grad};
 use crate::views::Recipe;
 
 /// Momentum of both optimisers.
@@ -131,7 +131,7 @@ impl<'a> Student<'a> {
         }
         loss.backward();
         for ((sgd, parameters), lr) in self.optimisers.iter_mut().zip(rates) {
-            sgd.step(parameters, lr);
+            sgd.step(&[Group { parameters, lr }]);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::history::History;
-use super::{Error, Optimizer, factor, is_norm_or_bias, require, require_common};
+use super::{Error, Group, Optimizer, factor, is_norm_or_bias, require, require_common};
 
 /// What PyTorch calls m and v.
 const FIELDS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
@@ -114,36 +114,39 @@ impl Adam {
             .keep(name, [m.shallow_clone(), v.shallow_clone()]);
         (m, v, steps + 1)
     }
+
+    /// Changes the parameters of a group.
+    fn move_all(&mut self, group: Group<'_>) {
+        let [b1, b2] = self.betas;
+        let mut pace: Option<(u64, Tensor)> = None;
+        let added = self.added(group.parameters);
+        for (name, parameter) in group.parameters {
+            let grad = parameter.grad();
+            if !grad.defined() {
+                continue;
+            }
+            let mut parameter = parameter.shallow_clone();
+            let grad = self.decayed(&mut parameter, grad, added.as_ref(), group.lr);
+            let (m, v, t) = self.gather(name, &grad);
+            // sqrt(v / c) + eps = (sqrt(v) + sqrt(c) eps) / sqrt(c): both corrections become one factor.
+            let root = (1.0 - b2.powf(t as f64)).sqrt();
+            if pace.as_ref().is_none_or(|(at, _)| *at != t) {
+                let rate = -group.lr * root / (1.0 - b1.powf(t as f64));
+                pace = Some((t, factor(rate, &parameter)));
+            }
+            let update = m / v.sqrt().g_add_scalar_(self.eps * root);
+            if let Some((_, pace)) = &pace {
+                let _ = parameter.addcmul_(&update, pace);
+            }
+        }
+    }
 }
 
 impl Optimizer for Adam {
-    /// Eight kernels a parameter, and one for all that are at the same step of theirs.
-    fn step(&mut self, parameters: &[(String, Tensor)], lr: f64) {
-        let [b1, b2] = self.betas;
-        let mut pace: Option<(u64, Tensor)> = None;
-        let added = self.added(parameters);
+    /// Eight kernels a parameter, and one for all of a group that are at the same step of theirs.
+    fn step(&mut self, groups: &[Group<'_>]) {
         self.history.count();
-        tch::no_grad(|| {
-            for (name, parameter) in parameters {
-                let grad = parameter.grad();
-                if !grad.defined() {
-                    continue;
-                }
-                let mut parameter = parameter.shallow_clone();
-                let grad = self.decayed(&mut parameter, grad, added.as_ref(), lr);
-                let (m, v, t) = self.gather(name, &grad);
-                // sqrt(v / c) + eps = (sqrt(v) + sqrt(c) eps) / sqrt(c): both corrections become one factor.
-                let root = (1.0 - b2.powf(t as f64)).sqrt();
-                if pace.as_ref().is_none_or(|(at, _)| *at != t) {
-                    let rate = -lr * root / (1.0 - b1.powf(t as f64));
-                    pace = Some((t, factor(rate, &parameter)));
-                }
-                let update = m / v.sqrt().g_add_scalar_(self.eps * root);
-                if let Some((_, pace)) = &pace {
-                    let _ = parameter.addcmul_(&update, pace);
-                }
-            }
-        });
+        tch::no_grad(|| groups.iter().for_each(|group| self.move_all(*group)));
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::history::History;
-use super::{Error, Optimizer, factor, is_norm_or_bias, require, require_common};
+use super::{Error, Group, Optimizer, factor, is_norm_or_bias, require, require_common};
 
 /// `g = trust |p| / (|g| + weight_decay |p|) (g + weight_decay p)` (eq. 6; the ratio is 1 where `|p|` or `|g|` is 0)`;
 /// b = momentum b + g; p -= lr b`.
@@ -55,39 +55,42 @@ impl Lars {
         let exist = parameters.gt(0.0).logical_and(&grads.gt(0.0));
         ratios.where_self(&exist, &ratios.ones_like()).unbind(0)
     }
-}
 
-impl Optimizer for Lars {
-    /// Six kernels a parameter, two for one of one dimension, and a few for all together.
-    fn step(&mut self, parameters: &[(String, Tensor)], lr: f64) {
-        let Some((_, first)) = parameters.first() else {
+    /// Changes the parameters of a group.
+    fn move_all(&mut self, group: Group<'_>) {
+        let Some((_, first)) = group.parameters.first() else {
             return;
         };
         let weight_decay = factor(self.weight_decay, first);
         let momentum = factor(self.momentum, first);
-        let minus_lr = factor(-lr, first);
-        self.history.count();
-        tch::no_grad(|| {
-            let grads: Vec<_> = parameters.iter().map(|(_, p)| p.grad()).collect();
-            let adapts = |(p, grad): &(&Tensor, &Tensor)| grad.defined() && !is_norm_or_bias(p);
-            let pairs = parameters.iter().map(|(_, p)| p).zip(&grads);
-            let adapted: Vec<_> = pairs.filter(adapts).collect();
-            let mut ratios = self.trust_ratios(&adapted).into_iter();
-            for ((name, parameter), grad) in parameters.iter().zip(&grads) {
-                if !grad.defined() {
-                    continue;
-                }
-                let mut direction = grad.shallow_clone();
-                if adapts(&(parameter, grad)) {
-                    let ratio = ratios.next().expect("each adapted parameter has a ratio");
-                    direction = grad.addcmul(parameter, &weight_decay) * ratio;
-                }
-                if self.momentum > 0.0 {
-                    direction = self.history.gather(name, &direction, &momentum);
-                }
-                let _ = parameter.shallow_clone().addcmul_(&direction, &minus_lr);
+        let minus_lr = factor(-group.lr, first);
+        let grads: Vec<_> = group.parameters.iter().map(|(_, p)| p.grad()).collect();
+        let adapts = |(p, grad): &(&Tensor, &Tensor)| grad.defined() && !is_norm_or_bias(p);
+        let pairs = group.parameters.iter().map(|(_, p)| p).zip(&grads);
+        let adapted: Vec<_> = pairs.filter(adapts).collect();
+        let mut ratios = self.trust_ratios(&adapted).into_iter();
+        for ((name, parameter), grad) in group.parameters.iter().zip(&grads) {
+            if !grad.defined() {
+                continue;
             }
-        });
+            let mut direction = grad.shallow_clone();
+            if adapts(&(parameter, grad)) {
+                let ratio = ratios.next().expect("each adapted parameter has a ratio");
+                direction = grad.addcmul(parameter, &weight_decay) * ratio;
+            }
+            if self.momentum > 0.0 {
+                direction = self.history.gather(name, &direction, &momentum);
+            }
+            let _ = parameter.shallow_clone().addcmul_(&direction, &minus_lr);
+        }
+    }
+}
+
+impl Optimizer for Lars {
+    /// Six kernels a parameter, two for one of one dimension, and a few for all of a group together.
+    fn step(&mut self, groups: &[Group<'_>]) {
+        self.history.count();
+        tch::no_grad(|| groups.iter().for_each(|group| self.move_all(*group)));
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

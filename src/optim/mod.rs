@@ -18,11 +18,21 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
+/// Parameters that move at one rate, as PyTorch's `param_groups`.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// The parameters, by name.
+    pub parameters: &'a [(String, Tensor)],
+    /// Their learning rate.
+    pub lr: f64,
+}
+
 /// What changes parameters by their gradients, and remembers what it needs for that between two steps.
 pub trait Optimizer {
     /// Changes the parameters in place by their gradients; one without a gradient is passed over. A few kernels a
-    /// parameter, nothing read back from the device.
-    fn step(&mut self, parameters: &[(String, Tensor)], lr: f64);
+    /// parameter, nothing read back from the device. However many groups there are, it is one step. What is remembered
+    /// belongs to a parameter's name, so no name stands in two groups.
+    fn step(&mut self, groups: &[Group<'_>]);
 
     /// What a checkpoint holds: `NAME.step`, how many steps the optimiser of that name has done, and of each parameter
     /// that it has stepped `PARAMETER.step` and the tensors of the parameter's shape, as `PARAMETER.momentum_buffer`.

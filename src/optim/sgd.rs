@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::history::History;
-use super::{Error, Optimizer, factor, is_norm_or_bias, require, require_common};
+use super::{Error, Group, Optimizer, factor, is_norm_or_bias, require, require_common};
 
 /// `g += weight_decay p; b = momentum b + g` (at first `b = g`)`; p -= lr b`, or with Nesterov's momentum
 /// `p -= lr (g + momentum b)` (Sutskever et al. 2013, in PyTorch's form; dampening 0).
@@ -50,6 +50,27 @@ impl Sgd {
         self
     }
 
+    /// Changes the parameters of a group.
+    fn move_all(&mut self, group: Group<'_>) {
+        let Some((_, first)) = group.parameters.first() else {
+            return;
+        };
+        let factors = Factors {
+            weight_decay: factor(self.weight_decay, first),
+            momentum: factor(self.momentum, first),
+            minus_lr: factor(-group.lr, first),
+        };
+        for (name, parameter) in group.parameters {
+            let grad = parameter.grad();
+            if grad.defined() {
+                let direction = self.direction(name, parameter, grad, &factors);
+                let _ = parameter
+                    .shallow_clone()
+                    .addcmul_(&direction, &factors.minus_lr);
+            }
+        }
+    }
+
     /// What a parameter moves against, of its shape.
     fn direction(
         &mut self,
@@ -90,28 +111,10 @@ impl History<1> {
 }
 
 impl Optimizer for Sgd {
-    /// At most four kernels a parameter.
-    fn step(&mut self, parameters: &[(String, Tensor)], lr: f64) {
-        let Some((_, first)) = parameters.first() else {
-            return;
-        };
-        let factors = Factors {
-            weight_decay: factor(self.weight_decay, first),
-            momentum: factor(self.momentum, first),
-            minus_lr: factor(-lr, first),
-        };
+    /// At most four kernels a parameter, and three a group.
+    fn step(&mut self, groups: &[Group<'_>]) {
         self.history.count();
-        tch::no_grad(|| {
-            for (name, parameter) in parameters {
-                let grad = parameter.grad();
-                if grad.defined() {
-                    let direction = self.direction(name, parameter, grad, &factors);
-                    let _ = parameter
-                        .shallow_clone()
-                        .addcmul_(&direction, &factors.minus_lr);
-                }
-            }
-        });
+        tch::no_grad(|| groups.iter().for_each(|group| self.move_all(*group)));
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-use super::{Adam, Error, Lars, Optimizer, Sgd, zero_grad};
+use super::{Adam, Error, Group, Lars, Optimizer, Sgd, zero_grad};
 
 const WEIGHT: [f64; 6] = [0.5, -1.25, 2.0, 0.75, -0.1, 1.5];
 const WEIGHT_SLOPE: [f64; 6] = [1.5, -0.3, 0.7, 2.0, -0.9, 0.4];
@@ -32,16 +32,26 @@ fn rate(step: usize) -> f64 {
     0.1 / (1.0 + step as f64)
 }
 
+/// Parameters at a rate.
+fn group(parameters: &[(String, Tensor)], lr: f64) -> Group<'_> {
+    Group { parameters, lr }
+}
+
+/// Gives the parameters the gradients `slope * p`, in f64.
+fn slope(parameters: &Named) {
+    zero_grad(parameters);
+    let (w, b) = (&parameters[0].1, &parameters[1].1);
+    let of = |p: &Tensor, slope: &[f64]| {
+        (p * p * Tensor::from_slice(slope).view_as(p) * 0.5).sum(Kind::Double)
+    };
+    (of(w, &WEIGHT_SLOPE) + of(b, &BIAS_SLOPE)).backward();
+}
+
 /// Steps with the gradients `slope * p`, in f64.
 fn steps(optimizer: &mut dyn Optimizer, parameters: &Named, from: usize, to: usize) {
     for step in from..to {
-        zero_grad(parameters);
-        let (w, b) = (&parameters[0].1, &parameters[1].1);
-        let of = |p: &Tensor, slope: &[f64]| {
-            (p * p * Tensor::from_slice(slope).view_as(p) * 0.5).sum(Kind::Double)
-        };
-        (of(w, &WEIGHT_SLOPE) + of(b, &BIAS_SLOPE)).backward();
-        optimizer.step(parameters, rate(step));
+        slope(parameters);
+        optimizer.step(&[group(parameters, rate(step))]);
     }
 }
 
@@ -241,7 +251,7 @@ fn lars_defines_the_ratio_of_zeros() {
     let loss = parameters[0].1.sum(Kind::Double) + (&parameters[1].1 * 0.0).sum(Kind::Double);
     loss.backward();
     let mut lars = Lars::new(0.9, 0.1, 0.001).unwrap();
-    lars.step(&parameters, 0.5);
+    lars.step(&[group(&parameters, 0.5)]);
     let found = values(&parameters);
     assert_eq!(found[0], [-0.5; 4], "without length the ratio is 1");
     assert_near(&found[1], &[0.95, 1.9], "without gradient the ratio is 1");
@@ -315,11 +325,11 @@ fn a_parameter_that_comes_late_is_corrected_by_its_own_steps() {
     for _ in 0..3 {
         zero_grad(&parameters);
         early.sum(Kind::Double).backward();
-        adamw.step(&parameters, 0.1);
+        adamw.step(&[group(&parameters, 0.1)]);
     }
     zero_grad(&parameters);
     (early.sum(Kind::Double) + late.sum(Kind::Double)).backward();
-    adamw.step(&parameters, 0.1);
+    adamw.step(&[group(&parameters, 0.1)]);
     // The first step of Adam is the learning rate, whatever the gradient.
     let expected = BIAS.map(|start| start - 0.1 / (1.0 + 1e-8));
     assert_near(&values(&parameters)[2], &expected, "late");
@@ -331,8 +341,34 @@ fn a_rate_of_zero_changes_nothing() {
         let parameters = parameters();
         let mut optimizer = make();
         parameters[0].1.sum(Kind::Double).backward();
-        optimizer.step(&parameters, 0.0);
+        optimizer.step(&[group(&parameters, 0.0)]);
         assert_eq!(values(&parameters)[0], WEIGHT, "{name}");
+    }
+}
+
+#[test]
+fn groups_move_at_their_own_rates_in_one_step() {
+    for (name, make) in ALL {
+        let (together, apart) = (parameters(), parameters());
+        let mut optimizer = make();
+        let mut alone = [make(), make()];
+        for step in 0..STEPS {
+            let rates = [rate(step), 0.3 * rate(step)];
+            slope(&together);
+            let (w, rest) = together.split_at(1);
+            let none = group(&[], 0.5);
+            optimizer.step(&[group(w, rates[0]), none, group(rest, rates[1])]);
+            slope(&apart);
+            let (w, rest) = apart.split_at(1);
+            alone[0].step(&[group(w, rates[0])]);
+            alone[1].step(&[group(rest, rates[1])]);
+        }
+        assert_eq!(values(&together), values(&apart), "{name}");
+        let whole: BTreeMap<_, _> = optimizer.state().into_iter().collect();
+        let steps = whole[&format!("{name}.step")].int64_value(&[]);
+        assert_eq!(steps, STEPS as i64, "{name}");
+        let parts = alone.iter().flat_map(|optimizer| optimizer.state());
+        assert_eq!(whole, parts.collect(), "{name}");
     }
 }
 

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use crate::ground::Now;
 use crate::method::{self, Contrast};
-use crate::optim::{clip_grad_norm, zero_grad};
+use crate::optim::{Group, clip_grad_norm, zero_grad};
 use crate::slots::mixer::{self, Mixture};
 use crate::slots::sampler::Pairs;
 use crate::slots::{Relation, Slot, labels};
@@ -74,7 +74,10 @@ fn update(
     now: Now,
 ) -> Option<Option<Tensor>> {
     trainer.nonfinite = 0;
-    trainer.optimizer.step(&trainer.parameters, hyper.lr);
+    trainer.optimizer.step(&[Group {
+        parameters: &trainer.parameters,
+        lr: hyper.lr,
+    }]);
     let watched = trainer.before.is_some();
     if watched && !trainer.weights_are_finite() && trainer.undo("the weights are", now) {
         return None;
