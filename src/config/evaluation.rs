@@ -145,7 +145,7 @@ impl Default for Representation {
 pub struct Stream {
     /// Episodes that are scored, and as many on which the threshold is chosen.
     pub episodes: usize,
-    /// Thresholds that are tried, from 0.01 to 0.99.
+    /// Thresholds that are tried: so many quantiles of the logits of frames.
     pub thresholds: usize,
 }
 

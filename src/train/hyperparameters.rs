@@ -2,7 +2,7 @@
 //! begins and hold to its end; nothing is kept for the next one.
 
 use crate::config::plan::MethodKind;
-use crate::config::{Plan, stream};
+use crate::config::{Config, Plan, stream};
 use crate::ground::Now;
 use crate::method::{Margin, Tuning, oupn};
 use crate::model::rising_momentum;
@@ -32,6 +32,8 @@ pub struct Hyperparameters {
     pub method_margin: f64,
     /// Weight of the new feature when a row of the bank is renewed.
     pub bank_momentum: f64,
+    /// Learning rate of what method `oupn` learns beside its encoder, as a multiple of the other one.
+    pub own_rate: f64,
     /// Numbers of a window of a stream.
     pub window: oupn::Numbers,
     /// What the schedule gave.
@@ -57,6 +59,7 @@ impl Hyperparameters {
             },
             method_margin: plan.margin.value().unwrap_or(0.0),
             bank_momentum: config.bank.momentum,
+            own_rate: own_rate(config),
             window: stream::numbers(config),
             given: Numbers::new(),
         }
@@ -103,6 +106,14 @@ impl Hyperparameters {
             memory: self.bank_momentum,
             window: self.window,
         }
+    }
+}
+
+/// `method.oupn.lr` as a multiple of `optim.lr`, whose way through the run it shares.
+fn own_rate(config: &Config) -> f64 {
+    match (config.method.oupn.lr, config.optim.lr) {
+        (0.0, _) | (_, 0.0) => 1.0,
+        (own, other) => own / other,
     }
 }
 

@@ -5,7 +5,7 @@ mod report;
 use tch::Tensor;
 
 use crate::ground::Now;
-use crate::method::{self, Contrast};
+use crate::method::{self, Contrast, oupn};
 use crate::optim::{Group, clip_grad_norm, zero_grad};
 use crate::slots::mixer::{self, Mixture};
 use crate::slots::sampler::Pairs;
@@ -74,16 +74,27 @@ fn update(
     now: Now,
 ) -> Option<Option<Tensor>> {
     trainer.nonfinite = 0;
-    trainer.optimizer.step(&[Group {
-        parameters: &trainer.parameters,
-        lr: hyper.lr,
-    }]);
+    trainer.optimizer.step(&groups(&trainer.parameters, hyper));
     let watched = trainer.before.is_some();
     if watched && !trainer.weights_are_finite() && trainer.undo("the weights are", now) {
         return None;
     }
     trainer.method.follow(&trainer.query);
     Some(remember(trainer, parts, now))
+}
+
+/// What the optimiser changes, and how fast: what method `oupn` learns beside its encoder has a rate of its own.
+fn groups<'a>(parameters: &'a [(String, Tensor)], hyper: &Hyperparameters) -> Vec<Group<'a>> {
+    let own = |(name, _): &(String, Tensor)| name.starts_with(oupn::PREFIX);
+    let first = parameters.iter().position(own).unwrap_or(parameters.len());
+    let (encoder, own) = parameters.split_at(first);
+    let groups = [(encoder, hyper.lr), (own, hyper.lr * hyper.own_rate)];
+    let groups = groups
+        .into_iter()
+        .filter(|(parameters, _)| !parameters.is_empty());
+    groups
+        .map(|(parameters, lr)| Group { parameters, lr })
+        .collect()
 }
 
 /// Changes nothing and says so.

@@ -8,10 +8,7 @@ use super::rules::Twins;
 use crate::config::{Plan, stream};
 use crate::eval::Contingency;
 use crate::eval::episode::{Revealed, accuracy_by_times_seen, average_precision, times_seen};
-use crate::method::oupn::{Course, Learnt};
-
-/// The smallest and the largest threshold that is tried.
-const ENDS: [f64; 2] = [0.01, 0.99];
+use crate::method::oupn::{self, Course, Learnt};
 
 /// How often a class was seen before, at most, in accuracies by that.
 const SHOTS: usize = 5;
@@ -24,8 +21,8 @@ pub(super) struct Pass {
     course: Course,
     learnt: Learnt,
     places: i64,
-    /// Thresholds, A of them.
-    thresholds: Vec<f64>,
+    /// How many thresholds are tried, A.
+    tried: usize,
 }
 
 /// What came out of it, means over episodes where one number is left.
@@ -38,7 +35,7 @@ pub(super) struct Scores {
     /// Categories that were found, and classes that there are.
     pub(super) found: Vec<f64>,
     pub(super) there: Vec<f64>,
-    /// That threshold.
+    /// That threshold, a logit.
     pub(super) threshold: f64,
     /// The largest mean AMI over all thresholds, on the episodes that are scored, and where it is.
     pub(super) ami_max: f64,
@@ -57,14 +54,11 @@ pub(super) struct Known {
 
 impl Pass {
     pub(super) fn new(plan: &Plan, learnt: Learnt) -> Self {
-        let count = plan.config.eval.stream.thresholds;
-        let last = (count - 1).max(1) as f64;
-        let at = |at: usize| ENDS[0] + (ENDS[1] - ENDS[0]) * at as f64 / last;
         Self {
             course: stream::course(&plan.config).expect("the plan has looked at it"),
             learnt,
             places: plan.config.method.oupn.prototypes,
-            thresholds: (0..count).map(at).collect(),
+            tried: plan.config.eval.stream.thresholds,
         }
     }
 
@@ -75,12 +69,10 @@ impl Pass {
         features: &[Tensor; 2],
         twins: &mut dyn FnMut() -> Result<Twins, Left>,
     ) -> Result<Scores, Left> {
-        let [own, scored] = [0, 1].map(|at| {
-            let labels = episodes[at].labels();
-            let categories = self.categories(&features[at], twins)?;
-            Ok::<_, Left>((labels, categories))
-        });
-        let ((own_labels, own), (labels, categories)) = (own?, scored?);
+        let [own_labels, labels] = episodes.each_ref().map(Episodes::labels);
+        let tried = self.thresholds(&own_labels, &features[0], twins)?;
+        let own = self.categories(&features[0], &tried, twins)?;
+        let categories = self.categories(&features[1], &tried, twins)?;
         let chosen = best(&mean_ami(&own_labels, &own)).0;
         let (at_max, ami_max) = best(&mean_ami(&labels, &categories));
         let found = tables(&labels, &categories.select(1, chosen as i64));
@@ -92,9 +84,9 @@ impl Pass {
             completeness: each(Contingency::completeness),
             found: each(|table| table.sizes()[1].len() as f64),
             there: each(|table| table.sizes()[0].len() as f64),
-            threshold: self.thresholds[chosen],
+            threshold: tried[chosen],
             ami_max,
-            threshold_max: self.thresholds[at_max],
+            threshold_max: tried[at_max],
             known: self.known(&labels, &features[1], twins)?,
         })
     }
@@ -107,14 +99,7 @@ impl Pass {
         twins: &mut dyn FnMut() -> Result<Twins, Left>,
     ) -> Result<Known, Left> {
         let classes = labels.max().int64_value(&[]) + 1;
-        let places = self.places.max(classes);
-        let shown = (features, &labels.to_device(features.device()));
-        let mut rules = twins()?;
-        let seen = tch::no_grad(|| {
-            self.course
-                .revealed(shown, places, &self.learnt, &mut rules)
-        });
-        let seen = seen.map_err(|_| failed(&mut rules))?;
+        let seen = self.revealed(labels, features, twins)?;
         let (labels, found) = (lines::<i64>(labels), lines::<i64>(&seen.labels));
         let logits = lines::<f64>(&seen.logits.to_kind(Kind::Double));
         // A class is unknown as long as it was not shown; one number for that stands above all classes of all episodes.
@@ -142,17 +127,56 @@ impl Pass {
         })
     }
 
+    fn revealed(
+        &self,
+        labels: &Tensor,
+        features: &Tensor,
+        twins: &mut dyn FnMut() -> Result<Twins, Left>,
+    ) -> Result<oupn::Revealed, Left> {
+        let places = self.places.max(labels.max().int64_value(&[]) + 1);
+        let shown = (features, &labels.to_device(features.device()));
+        let mut rules = twins()?;
+        let seen = tch::no_grad(|| {
+            self.course
+                .revealed(shown, places, &self.learnt, &mut rules)
+        });
+        seen.map_err(|_| failed(&mut rules))
+    }
+
+    /// The thresholds that are tried: quantiles of the logits that frames have where each label is revealed after its frame, so that what
+    /// is known and what is new lie on both sides whatever scale the features have.
+    fn thresholds(
+        &self,
+        labels: &Tensor,
+        features: &Tensor,
+        twins: &mut dyn FnMut() -> Result<Twins, Left>,
+    ) -> Result<Vec<f64>, Left> {
+        let seen = self.revealed(labels, features, twins)?;
+        let logits = seen.logits.to_device(Device::Cpu).to_kind(Kind::Double);
+        // The first frame of an episode is new to any threshold.
+        let later = logits.narrow(1, 1, (logits.size()[1] - 1).max(0));
+        let later = if later.numel() == 0 { logits } else { later };
+        let sorted = later.flatten(0, -1).sort(0, false).0;
+        let sorted = Vec::<f64>::try_from(sorted).expect("a line of numbers");
+        let last = (sorted.len() - 1) as f64;
+        let place = |at: usize| (at as f64 + 0.5) / self.tried as f64 * last;
+        Ok((0..self.tried)
+            .map(|at| sorted[place(at) as usize])
+            .collect())
+    }
+
     /// The category of each frame at each threshold, `[E, A, T]` i64 on the CPU.
     fn categories(
         &self,
         features: &Tensor,
+        thresholds: &[f64],
         twins: &mut dyn FnMut() -> Result<Twins, Left>,
     ) -> Result<Tensor, Left> {
         let (episodes, frames, dim) = features.size3().expect("features are [E, T, F]");
         let bytes = (episodes * dim * (frames + 2 * self.places)) as f64 * 4.0;
-        let together = (SIDE_BY_SIDE / bytes).clamp(1.0, self.thresholds.len() as f64) as usize;
+        let together = (SIDE_BY_SIDE / bytes).clamp(1.0, thresholds.len() as f64) as usize;
         let mut all = Vec::new();
-        for thresholds in self.thresholds.chunks(together) {
+        for thresholds in thresholds.chunks(together) {
             let count = thresholds.len() as i64;
             let each: Vec<f32> = thresholds.iter().map(|one| *one as f32).collect();
             let thresholds = Tensor::from_slice(&each).repeat([episodes]);

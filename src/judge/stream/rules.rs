@@ -11,9 +11,6 @@ use crate::method::oupn::{Failed, Learnt, Paper, Placement, Read, Rules};
 use crate::policy::Policy;
 use crate::slots::{Fault, Slot, novelty, prototypes};
 
-/// The logit of the largest threshold that is tried, 0.99.
-const LARGEST_LOGIT: f64 = 4.6;
-
 /// What an encoder is judged with, beside its features.
 #[derive(Default)]
 pub struct Deciders {
@@ -24,15 +21,9 @@ pub struct Deciders {
 }
 
 impl Deciders {
-    /// The learnt numbers. Where there are none the thresholds that are tried reach over all cosines from 0 to 1, so that what was not
-    /// trained for this memory has its best chance.
+    /// The learnt numbers; where there are none those that they begin with.
     pub(super) fn numbers(&self, plan: &Plan, device: Device) -> Learnt {
-        let mut start = stream::start(&plan.config);
-        let cosines = plan.config.method.oupn.similarity == "cosine";
-        if self.learnt.is_empty() && cosines {
-            start.beta = -start.tau / 2.0;
-            start.gamma = start.tau / (2.0 * LARGEST_LOGIT);
-        }
+        let start = stream::start(&plan.config);
         let number = |name: &str, start: f64| {
             let learnt = self.learnt.get(&format!("oupn.{name}"));
             let number = learnt.map_or_else(|| Tensor::from(start as f32), Tensor::detach);

@@ -27,7 +27,7 @@ pub struct Revealed {
 }
 
 impl Course {
-    /// Goes through `frames [B, T, D]` f32 with a memory of `places` that is empty at first; a frame is new whose probability is above its
+    /// Goes through `frames [B, T, D]` f32 with a memory of `places` that is empty at first; a frame is new whose logit is above its
     /// stream's threshold, `thresholds [B]` f32.
     ///
     /// # Errors

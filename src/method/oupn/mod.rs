@@ -22,6 +22,9 @@ pub use memory::{Comparison, EMPTY, Memory, Placement, Similarity};
 pub use rules::{Control, Failed, Paper, Read, Rules};
 pub use window::{Course, Decision, Frames, Learnt, Relaxed, Step, Window};
 
+/// What the names of the parameters beside the encoder's begin with.
+pub const PREFIX: &str = "oupn.";
+
 /// What keeps the logistic noise finite.
 const NOISE_EPSILON: f64 = 1e-7;
 
@@ -189,7 +192,7 @@ impl Method for Oupn {
         let Learnt { beta, gamma, tau } = &self.learnt;
         let named = [("beta", beta), ("gamma", gamma), ("tau", tau)];
         let owned =
-            |(name, number): (&str, &Tensor)| (format!("oupn.{name}"), number.shallow_clone());
+            |(name, number): (&str, &Tensor)| (format!("{PREFIX}{name}"), number.shallow_clone());
         named.map(owned).into()
     }
 

@@ -90,7 +90,7 @@ pub struct Step {
 pub enum Decision {
     /// By whether its probability is above [`Course::threshold`].
     Plain,
-    /// By whether it is above a threshold of its stream's own, `[B]`.
+    /// By whether its logit is above a threshold of its stream's own, `[B]`.
     Above(Tensor),
     /// By a sample of the relaxed Bernoulli distribution: logistic noise `[B]`, and the temperature.
     Sampled(Tensor, f64),
@@ -124,7 +124,7 @@ impl Course {
         let (new, probability) = match decision {
             Decision::Plain => (self.hard(&probability), probability),
             Decision::Above(each) => {
-                let new = probability.detach().gt_tensor(&each);
+                let new = logit.detach().gt_tensor(&each);
                 (new.to_kind(Kind::Float), probability)
             }
             Decision::Sampled(noise, temperature) => {
