@@ -19,6 +19,7 @@ mod golden;
 mod header;
 mod labels;
 mod mixer;
+mod oupn;
 mod pictures;
 mod plugins;
 mod registry;
