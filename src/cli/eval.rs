@@ -150,7 +150,7 @@ impl Eval {
 impl Eval {
     /// The splits of the run: those that it had, unless a person says otherwise; then also what differs.
     fn splits(&self, trained: &Trained, plan: &Plan) -> Result<(Splits, Option<String>)> {
-        let splits = data::open(&plan.source)?;
+        let splits = data::open(&plan.source)?.limited(plan.config.data.limit);
         plan.expect_channels(splits.train.channels())?;
         let told = self.changed_data || self.set.iter().any(|set| set.starts_with("data."));
         let status = RunFolder::open(&trained.run).and_then(|folder| RunStatus::load(&folder));

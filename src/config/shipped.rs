@@ -39,6 +39,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../configs/studies/methods.yaml"),
     ),
     (
+        "studies/oupn",
+        include_str!("../../configs/studies/oupn.yaml"),
+    ),
+    (
         "studies/unmix",
         include_str!("../../configs/studies/unmix.yaml"),
     ),

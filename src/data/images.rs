@@ -92,6 +92,17 @@ impl Images {
         images
     }
 
+    /// The images `ids` in that order, as a split of the same name.
+    pub(super) fn subset(&self, ids: &[i64]) -> Self {
+        let content = match &self.content {
+            Content::Pixels(pixels) => Content::Pixels(pixels.subset(ids)),
+            Content::Files(files) => Content::Files(files.subset(ids)),
+        };
+        let labels = self.labels.as_ref();
+        let labels = labels.map(|labels| ids.iter().map(|id| labels[*id as usize]).collect());
+        Self::of(self.name.clone(), content, labels, self.classes.clone())
+    }
+
     /// Source and split, as `fashion-mnist/train`.
     pub fn name(&self) -> &str {
         &self.name

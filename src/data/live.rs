@@ -40,6 +40,12 @@ impl Files {
         }
     }
 
+    /// The files `ids` in that order.
+    pub(super) fn subset(&self, ids: &[i64]) -> Self {
+        let files = ids.iter().map(|id| self.files[*id as usize].clone());
+        Self::new(self.root.clone(), files.collect())
+    }
+
     /// That at least one of the files can be decoded: one that cannot is replaced by another.
     pub(super) fn expect_one(&self) -> Result<(), Error> {
         let decoded = |file: &PathBuf| decode::rgb(&self.root.join(file), true);

@@ -40,6 +40,7 @@ pub use splits::Decode;
 pub use stl10::Stl10Split;
 
 use crate::ground::plain::in_line;
+use crate::ground::spread;
 use crate::ground::stop::{self, Stopped};
 
 /// Where the images of a run come from.
@@ -142,6 +143,26 @@ impl Splits {
     /// Whether an encoder can be judged by them.
     pub fn judge(&self) -> bool {
         !Arc::ptr_eq(&self.train, &self.eval)
+    }
+
+    /// The same with so many of the images to train on, which lie evenly in their order; all where it is 0 or there are no more.
+    #[must_use]
+    pub fn limited(self, most: usize) -> Self {
+        let len = self.train.len();
+        if most == 0 || len <= most {
+            return self;
+        }
+        let train = Arc::new(self.train.subset(&spread(len, most)));
+        let same = |other: Arc<Images>| match Arc::ptr_eq(&self.train, &other) {
+            true => Arc::clone(&train),
+            false => other,
+        };
+        Self {
+            memory: same(self.memory),
+            eval: same(self.eval),
+            notes: self.notes,
+            train,
+        }
     }
 
     /// Two labelled splits: the neighbours are the images to train on.
@@ -311,4 +332,31 @@ impl Error {
     /// What helps where decoded images cannot be kept.
     const ELSEWHERE: &str =
         "data.cache names another folder for them, and with data.decode: live none are kept";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_split_has_images_from_all_over_and_neighbours_with_it() {
+        let images = |count: u8| {
+            let labels = (0..i64::from(count)).map(|id| id % 2).collect();
+            let classes = vec!["even".into(), "odd".into()];
+            Images::new("made", [1, 1, 1], (0..count).collect(), labels, classes)
+        };
+        let splits = Splits::new(images(9), images(4)).limited(3);
+        assert_eq!((splits.train.len(), splits.eval.len()), (3, 4));
+        assert!(Arc::ptr_eq(&splits.train, &splits.memory));
+        let kept: Vec<_> = (0..3).map(|id| splits.train.image(id)[0]).collect();
+        let labels: Vec<_> = kept.iter().map(|pixel| i64::from(pixel % 2)).collect();
+        assert_eq!(splits.train.labels().unwrap(), labels);
+        assert!(kept[0] < 3 && kept[2] > 5, "{kept:?}");
+        for all in [0, 9, 10] {
+            assert_eq!(
+                Splits::new(images(9), images(4)).limited(all).train.len(),
+                9
+            );
+        }
+    }
 }

@@ -120,6 +120,16 @@ impl Pixels {
 
     /// The images `ids` in that order, `[B, C, H, W]` u8 on the CPU.
     pub(super) fn gather(&self, ids: &[i64]) -> Tensor {
+        self.tensor(&self.copied(ids))
+    }
+
+    /// A copy of the images `ids` in that order.
+    pub(super) fn subset(&self, ids: &[i64]) -> Self {
+        let block = Block::owned(self.copied(ids));
+        Self::new(self.shape, vec![Arc::new(block)])
+    }
+
+    fn copied(&self, ids: &[i64]) -> Vec<u8> {
         let mut batch = vec![0; ids.len() * self.image_bytes()];
         // In parallel because the first touch of a mapped image waits for the disk.
         batch
@@ -127,7 +137,7 @@ impl Pixels {
             .zip(ids)
             .with_min_len(16)
             .for_each(|(to, &id)| self.copy(id, to));
-        self.tensor(&batch)
+        batch
     }
 
     /// All images, `[N, C, H, W]` u8 on the CPU.

@@ -168,7 +168,7 @@ fn check(plan: &Plan) -> Result<Vec<(Slot, Content)>> {
     device::resolve(&plan.config.device)?;
     plan.spec(plan.recipe.mean.len() as i64).check()?;
     let staging = Staging::temporary().context("there is no folder for temporary files")?;
-    let rows = images(&plan.source)?.unwrap_or(rehearsal::NO_RUN.rows);
+    let rows = images(plan)?.unwrap_or(rehearsal::NO_RUN.rows);
     let view = plan.view();
     let policies = train::policies(plan, &staging, Stage { view, rows })?.into_iter();
     Ok(policies
@@ -177,10 +177,13 @@ fn check(plan: &Plan) -> Result<Vec<(Slot, Content)>> {
 }
 
 /// How many images there are to train on, where that is known without decoding them.
-fn images(source: &Source) -> Result<Option<i64>> {
-    Ok(match source {
+fn images(plan: &Plan) -> Result<Option<i64>> {
+    Ok(match &plan.source {
         Source::Folder { .. } | Source::List { .. } => None,
-        source => Some(data::open(source)?.train.len() as i64),
+        source => {
+            let splits = data::open(source)?.limited(plan.config.data.limit);
+            Some(splits.train.len() as i64)
+        }
     })
 }
 
@@ -194,7 +197,7 @@ fn asked(plan: &Plan, job: &Job) -> Result<()> {
         return Ok(());
     };
     let train = &plan.config.train;
-    let never = match (plan.inter(), images(&plan.source)?) {
+    let never = match (plan.inter(), images(plan)?) {
         (false, _) => Some("loss.inter is 0".to_owned()),
         (true, Some(images)) => {
             let step = (train.batch * train.accumulate) as u64;

@@ -33,6 +33,8 @@ pub struct Data {
     pub size: u32,
     /// Where decoded images are cached; relative to `dir`.
     pub cache: PathBuf,
+    /// How many of the images are trained on, evenly taken from their order; 0: all.
+    pub limit: usize,
     /// In which order the images come.
     pub stream: Stream,
 }
@@ -91,6 +93,7 @@ impl Default for Data {
             decode: "cached".into(),
             size: 32,
             cache: ".sandbox-cache".into(),
+            limit: 0,
             stream: Stream::default(),
         }
     }

@@ -43,10 +43,11 @@ pub(crate) struct Begun {
 
 /// The splits of a run; one that judges nothing needs no labels.
 fn open(plan: &Plan) -> Result<Splits, data::Error> {
-    match plan.judging.online.is_empty() {
+    let splits = match plan.judging.online.is_empty() {
         true => data::open_to_train(&plan.source),
         false => data::open(&plan.source),
-    }
+    };
+    Ok(splits?.limited(plan.config.data.limit))
 }
 
 /// A run from nothing.
