@@ -192,6 +192,33 @@ fn a_rule_that_fails_within_a_window_costs_no_bit() {
     }
 }
 
+/// A rule whose numbers make the loss not finite is undone with all that it did.
+#[test]
+fn a_window_that_is_not_finite_is_its_slots_fault() {
+    let dir = dir();
+    let text = dir.copy_script("novelties/nearest.rhai");
+    let mut run = start(&dir, &["--set", "method.oupn.new_entropy=0.5"]);
+    let late = "fn decide(ctx) {\n    this.asked = (this.asked ?? 0) + 1;\n    if this.asked > 40 { return ctx.beta * 0.0 - 3e38; }";
+    dir.write(
+        "scripts/novelties/nearest.rhai",
+        &text.replace("fn decide(ctx) {", late),
+    );
+    run.until("novelty: nearest gen 2 is live");
+    run.until("novelty: rolled back at step");
+    run.steps(3);
+    run.ask_to_stop();
+    let (run, _) = run.end();
+    assert!(run.text.contains("not finite in step"), "{}", run.text);
+    let finite = |bits: u64| f64::from_bits(bits).is_finite();
+    assert!(
+        run.losses().iter().all(|(_, bits)| finite(*bits)),
+        "{}",
+        run.text
+    );
+    let (_, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+}
+
 /// A first rule that fails rests: the paper's holds for that window, and the run says that it was so.
 #[test]
 fn where_a_rule_rests_the_papers_holds() {

@@ -85,10 +85,16 @@ fn total(seen: &Seen, flag: &Tensor, weights: &Weights, self_supervision: Tensor
     let new_mean = mean(&seen.new, flag);
     let new = minus_log_beta(&new_mean, weights.target);
     let new_entropy = mean(&surprise(seen), flag);
-    let total = &self_supervision
-        + weights.entropy * &entropy
-        + weights.new * &new
-        + weights.new_entropy * &new_entropy;
+    let terms = [
+        (weights.entropy, &entropy),
+        (weights.new, &new),
+        (weights.new_entropy, &new_entropy),
+    ];
+    // What has no weight says nothing, even where it is no number.
+    let terms = terms.into_iter().filter(|(weight, _)| *weight != 0.0);
+    let total = terms.fold(self_supervision.shallow_clone(), |total, (weight, term)| {
+        total + weight * term
+    });
     Losses {
         total,
         self_supervision,

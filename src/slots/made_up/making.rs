@@ -111,6 +111,7 @@ impl<'a> Making<'a> {
             let size = match letter {
                 'B' if matches!(case, Case::OneImage | Case::OneRow) => 1,
                 'N' if case == Case::OneRow => 1,
+                'K' if case == Case::OnePrototype => 1,
                 letter => self.scene.sizes.get(letter).unwrap_or(size),
             };
             self.sizes.or(letter, size);
@@ -314,16 +315,23 @@ impl<'a> Making<'a> {
         }
         let shape = self.shape(input);
         let places = *shape.last().expect("it has a dimension");
-        let exists = Tensor::arange(places, INT).lt((places + 1) / 2);
+        let there = match self.scene.case {
+            Case::EmptyMemory => 0,
+            Case::FullMemory => places,
+            _ => (places + 1) / 2,
+        };
+        let exists = Tensor::arange(places, INT).lt(there);
+        let held = exists.to_kind(Dtype::Float);
         match input.made {
             Made::Scores => {
-                let scores = Tensor::rand(&shape, FLOAT) * 10.0;
+                let scores = match self.scene.case {
+                    Case::FullMemory => Tensor::full(&shape, 5.0, FLOAT),
+                    _ => Tensor::rand(&shape, FLOAT) * 10.0,
+                };
                 scores.masked_fill(&exists.logical_not(), EMPTY)
             }
-            Made::Usage => (Tensor::rand(&shape, FLOAT) + 0.5) * exists.to_kind(Dtype::Float),
-            Made::Ages => {
-                (Tensor::rand(&shape, FLOAT) * 20.0).ceil() * exists.to_kind(Dtype::Float)
-            }
+            Made::Usage => (Tensor::rand(&shape, FLOAT) + 0.5) * held,
+            Made::Ages => (Tensor::rand(&shape, FLOAT) * 20.0).ceil() * held,
             Made::Numbered => Tensor::arange(places, INT),
             Made::ClassSizes => Tensor::arange(places, INT) + 20,
             Made::Contexts => {

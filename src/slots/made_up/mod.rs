@@ -36,11 +36,17 @@ pub enum Case {
     NegativeCosines,
     /// Each query has several positives.
     SeveralPositives,
+    /// No prototype exists.
+    EmptyMemory,
+    /// All prototypes exist, and score the same.
+    FullMemory,
+    /// There is room for one prototype.
+    OnePrototype,
 }
 
 impl Case {
     /// The degenerate ones.
-    pub const DEGENERATE: [Case; 9] = [
+    pub const DEGENERATE: [Case; 12] = [
         Case::OneCluster,
         Case::OwnClusters,
         Case::EqualRows,
@@ -50,6 +56,9 @@ impl Case {
         Case::SomeMissing,
         Case::NegativeCosines,
         Case::SeveralPositives,
+        Case::EmptyMemory,
+        Case::FullMemory,
+        Case::OnePrototype,
     ];
 
     /// In words.
@@ -65,6 +74,9 @@ impl Case {
             Case::SomeMissing => "some positives and negatives do not exist",
             Case::NegativeCosines => "the cosines of the positives are negative",
             Case::SeveralPositives => "three positives a query",
+            Case::EmptyMemory => "no prototype exists",
+            Case::FullMemory => "all prototypes exist and score the same",
+            Case::OnePrototype => "there is room for one prototype",
         }
     }
 
@@ -86,6 +98,7 @@ impl Case {
             Case::EqualRows => has(&[Made::Rows, Made::Alike]),
             Case::OneRow => has(&[Made::Labels]) && !begun,
             Case::OneImage => has(&[Made::Near, Made::Alike]),
+            Case::EmptyMemory | Case::FullMemory | Case::OnePrototype => has(&[Made::Scores]),
             Case::AllMissing | Case::SomeMissing => has(&[Made::Ones]),
             Case::NegativeCosines | Case::SeveralPositives => has(&[Made::Alike]),
         }

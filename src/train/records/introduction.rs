@@ -1,5 +1,6 @@
 //! What a run says of itself before its first step and when its bank is filled.
 
+use crate::data::stream::Spec;
 use crate::slots::Slot;
 use crate::swap::Line;
 use crate::swap::ledger::About;
@@ -84,7 +85,8 @@ impl Records {
         if trainer.plan.judging.online.is_empty() {
             self.say("eval   nothing, neither before training nor after it: eval.online is []");
         }
-        if let Some(text) = beginning_of_inter(trainer) {
+        let more = [introduced_stream(trainer), beginning_of_inter(trainer)];
+        for text in more.into_iter().flatten() {
             self.say(&text);
         }
         self.save_status();
@@ -194,4 +196,26 @@ fn beginning_of_inter(trainer: &Trainer) -> Option<String> {
             trainer.steps
         ),
     })
+}
+
+/// What a run that learns from a stream says of its windows.
+fn introduced_stream(trainer: &Trainer) -> Option<String> {
+    let stream = trainer.stream.as_ref()?;
+    let Spec {
+        frames,
+        streams,
+        contexts,
+        classes,
+        rotations,
+        ..
+    } = stream.spec();
+    let turned = if *rotations {
+        ", each turned by its own quarter turns"
+    } else {
+        ""
+    };
+    Some(format!(
+        "stream windows of {frames} frames, {streams} side by side; {contexts} contexts of at most {classes} of {} classes{turned}",
+        stream.sizes().len()
+    ))
 }
