@@ -154,13 +154,13 @@ fn contexts_change_as_often_as_the_chain_says() {
         per_class: 1000,
         ..PROCESS
     };
-    let (mut changes, mut pairs) = (0, 0);
+    let (mut changes, mut pairs) = (0, 0_u32);
     for window in 0..400 {
         let mut random = stream(2, Purpose::Stream, window, 0);
         // Far fewer than a context may give, so that none is exhausted.
         let classes = draw(&process, &contexts, 40, &mut random);
         for pair in classes[..20].windows(2) {
-            changes += usize::from((pair[0] < 500) != (pair[1] < 500));
+            changes += u32::from((pair[0] < 500) != (pair[1] < 500));
             pairs += 1;
         }
     }

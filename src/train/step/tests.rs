@@ -41,8 +41,8 @@ fn gradients_of_several_batches_are_averaged() {
         .map(|(ids, part)| {
             zero_grad(&trainer.parameters);
             let now = Now { part, ..now };
-            let first = view(&trainer, 0, ids, now);
-            let _ = contrast(&mut trainer, &hyper, (&first, ids), now, 1.0);
+            let first = trainer.view(0, (ids, &[]), now);
+            let _ = contrast(&mut trainer, &hyper, (&first, (ids, &[])), now, 1.0);
             gradients(&trainer)
         })
         .collect();
