@@ -26,6 +26,9 @@ static void check_answer(const Host *host, const Answer *answer, Bytes *all) {
     if (answer->code == SBX_DL_FLOAT) {
       double value = (double)*(const float *)element(lent, at);
       if (!isfinite(value)) die("'%s': expected finite numbers, found %g", answer->name, value);
+      if (answer->least < answer->most && (value < (double)answer->least || value > (double)answer->most)) {
+        die("'%s': expected numbers from %lld to %lld, found %g", answer->name, (long long)answer->least, (long long)answer->most, value);
+      }
     } else {
       int64_t value = *(const int64_t *)element(lent, at);
       if (value < answer->least || value > answer->most) {
@@ -306,6 +309,59 @@ static void check_gradient(void) {
   puts("its gradient is that of its loss");
 }
 
+/* ---- the derivatives of a novelty ---- */
+
+/* Beta and gamma at which they are held against the logit; a gamma of 1 would not tell what is divided by it. */
+static const double LEARNT[] = {-7.0, 1.5}, MOVED = 1e-2;
+
+static const char *learnt_names[] = {"beta", "gamma"}, *derivatives[] = {"d_beta", "d_gamma"};
+
+enum { STREAMS = 8 };
+
+/* An answer with a number moved by so much, of a plugin that has seen nothing before; 0 where it is left out. */
+static int answered_at(int which, double by, const char *name, double *answer) {
+  void *instance = create_by_default();
+  Host host;
+  begin(&host, scenes[0].rows, 0);
+  set_the_scene(&host, &scenes[0], "decide");
+  for (int at = 0; at < 2; at++) put(find(host.inputs, learnt_names[at]), 0, LEARNT[at] + (at == which ? by : 0));
+  if (plugin->decide(instance, &host.table) != SBX_OK) die("expected a logit at another beta and gamma, found: %s", host.said);
+  const Lent *found = find(host.outputs, name);
+  for (int64_t stream = 0; found && stream < scenes[0].batch; stream++) answer[stream] = (double)*(const float *)element(found, stream);
+  give_back(&host.inputs);
+  give_back(&host.outputs);
+  clear(&host.state);
+  plugin->destroy(instance);
+  return found != NULL;
+}
+
+/* Differences of each stream's logit, held against what is said of it but for their rounding. */
+static void check_derivative(int which) {
+  double said[STREAMS], up[STREAMS], down[STREAMS];
+  if (!answered_at(which, 0, derivatives[which], said)) {
+    printf("it answers no '%s': %s learns nothing from it\n", derivatives[which], learnt_names[which]);
+    return;
+  }
+  answered_at(which, MOVED, "logit", up);
+  answered_at(which, -MOVED, "logit", down);
+  for (int stream = 0; stream < scenes[0].batch; stream++) {
+    double found = (up[stream] - down[stream]) / (2 * MOVED);
+    double rounding = 4 * 1.2e-7 * fmax(fabs(up[stream]), fabs(down[stream])) / (2 * MOVED);
+    if (fabs(found - said[stream]) > 0.02 * fmax(fabs(found), fabs(said[stream])) + rounding + 2e-3) {
+      die("'%s' of stream %d is not the derivative of its logit, which changes by %.4f: it says %.4f", derivatives[which], stream, found,
+          said[stream]);
+    }
+  }
+  printf("'%s' is that of its logit\n", derivatives[which]);
+}
+
+static void check_derivatives(void) {
+  if (plugin->slot != SBX_SLOT_NOVELTY) return;
+  scene_name = "the derivatives";
+  check_derivative(0);
+  check_derivative(1);
+}
+
 static int threads(void) {
   int found = 0;
   DIR *tasks = opendir("/proc/self/task");
@@ -324,6 +380,7 @@ int main(void) {
   check_limits();
   for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++) check_scene(&scenes[i]);
   check_gradient();
+  check_derivatives();
   check_states();
   scene_name = "all instances are gone";
   if (threads() > before) die("expected no thread to be left, found %d", threads() - before);

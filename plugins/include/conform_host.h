@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { DIM = 8, POSITIVES = 2, NEGATIVES = 5 };
-static const float MISSING = -1e4F;
+static const float MISSING = -1e4F, EMPTY = -1e6F;
 
 static const SbxPlugin *plugin;
 /* What is tried, for the message of a failure. */
@@ -74,7 +74,7 @@ static int64_t count(const DLTensor *view) {
   return all;
 }
 
-/* Puts a tensor in front of a list; its neighbours lie `spread` elements apart. */
+/* Puts a tensor in front of a list; its neighbours lie `spread` elements apart. With 0 all are the first one. */
 static Lent *lend(Lent **list, const char *name, uint8_t code, int32_t ndim, const int64_t *shape, int64_t spread) {
   Lent *lent = allocate(sizeof *lent);
   *lent = (Lent){.name = name, .next = *list};
@@ -135,7 +135,7 @@ static const Scene scenes[] = {
     {"a bank of one row", 1, 1, 1, 1},
 };
 
-/* An answer that the slot takes: exact sizes, or from 1 to them. */
+/* An answer that the slot takes: exact sizes, or from 1 to them. Numbers lie from `least` to `most` where these differ. */
 typedef struct {
   const char *name;
   uint8_t code;
@@ -213,10 +213,60 @@ static void boundary_inputs(Host *host, const Scene *scene) {
   }
 }
 
+/* Whether a place of a stream's memory holds a prototype: of the first stream all do, of the last one none; of the only one the first does not. */
+static int holds(const Scene *scene, int64_t at) {
+  int64_t stream = at / scene->clusters;
+  if (stream == 0) return scene->batch > 1 || at > 0;
+  return stream + 1 < scene->batch && at % 3 != 1;
+}
+
+/* A number for each place of each stream's memory, from `least` on in steps; another one where there is no prototype. */
+static void memory_input(Host *host, const char *name, const Scene *scene, double least, double step, double otherwise) {
+  int64_t shape[2] = {scene->batch, scene->clusters};
+  const Lent *lent = lend(&host->inputs, name, SBX_DL_FLOAT, 2, shape, scene->spread);
+  for (int64_t at = 0; at < shape[0] * shape[1]; at++) {
+    put(lent, at, holds(scene, at) ? least + step * (double)(at * 7919 % 199) : otherwise);
+  }
+}
+
+/* One number, which a host repeats for each stream. */
+static void repeated_input(Host *host, const char *name, const Scene *scene, double number) {
+  put(lend(&host->inputs, name, SBX_DL_FLOAT, 1, &scene->batch, 0), 0, number);
+}
+
+/* The memories of streams with `clusters` places each; what only one of the slots may read is not there for the other. */
+static void stream_inputs(Host *host, const Scene *scene) {
+  memory_input(host, "scores", scene, -9.9, 0.1, (double)EMPTY);
+  memory_input(host, "usage", scene, 0.01, 0.02, 0);
+  if (plugin->slot == SBX_SLOT_NOVELTY) {
+    repeated_input(host, "beta", scene, -9);
+    repeated_input(host, "gamma", scene, 1);
+    return;
+  }
+  memory_input(host, "age", scene, 1, 1, 0);
+  const Lent *novelty = lend(&host->inputs, "novelty", SBX_DL_FLOAT, 1, &scene->batch, scene->spread);
+  for (int64_t stream = 0; stream < scene->batch; stream++) put(novelty, stream, (double)(stream * 5 % 8) / 7.0);
+}
+
+static void stream_answers(Host *host, const Scene *scene) {
+  int64_t b = scene->batch, k = scene->clusters;
+  if (plugin->slot == SBX_SLOT_NOVELTY) {
+    host->answers[0] = (Answer){"logit", SBX_DL_FLOAT, 1, {b}, {0}, 1, 0, 0};
+    host->answers[1] = (Answer){"d_beta", SBX_DL_FLOAT, 1, {b}, {0}, 0, 0, 0};
+    host->answers[2] = (Answer){"d_gamma", SBX_DL_FLOAT, 1, {b}, {0}, 0, 0, 0};
+  } else {
+    host->answers[0] = (Answer){"share", SBX_DL_FLOAT, 2, {b, k}, {0}, 1, 0, 1};
+    host->answers[1] = (Answer){"place", SBX_DL_INT, 1, {b}, {0}, 1, 0, k - 1};
+  }
+}
+
 /* What a function of the slot may read, and what it may answer. */
 static void set_the_scene(Host *host, const Scene *scene, const char *function) {
   int64_t b = scene->batch, n = scene->rows, c = scene->clusters;
-  if (plugin->slot == SBX_SLOT_BOUNDARY) {
+  if (plugin->slot == SBX_SLOT_NOVELTY || plugin->slot == SBX_SLOT_PROTOTYPES) {
+    stream_inputs(host, scene);
+    stream_answers(host, scene);
+  } else if (plugin->slot == SBX_SLOT_BOUNDARY) {
     boundary_inputs(host, scene);
     host->answers[0] = (Answer){"loss", SBX_DL_FLOAT, 0, {0}, {0}, 1, 0, 0};
     host->answers[1] = (Answer){"d_positives", SBX_DL_FLOAT, 2, {b, POSITIVES}, {0}, 1, 0, 0};
@@ -254,6 +304,7 @@ static const DLTensor *serve_input(const SbxHost *table, const char *name) {
 static double serve_number(const SbxHost *table, const char *name) {
   if (plugin->slot == SBX_SLOT_BOUNDARY && strcmp(name, "temperature") == 0) return 0.2;
   if (plugin->slot == SBX_SLOT_BOUNDARY && strcmp(name, "missing") == 0) return (double)MISSING;
+  if (plugin->slot == SBX_SLOT_NOVELTY && strcmp(name, "empty") == 0) return (double)EMPTY;
   snprintf(of(table)->refused, sizeof of(table)->refused, "there is no number '%s'", name);
   return NAN;
 }

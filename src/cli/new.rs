@@ -90,7 +90,7 @@ pub struct NewPlugin {
     /// The plugin's name: a small letter, then small letters, digits and _.
     #[arg(value_parser = name)]
     pub name: String,
-    /// The slot that it fills: labels, sampler or boundary.
+    /// The slot that it fills: labels, sampler, boundary or novelty.
     #[arg(long, value_parser = super::plugin::slot)]
     pub slot: Slot,
     /// The language that it is written in.
@@ -160,6 +160,11 @@ impl Template {
                 policy: "CosineMargin",
                 text: include_str!("../../plugins/cosine_margin/src/lib.rs"),
             },
+            Slot::Novelty => Self {
+                name: "nearest_prototype",
+                policy: "NearestPrototype",
+                text: include_str!("../../plugins/nearest_prototype/src/lib.rs"),
+            },
             _ => return None,
         })
     }
@@ -176,6 +181,14 @@ impl NewPlugin {
             let message = format!(
                 "there is a plugin to copy in C for slot 'sampler' alone, found '{}': begin with that one, whose table says how the \
                  other slots differ",
+                self.slot
+            );
+            return Err(Invalid(message).into());
+        }
+        if self.lang == Language::Rust && Template::of(self.slot).is_none() {
+            let message = format!(
+                "there is no plugin to copy for slot '{}': begin with that of slot 'novelty'; the SDK that is copied with it has a \
+                 trait for each slot",
                 self.slot
             );
             return Err(Invalid(message).into());

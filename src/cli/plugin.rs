@@ -12,7 +12,7 @@ use crate::ground::memory;
 use crate::ground::suggest;
 use crate::policy::plugin::{Description, Library, Plugin, Report, describe_here};
 use crate::policy::{Params, Policy, Unknown};
-use crate::slots::{Fault, Slot};
+use crate::slots::{Fault, Respondent, Slot};
 use crate::train::rehearsal;
 
 /// Look into plugins.
@@ -39,7 +39,7 @@ pub enum What {
 pub struct Probe {
     /// The library. It must not be written while this goes on.
     pub file: PathBuf,
-    /// The slot that it is to fill: labels, sampler or boundary.
+    /// The slot that it is to fill: labels, sampler, boundary, novelty or prototypes.
     #[arg(long, value_parser = slot)]
     pub slot: Option<Slot>,
     /// Its parameters in the place of its defaults, as one JSON object; those that it does not have are left out.
@@ -110,9 +110,7 @@ fn live(slot: Slot, path: &Path, params: &Params, degenerate: bool) -> Result<De
         let mut policy = Policy::from(plugin);
         rehearsal::synthetic(&mut policy, rehearsal::NO_RUN)?;
         rehearsal::state(&mut policy)?;
-        if slot == Slot::Boundary {
-            rehearsal::gradient::check(&mut policy)?;
-        }
+        slopes(&mut policy)?;
         if degenerate {
             rehearsal::degenerate(&mut policy)?;
         }
@@ -127,6 +125,17 @@ fn live(slot: Slot, path: &Path, params: &Params, degenerate: bool) -> Result<De
             slot,
             &format!("it leaves {left} threads behind when it is destroyed: expected none"),
         )),
+    }
+}
+
+/// Holds what a plugin says of the slope of its answer against that answer, in the slots where it does.
+fn slopes(policy: &mut Policy) -> Result<(), Fault> {
+    match policy.slot() {
+        Slot::Boundary => rehearsal::gradient::check(policy),
+        Slot::Novelty => rehearsal::derivatives::check(&mut |question| {
+            policy.without_trace(|policy| policy.answer(question))
+        }),
+        _ => Ok(()),
     }
 }
 

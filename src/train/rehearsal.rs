@@ -1,5 +1,6 @@
 //! A rehearsal on synthetic data: before a run has any of its own, and for `sandbox check`.
 
+pub mod derivatives;
 pub mod gradient;
 
 use std::rc::Rc;

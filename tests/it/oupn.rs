@@ -23,7 +23,7 @@ log: {every: 1, histograms: 0, images: 0}
 checkpoint: {every: 5}
 ";
 
-fn dir() -> Dir {
+pub(crate) fn dir() -> Dir {
     let dir = Dir::new();
     dir.write("stream.yaml", STREAM);
     dir
@@ -36,11 +36,11 @@ fn bare() -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn train(dir: &Dir, args: &[&str]) -> Finished {
+pub(crate) fn train(dir: &Dir, args: &[&str]) -> Finished {
     dir.train(&[&["--config", "stream.yaml"], args].concat())
 }
 
-fn start(dir: &Dir, args: &[&str]) -> Live {
+pub(crate) fn start(dir: &Dir, args: &[&str]) -> Live {
     let mut live = dir.live(&[&["run", "--plain", "--config", "stream.yaml"], args].concat());
     live.until("step 3/");
     live.folder = dir.newest_run();
@@ -192,19 +192,18 @@ fn a_rule_that_fails_within_a_window_costs_no_bit() {
     }
 }
 
-/// A rule whose numbers make the loss not finite is undone with all that it did.
+/// A rule whose answers are good but whose gradient is no number is undone with all that it did.
 #[test]
 fn a_window_that_is_not_finite_is_its_slots_fault() {
     let dir = dir();
-    let text = dir.copy_script("novelties/nearest.rhai");
-    let mut run = start(&dir, &["--set", "method.oupn.new_entropy=0.5"]);
-    let late = "fn decide(ctx) {\n    this.asked = (this.asked ?? 0) + 1;\n    if this.asked > 40 { return ctx.beta * 0.0 - 3e38; }";
-    dir.write(
-        "scripts/novelties/nearest.rhai",
-        &text.replace("fn decide(ctx) {", late),
-    );
-    run.until("novelty: nearest gen 2 is live");
-    run.until("novelty: rolled back at step");
+    let text = dir.copy_script("prototypes/soft.rhai");
+    let mut run = start(&dir, &[]);
+    let late = "fn decide(ctx) {\n    this.asked = (this.asked ?? 0) + 1;\n    \
+                if this.asked > 40 { return #{ share: (ctx.scores.softmax(1) * 0.0).sqrt(), place: ctx.usage.argmin(1) }; }";
+    let path = "scripts/prototypes/soft.rhai";
+    dir.write(path, &text.replace("fn decide(ctx) {", late));
+    run.until("prototypes: soft gen 2 is live");
+    run.until("prototypes: rolled back at step");
     run.steps(3);
     run.ask_to_stop();
     let (run, _) = run.end();

@@ -11,15 +11,16 @@ use std::sync::Once;
 
 use sandbox_plugin_abi::{
     LAYOUT, SBX_ABI_MAJOR, SBX_ABI_MINOR, SBX_BOOL, SBX_DEVICES_ANY, SBX_DEVICES_CPU, SBX_ERROR,
-    SBX_FLOAT, SBX_INT, SBX_OK, SBX_PANIC, SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS, SBX_SLOT_SAMPLER,
-    SBX_TEXT, SBX_UNSUPPORTED, SbxAsk, SbxHost, SbxParam, SbxPlugin, SbxValue,
+    SBX_FLOAT, SBX_INT, SBX_OK, SBX_PANIC, SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS, SBX_SLOT_NOVELTY,
+    SBX_SLOT_PROTOTYPES, SBX_SLOT_SAMPLER, SBX_TEXT, SBX_UNSUPPORTED, SbxAsk, SbxHost, SbxParam,
+    SbxPlugin, SbxValue,
 };
 
 use crate::params::{Declared, Params, Value};
 use crate::policy::{Devices, Policy, Restored};
 use crate::{
-    AfterCall, Boundary, BoundaryCall, Call, Error, Labels, LabelsCall, Result, Sampler,
-    SamplerCall, StartCall,
+    AfterCall, Boundary, BoundaryCall, Call, Error, Labels, LabelsCall, Novelty, NoveltyCall,
+    Prototypes, PrototypesCall, Result, Sampler, SamplerCall, StartCall,
 };
 
 /// What a library says of itself.
@@ -44,6 +45,20 @@ pub fn sampler<P: Sampler>(about: &About) -> &'static SbxPlugin {
 pub fn boundary<P: Boundary>(about: &About) -> &'static SbxPlugin {
     let mut table = table::<P>(about, SBX_SLOT_BOUNDARY);
     table.decide = Some(boundary_decide::<P>);
+    Box::leak(Box::new(table))
+}
+
+/// The table of a novelty; it lives for ever.
+pub fn novelty<P: Novelty>(about: &About) -> &'static SbxPlugin {
+    let mut table = table::<P>(about, SBX_SLOT_NOVELTY);
+    table.decide = Some(novelty_decide::<P>);
+    Box::leak(Box::new(table))
+}
+
+/// The table of a prototypes policy; it lives for ever.
+pub fn prototypes<P: Prototypes>(about: &About) -> &'static SbxPlugin {
+    let mut table = table::<P>(about, SBX_SLOT_PROTOTYPES);
+    table.decide = Some(prototypes_decide::<P>);
     Box::leak(Box::new(table))
 }
 
@@ -286,6 +301,8 @@ macro_rules! question {
 
 question!(sampler_decide, Sampler, SamplerCall, decide);
 question!(boundary_decide, Boundary, BoundaryCall, decide);
+question!(novelty_decide, Novelty, NoveltyCall, decide);
+question!(prototypes_decide, Prototypes, PrototypesCall, decide);
 question!(labels_start, Labels, StartCall, start);
 question!(labels_decide, Labels, LabelsCall, decide);
 question!(labels_after_step, Labels, AfterCall, after_step);

@@ -48,8 +48,10 @@ mod boundary;
 mod call;
 mod error;
 mod labels;
+mod novelty;
 mod params;
 mod policy;
+mod prototypes;
 mod sampler;
 pub mod testing;
 mod view;
@@ -58,8 +60,10 @@ pub use boundary::{Boundary, BoundaryCall};
 pub use call::{Bank, Call};
 pub use error::{Error, Result};
 pub use labels::{AfterCall, Labels, LabelsCall, StartCall};
+pub use novelty::{Novelty, NoveltyCall};
 pub use params::{Number, Param, Params, Value};
 pub use policy::{Devices, Policy, Restored};
+pub use prototypes::{Prototypes, PrototypesCall};
 pub use sampler::{Sampler, SamplerCall};
 pub use sandbox_plugin_abi as abi;
 pub use view::{Element, View, ViewMut};
@@ -67,12 +71,12 @@ pub use view::{Element, View, ViewMut};
 /// What the macros of this crate are made of. Not for authors.
 #[doc(hidden)]
 pub mod private {
-    pub use crate::border::{About, boundary, labels, sampler};
+    pub use crate::border::{About, boundary, labels, novelty, prototypes, sampler};
     pub use crate::params::Declared;
 }
 
-/// Exports a policy, as `export_policy!(sampler: Type)`; the slots are `labels`, `sampler` and `boundary`. Name, version and doc are
-/// those of the crate.
+/// Exports a policy, as `export_policy!(sampler: Type)`; the slots are `labels`, `sampler`, `boundary`, `novelty` and `prototypes`. Name,
+/// version and doc are those of the crate.
 ///
 /// A crate that aborts on a panic is refused: its panic would end the run, not the call.
 #[macro_export]

@@ -174,8 +174,12 @@ fn slot(number: u32) -> Result<Slot, String> {
     let numbered = |slot: &Slot| slot.contract().plugin;
     let found = Slot::all().find(|slot| numbered(slot) == Some(number));
     found.ok_or_else(|| {
-        let known =
-            Slot::of_plugins().filter_map(|slot| Some(format!("{} ({slot})", numbered(&slot)?)));
+        let known = Slot::of_plugins().filter_map(|slot| Some((numbered(&slot)?, slot)));
+        let mut known: Vec<_> = known.collect();
+        known.sort_unstable();
+        let known = known
+            .iter()
+            .map(|(number, slot)| format!("{number} ({slot})"));
         let known: Vec<_> = known.collect();
         format!("its slot is {number}: expected {}", suggest::either(&known))
     })

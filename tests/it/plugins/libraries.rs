@@ -116,7 +116,7 @@ const FAULTS: &[(u8, &str)] = &[
     (5, "its table is too short"),
     (
         6,
-        "its slot is 99: expected 1 (labels), 2 (sampler) or 3 (boundary)",
+        "its slot is 99: expected 1 (labels), 2 (sampler), 3 (boundary), 4 (novelty) or 5 (prototypes)",
     ),
     (7, "its 'devices' is 0: expected 1 (cpu) or 2 (any)"),
     (8, "its name is null"),

@@ -6,6 +6,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use super::{built, rows};
+use crate::oupn;
 use crate::support::{Dir, Finished};
 
 const PLUGIN: [&str; 2] = ["--plugin", "target/librows.so"];
@@ -172,6 +173,54 @@ fn a_run_with_plugins_is_resumed_forked_and_replayed_without_their_files() {
     fork.assert_same_bits_from(&whole, 70);
     let (_, said) = dir.again(&["replay", folder, "--verify"]);
     assert!(said.contains("same  bit for bit up to step 80"), "{said}");
+}
+
+/// A decision about streams goes from a library to a script and to another library, is cut and goes on, with the same bits each time.
+#[test]
+fn a_novelty_is_swapped_resumed_and_replayed() {
+    let dir = oupn::dir();
+    let text = dir.copy_script("novelties/nearest.rhai");
+    let library = dir.file("libnearest_prototype.so");
+    let mut bytes = fs::read(built("nearest_prototype")).unwrap();
+    fs::write(&library, &bytes).unwrap();
+    let mut run = oupn::start(&dir, &["--plugin", "libnearest_prototype.so"]);
+    assert!(
+        run.text.contains("novelty: nearest_prototype gen 1"),
+        "{}",
+        run.text
+    );
+    dir.write("scripts/novelties/nearest.rhai", &format!("{text}// 1\n"));
+    run.until("novelty: nearest gen 2 is live");
+    run.steps(2);
+    bytes.extend_from_slice(b"again");
+    fs::write(&library, bytes).unwrap();
+    run.until("novelty: nearest_prototype gen 3 is live");
+    run.steps(7);
+    let cut = run.stop();
+    fs::remove_file(&library).unwrap();
+    let mut run = dir.resume(&cut, &[]);
+    run.steps(8);
+    run.ask_to_stop();
+    let (run, _) = run.end();
+    let live = run.ledger("novelty", "live");
+    let carriers: Vec<_> = live.iter().map(|line| &line["carrier"]).collect();
+    assert_eq!(carriers, ["script", "plugin"]);
+    let (_, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+}
+
+/// A run that was cut has the bits of one that was not.
+#[test]
+fn a_run_with_a_novelty_is_resumed_with_its_bits() {
+    let dir = oupn::dir();
+    let library = built("nearest_prototype");
+    let options = ["--plugin", library.to_str().unwrap(), "--steps", "40"];
+    let whole = oupn::train(&dir, &options);
+    let mut run = oupn::start(&dir, &options);
+    run.until("step 13/");
+    let (run, code) = dir.resume(&run.stop(), &[]).end();
+    assert_eq!(code, Some(0), "{}", run.text);
+    run.assert_same_bits(&whole);
 }
 
 /// Nothing is ever unloaded, so each swap costs what a library needs; and nothing else.

@@ -50,6 +50,8 @@ pub(crate) fn built(name: &str) -> PathBuf {
                 "-p",
                 "misbehaved",
                 "-p",
+                "nearest_prototype",
+                "-p",
                 "prototype_labels",
                 "-p",
                 "semi_hard",

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::oupn;
 use crate::support::Dir;
 
 /// Runs a tool in a folder below `dir` and returns what it said.
@@ -21,9 +22,13 @@ fn tool(dir: &Dir, folder: &str, command: &[&str]) -> String {
 }
 
 #[test]
-fn a_new_plugin_for_labels_or_boundary_builds_conforms_and_runs() {
-    let dir = Dir::new();
-    for slot in ["labels", "boundary"] {
+fn a_new_plugin_for_labels_boundary_or_novelty_builds_conforms_and_runs() {
+    let dir = oupn::dir();
+    for (slot, config) in [
+        ("labels", "tiny.yaml"),
+        ("boundary", "tiny.yaml"),
+        ("novelty", "stream.yaml"),
+    ] {
         let name = format!("my_{slot}");
         let output = dir.output(&["new", "plugin", &name, "--slot", slot]);
         assert!(output.status.success(), "{output:?}");
@@ -41,7 +46,8 @@ fn a_new_plugin_for_labels_or_boundary_builds_conforms_and_runs() {
             said.contains(&format!("ok, {slot} plugin {name} 0.1.0 (contract 1.0")),
             "{said}"
         );
-        let run = dir.train(&["--steps", "10", "--plugin", &library]);
+        let args = ["--config", config, "--steps", "10", "--plugin", &library];
+        let run = dir.train(&args);
         assert!(
             run.text.contains(&format!("{slot}: {name} gen 1")),
             "{}",
@@ -62,8 +68,12 @@ fn what_cannot_be_begun_is_refused() {
     for (args, said) in [
         (["My", "--slot", "sampler"], "expected a small letter"),
         (
+            ["my", "--slot", "prototypes"],
+            "there is no plugin to copy for slot 'prototypes'",
+        ),
+        (
             ["my", "--slot", "mixer"],
-            "expected labels, sampler or boundary",
+            "expected novelty, prototypes, labels, sampler or boundary",
         ),
     ] {
         let output = dir.output(&[&["new", "plugin"], &args[..]].concat());

@@ -14,8 +14,9 @@ use sandbox::slots::sampler::{self, Similarity};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use super::{built, c_random};
-use crate::support::Dir;
+use super::{built, c_random, compile};
+use crate::oupn;
+use crate::support::{Dir, Finished, repo};
 
 const ROUNDS: u64 = 100;
 
@@ -175,4 +176,91 @@ fn a_run_with_a_plugin_is_the_run_with_the_script() {
         let (a, b) = (f64::from_bits(one.1), f64::from_bits(other.1));
         assert!((a - b).abs() < 1e-4 * a, "step {}: {a} and {b}", one.0);
     }
+}
+
+/// A number of the method at each step of a run.
+fn of_steps(run: &Finished, name: &str) -> Vec<f64> {
+    let lines = run.lines("metrics.jsonl");
+    let all = lines.iter().filter_map(|line| line[name].as_f64());
+    all.collect()
+}
+
+/// The greatest distance between two runs' numbers of the same steps.
+fn away(one: &[f64], other: &[f64]) -> f64 {
+    assert_eq!(one.len(), other.len());
+    let all = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+    all.fold(0.0, f64::max)
+}
+
+/// What is learnt through a script by differentiation is learnt through a plugin by its derivatives; without them it stays.
+#[test]
+fn beta_and_gamma_are_learnt_through_a_plugin_as_through_the_script() {
+    let dir = oupn::dir();
+    let args = ["--steps", "10"];
+    let scripts = oupn::train(&dir, &args);
+    let library = built("nearest_prototype");
+    let library = ["--plugin", library.to_str().unwrap()];
+    let compiled = oupn::train(&dir, &[&args[..], &library].concat());
+    assert!(
+        compiled.text.contains("novelty: nearest_prototype gen 1"),
+        "{}",
+        compiled.text
+    );
+    let losses = [&scripts, &compiled].map(|run| of_steps(run, "loss/total"));
+    assert_eq!(losses[0].len(), 10);
+    assert!(away(&losses[0], &losses[1]) < 1e-4, "{losses:?}");
+    for name in ["oupn/beta", "oupn/gamma"] {
+        let [one, other] = [&scripts, &compiled].map(|run| of_steps(run, name));
+        assert!((one[9] - one[0]).abs() > 0.01, "{name} moves: {one:?}");
+        assert!(away(&one, &other) < 1e-4, "{name}: {one:?} and {other:?}");
+    }
+
+    let source = repo().join("tests/it/plugins/nearest.c");
+    compile(&dir, &source, "nearest", &["-DLEFT_OUT"]);
+    let library = ["--set", "novelty.plugin=target/libnearest.so"];
+    let still = oupn::train(&dir, &[&args[..], &library].concat());
+    let beta = of_steps(&still, "oupn/beta");
+    assert!(away(&beta, &vec![beta[0]; beta.len()]) < 1e-6, "{beta:?}");
+}
+
+/// A trial asks it with other numbers, and finds a derivative that is another logit's.
+#[test]
+fn a_derivative_of_another_logit_is_refused() {
+    let dir = oupn::dir();
+    let source = repo().join("tests/it/plugins/nearest.c");
+    let library = "target/libnearest.so";
+    for (defines, refused) in [
+        (vec![], None),
+        (vec!["-DLEFT_OUT"], None),
+        (vec!["-DOF_BETA=-1.0F"], Some("'d_beta' of stream")),
+        (vec!["-DOF_GAMMA=1.5F"], Some("'d_gamma' of stream")),
+    ] {
+        compile(&dir, &source, "nearest", &defines);
+        let probe = ["plugin", "probe", "--slot", "novelty", library];
+        for args in [&["check", library][..], &probe] {
+            let output = dir.output(args);
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert_eq!(output.status.success(), refused.is_none(), "{text}");
+            assert!(text.contains(refused.unwrap_or_default()), "{text}");
+        }
+    }
+}
+
+/// Shares and places of a plugin are those of the script with the same rule.
+#[test]
+fn a_prototypes_plugin_writes_as_the_script_does() {
+    let dir = oupn::dir();
+    let source = repo().join("tests/it/plugins/winner.c");
+    compile(&dir, &source, "winner", &[]);
+    let args = ["--steps", "8", "--set"];
+    let scripts = oupn::train(&dir, &[&args[..], &["prototypes=winner"]].concat());
+    let library = ["prototypes.plugin=target/libwinner.so"];
+    let compiled = oupn::train(&dir, &[&args[..], &library].concat());
+    assert!(
+        compiled.text.contains("prototypes: winner gen 1"),
+        "{}",
+        compiled.text
+    );
+    assert_eq!(scripts.losses(), compiled.losses());
 }

@@ -93,3 +93,39 @@ fn the_gradient_of_a_boundary_in_c_is_held_against_its_loss() {
         }
     }
 }
+
+#[test]
+fn the_derivatives_of_a_novelty_in_c_are_held_against_its_logit() {
+    let dir = Dir::empty();
+    let source = "tests/it/plugins/nearest.c";
+    for (defines, said_of_it) in [
+        (&[][..], "'d_gamma' is that of its logit"),
+        (&["-DLEFT_OUT"], "gamma learns nothing from it"),
+    ] {
+        let (passed, said) = conform(&dir, source, defines);
+        assert!(passed && said.contains(said_of_it), "{said}");
+    }
+    for name in ["beta", "gamma"] {
+        for factor in ["-1.0F", "0.0F", "1.5F"] {
+            let define = format!("-DOF_{}={factor}", name.to_uppercase());
+            let (passed, said) = conform(&dir, source, &[&define]);
+            let expected = format!("'d_{name}' of stream 0 is not the derivative");
+            assert!(!passed && said.contains(&expected), "{factor}: {said}");
+        }
+    }
+}
+
+#[test]
+fn shares_and_places_in_c_are_looked_at() {
+    let dir = Dir::empty();
+    let source = "tests/it/plugins/winner.c";
+    let (passed, said) = conform(&dir, source, &[]);
+    assert!(passed, "{said}");
+    for (define, expected) in [
+        ("-DSHARE=1.5F", "'share': expected numbers from 0 to 1"),
+        ("-DPLACE=places", "'place': expected 0 to 3, found 4"),
+    ] {
+        let (passed, said) = conform(&dir, source, &[define]);
+        assert!(!passed && said.contains(expected), "{said}");
+    }
+}

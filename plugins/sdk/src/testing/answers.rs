@@ -12,13 +12,23 @@ pub enum Size {
     UpTo(usize),
 }
 
+/// Which elements an answer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Range {
+    /// Rows and labels from the smallest to the largest.
+    Rows(i64, i64),
+    /// Finite numbers.
+    Finite,
+    /// Numbers from 0 to 1.
+    Unit,
+}
+
 /// An answer that a host takes.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub(super) name: &'static str,
     shape: Vec<Size>,
-    /// Smallest and largest value of rows and labels; nothing for features, which must be finite.
-    range: Option<(i64, i64)>,
+    range: Range,
     required: bool,
 }
 
@@ -28,7 +38,7 @@ impl Answer {
         Self {
             name,
             shape: shape.to_vec(),
-            range: Some((least, most)),
+            range: Range::Rows(least, most),
             required: true,
         }
     }
@@ -38,8 +48,16 @@ impl Answer {
         Self {
             name,
             shape: shape.to_vec(),
-            range: None,
+            range: Range::Finite,
             required: true,
+        }
+    }
+
+    /// Numbers from 0 to 1.
+    pub fn shares(name: &'static str, shape: &[Size]) -> Self {
+        Self {
+            range: Range::Unit,
+            ..Self::numbers(name, shape)
         }
     }
 
@@ -71,8 +89,8 @@ impl Answer {
         let shape: Vec<_> = shape.iter().map(|&size| size as usize).collect();
         let count = shape.iter().product();
         match self.range {
-            Some(_) => Tensor::I64(vec![-1; count], shape),
-            None => Tensor::F32(vec![f32::NAN; count], shape),
+            Range::Rows(..) => Tensor::I64(vec![-1; count], shape),
+            Range::Finite | Range::Unit => Tensor::F32(vec![f32::NAN; count], shape),
         }
     }
 
@@ -82,16 +100,24 @@ impl Answer {
         match (given, self.range) {
             (None, _) if self.required => wrong("expected an answer, found none".into()),
             (None, _) => Ok(()),
-            (Some(Tensor::I64(values, _)), Some((least, most))) => {
+            (Some(Tensor::I64(values, _)), Range::Rows(least, most)) => {
                 match values.iter().find(|value| !(least..=most).contains(*value)) {
                     Some(value) => wrong(format!("expected {least} to {most}, found {value}")),
                     None => Ok(()),
                 }
             }
-            (Some(Tensor::F32(values, _)), None) => match values.iter().find(|x| !x.is_finite()) {
-                Some(value) => wrong(format!("expected finite numbers, found {value}")),
-                None => Ok(()),
-            },
+            (Some(Tensor::F32(values, _)), Range::Finite) => {
+                match values.iter().find(|x| !x.is_finite()) {
+                    Some(value) => wrong(format!("expected finite numbers, found {value}")),
+                    None => Ok(()),
+                }
+            }
+            (Some(Tensor::F32(values, _)), Range::Unit) => {
+                match values.iter().find(|x| !(0.0..=1.0).contains(*x)) {
+                    Some(value) => wrong(format!("expected numbers from 0 to 1, found {value}")),
+                    None => Ok(()),
+                }
+            }
             (Some(other), _) => wrong(format!("found {other:?}")),
         }
     }

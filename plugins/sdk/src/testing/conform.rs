@@ -8,11 +8,13 @@ use std::mem::size_of;
 
 use sandbox_plugin_abi::{
     LAYOUT, SBX_ABI_MAJOR, SBX_BOOL, SBX_FLOAT, SBX_INT, SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS,
-    SBX_TEXT, SBX_UNSUPPORTED, SbxAsk, SbxPlugin, SbxValue,
+    SBX_SLOT_NOVELTY, SBX_TEXT, SBX_UNSUPPORTED, SbxAsk, SbxPlugin, SbxValue,
 };
 
+use super::derivatives;
 use super::gradient;
 use super::host::Host;
+use super::memory;
 use super::scene::{SCENES, Scene};
 use super::tensor::Tensor;
 use crate::{Error, Result};
@@ -37,6 +39,7 @@ pub fn conform(entry: extern "C" fn() -> *const SbxPlugin) -> Result<Vec<String>
         done.push(said.map_err(|error| Error::new(format!("{}: {error}", scene.what)))?);
     }
     done.extend(policy.gradient()?);
+    done.extend(policy.derivatives()?);
     done.push(policy.hostile_states()?);
     done.push(policy.threads()?);
     Ok(done)
@@ -285,6 +288,24 @@ impl<'a> Subject<'a> {
             Ok(host.answers())
         })?;
         Ok(Some("its gradient is that of its loss".into()))
+    }
+
+    /// The derivatives of a novelty, held against its logit.
+    fn derivatives(&self) -> Result<Option<String>> {
+        if self.table.slot != SBX_SLOT_NOVELTY {
+            return Ok(None);
+        }
+        let decide = self.table.decide.ok_or("no decide")?;
+        let checked = derivatives::check(&mut |learnt| {
+            // Each time a new one: what it keeps of a question would change its answer to the next.
+            let instance = self.create(&self.defaults())?;
+            let host = SCENES[0].host(self.table.slot, "decide", 0);
+            let host = memory::learnt(host, learnt);
+            // SAFETY: the instance is of this table's `create`.
+            host.call(|host| unsafe { decide(instance.pointer, host) })?;
+            Ok(host.answers())
+        })?;
+        Ok(Some(checked))
     }
 
     fn save(&self, instance: &Instance<'_>) -> Result<Option<Vec<u8>>> {

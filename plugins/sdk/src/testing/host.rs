@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "it stands in for the other side of the border")]
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::size_of;
 use std::ptr::NonNull;
@@ -38,7 +38,7 @@ impl Drop for Lent {
 }
 
 impl Lent {
-    /// Lends a tensor; `spread` puts as many elements between two neighbours, less one.
+    /// Lends a tensor; `spread` puts as many elements between two neighbours, less one. With 0 all are the first one.
     fn new(tensor: &Tensor, spread: usize) -> Self {
         let (code, bits, width) = tensor.dtype();
         let mut shape: Vec<_> = tensor.shape().iter().map(|&size| size as i64).collect();
@@ -49,9 +49,10 @@ impl Lent {
             step *= size;
         }
         let mut bytes: Vec<u8> = Vec::new();
-        for element in tensor.bytes().chunks(width) {
+        let stored = if spread == 0 { 1 } else { usize::MAX };
+        for element in tensor.bytes().chunks(width).take(stored) {
             bytes.extend_from_slice(element);
-            bytes.resize(bytes.len() + width * (spread - 1), 0xa5);
+            bytes.resize(bytes.len() + width * spread.saturating_sub(1), 0xa5);
         }
         bytes.resize(bytes.len().next_multiple_of(8).max(8), 0);
         let word = |x: &[u8]| u64::from_ne_bytes(std::array::from_fn(|at| x[at]));
@@ -94,6 +95,8 @@ const CPU: DLDevice = DLDevice {
 /// A host. Inputs may be spread in memory; answers are taken as the slot's contract says.
 pub struct Host {
     inputs: BTreeMap<String, Tensor>,
+    /// Inputs that are one number, seen several times.
+    repeated: BTreeSet<String>,
     numbers: BTreeMap<String, f64>,
     takes: Vec<Answer>,
     rows: i64,
@@ -114,6 +117,7 @@ impl Host {
     pub fn new(rows: usize, seed: u64) -> Self {
         Self {
             inputs: BTreeMap::new(),
+            repeated: BTreeSet::new(),
             numbers: BTreeMap::new(),
             takes: Vec::new(),
             rows: rows as i64,
@@ -134,6 +138,13 @@ impl Host {
     pub fn input(mut self, name: &str, tensor: Tensor) -> Self {
         self.inputs.insert(name.to_owned(), tensor);
         self
+    }
+
+    /// With a number as an input for each of `count`, as a host repeats what is one and the same: all lie in one place.
+    #[must_use]
+    pub fn repeated(mut self, name: &str, number: f32, count: usize) -> Self {
+        self.repeated.insert(name.to_owned());
+        self.input(name, Tensor::F32(vec![number; count], vec![count]))
     }
 
     /// An input that was put in.
@@ -288,10 +299,14 @@ extern "C" fn input(host: *const SbxHost, name: *const c_char) -> *const DLTenso
         let Some(tensor) = host.inputs.get(&name) else {
             return Err(Error::new(format!("there is no input '{name}'")));
         };
+        let spread = match host.repeated.contains(&name) {
+            true => 0,
+            false => host.spread,
+        };
         let mut lent = host.lent.borrow_mut();
         let lent = lent
             .entry(name)
-            .or_insert_with(|| Lent::new(tensor, host.spread));
+            .or_insert_with(|| Lent::new(tensor, spread));
         Ok(lent.view.as_ptr().cast_const())
     })
 }

@@ -3,8 +3,12 @@
 mod answers;
 mod boundary;
 mod conform;
+mod derivatives;
 mod gradient;
 mod host;
+mod memory;
+mod novelty;
+mod prototypes;
 mod scene;
 mod tensor;
 
@@ -12,4 +16,6 @@ pub use answers::Answer;
 pub use boundary::{BoundaryAnswer, ask_boundary};
 pub use conform::conform;
 pub use host::Host;
+pub use novelty::{NoveltyAnswer, ask_novelty};
+pub use prototypes::{PrototypesAnswer, ask_prototypes};
 pub use tensor::Tensor;

@@ -1,9 +1,12 @@
 //! Banks and batches, plain and hostile, for each slot.
 
-use sandbox_plugin_abi::{SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS};
+use sandbox_plugin_abi::{
+    SBX_SLOT_BOUNDARY, SBX_SLOT_LABELS, SBX_SLOT_NOVELTY, SBX_SLOT_PROTOTYPES,
+};
 
 use super::answers::{Answer, Size};
 use super::host::Host;
+use super::memory;
 use super::tensor::Tensor;
 
 /// A bank and a batch of it.
@@ -73,6 +76,8 @@ impl Scene {
         let last = |count: usize| (0, count as i64 - 1);
         match (slot, function) {
             (SBX_SLOT_BOUNDARY, _) => self.boundary(host),
+            (SBX_SLOT_NOVELTY, _) => memory::novelty(host, b, c),
+            (SBX_SLOT_PROTOTYPES, _) => memory::prototypes(host, b, c),
             (SBX_SLOT_LABELS, "start") => host
                 .input("features", self.features())
                 .takes(Answer::rows("labels", &[Size::Is(n)], last(n)))
