@@ -61,12 +61,16 @@ impl NewScript {
             true => below,
             false => script.display().to_string(),
         };
+        let config = match slot.contract().config {
+            "embedded" => String::new(),
+            other => format!("--config {other} "),
+        };
         writeln!(
             std::io::stdout(),
             "made {} and {}\n\
              sandbox check --watch {named}     # at each save: compile, contract, rehearsal, time\n\
              sandbox test {named}              # its tests and examples\n\
-             sandbox run --script {named}      # edit it while it runs",
+             sandbox run {config}--script {named}      # edit it while it runs",
             script.display(),
             tests.display(),
         )?;

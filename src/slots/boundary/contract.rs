@@ -16,6 +16,7 @@ pub const CONTRACT: Contract = Contract {
     title: "how far positives must lie from negatives, as logits or as a loss",
     about: "Of logits the host takes InfoNCE, the mean over the positives of those queries that have a negative. A script's answer depends on the cosines by tracked operations, of which the host takes the gradient; a plugin gives the gradient itself.",
     asked: Asked::InBranch("boundaries/cosine_margin.rhai"),
+    config: "embedded",
     without: "the inter-image branch rests",
     place: Place::Step,
     stream: 7,

@@ -25,6 +25,8 @@ pub struct Contract {
     pub about: &'static str,
     /// In which runs it is asked.
     pub asked: Asked,
+    /// A shipped configuration in which it is asked.
+    pub config: &'static str,
     /// What holds where its policy has failed and there is none before it.
     pub without: &'static str,
     /// Where in a run it is asked.

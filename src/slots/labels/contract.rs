@@ -14,6 +14,7 @@ pub const CONTRACT: Contract = Contract {
     title: "how pseudo-labels are made and kept",
     about: "What `decide` answers is written with the batch's features after the step; the sampler of the same step still sees the old labels.",
     asked: Asked::InBranch("labels/online.rhai"),
+    config: "embedded",
     without: "the inter-image branch rests",
     place: Place::Step,
     stream: 5,

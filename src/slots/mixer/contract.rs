@@ -14,6 +14,7 @@ pub const CONTRACT: Contract = Contract {
     title: "which mixtures of a batch's images are contrasted beside them, with which keys and how much",
     about: "Row i of the extra view goes with the key of row `targets[m, i]`, and counts `weights[m]` or `weights[m, i]`, in term m. For each term of the method's loss (both directions of a symmetric one) the same loss of the extra view against the keys in that order comes beside it. In the inter-image branch row i has the positives and negatives of row `targets[m, i]`, the boundary is asked once more for each m, and the term counts by the mean of its weights. Bank, queue and diagnostics see the images as they are.",
     asked: Asked::WhereNamed,
+    config: "embedded",
     without: "images are not mixed",
     place: Place::Step,
     stream: 11,

@@ -16,6 +16,7 @@ pub const CONTRACT: Contract = Contract {
     title: "whether a frame of a stream is new, or belongs to a prototype that there is",
     about: "It is asked once for each frame of a window, about all streams side by side: the decision boundary of method `oupn`. A frame is new where the sigmoid of its logit is above a half. `beta` and `gamma` are learnt through the answer: keep them in it. The scores carry no gradient, so that the encoder is not trained by the decision (Ren et al. 2021, arXiv 2109.05675). Tensors in `this` lose their gradient at the window's end.",
     asked: Asked::WhereNamed,
+    config: "oupn",
     without: "the paper's rule holds: (-max s - beta) / gamma",
     place: Place::Step,
     stream: 13,

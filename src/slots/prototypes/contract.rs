@@ -14,6 +14,7 @@ pub const CONTRACT: Contract = Contract {
     title: "where a frame of a stream is written: how much of it each prototype takes, and which one makes room for it where it is new",
     about: "It is asked once for each frame of a window, about all streams side by side: the upkeep of method `oupn`. Of a frame that is not new each prototype takes its share into the mean of what was written to it; one that is new takes its place alone, and what stood there is forgotten. What the share depends on by tracked operations learns through it; a plugin's has no gradient. Tensors in `this` lose their gradient at the window's end.",
     asked: Asked::WhereNamed,
+    config: "oupn",
     without: "the paper's rule holds: shares are the softmax of the scores times the probability of being old, the place is the least used one",
     place: Place::Step,
     stream: 14,

@@ -14,6 +14,7 @@ pub const CONTRACT: Contract = Contract {
     title: "which rows of the bank are a query's positives and its negatives",
     about: "The similarity is computed once a step and shared with the boundary. A query that finds fewer gets fewer: -1 takes part in no loss, and `sampler/missing` (negatives) and `sampler/missing_positives` count it. Draws are made without rejection, so none can go on for ever.",
     asked: Asked::InBranch("samplers/semi_hard.rhai"),
+    config: "embedded",
     without: "the inter-image branch rests",
     place: Place::Step,
     stream: 6,

@@ -15,6 +15,7 @@ pub const CONTRACT: Contract = Contract {
     title: "which numbers hold in a step: learning rate, temperatures, momentum, weights of the losses, margins, parameters of other slots",
     about: "It is asked before anything else of a step, also where the inter-image branch is off. What it does not name holds as the configuration says; `#{}` gives nothing.",
     asked: Asked::WhereNamed,
+    config: "embedded",
     without: "the configured numbers hold",
     place: Place::Step,
     stream: 10,

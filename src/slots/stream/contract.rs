@@ -14,6 +14,7 @@ pub const CONTRACT: Contract = Contract {
     title: "how classes follow each other in a window of a stream",
     about: "It is asked once a window for each of the streams side by side, where `data.stream.process` is `restaurant`, and takes that process's place. It sees the sizes of classes and which are together in a context, and never an image or its label: the host draws the images.",
     asked: Asked::WhereNamed,
+    config: "oupn",
     without: "the process of `data.stream` holds",
     place: Place::Step,
     stream: 12,
