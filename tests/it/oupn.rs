@@ -348,82 +348,85 @@ fn episodes_are_judged_by_the_rules_of_the_run() {
     assert_eq!(found["stream"]["ami"]["mean"], 0.0, "{text}");
 }
 
+/// Values, and what is said of them.
+const REFUSED: &[(&[&str], &str)] = &[
+    (
+        &["data.stream.process=none"],
+        "data.stream.process: method 'oupn' learns from a stream",
+    ),
+    (
+        &["data.stream.process=crp"],
+        "data.stream.process: expected one of none, order, restaurant, found 'crp'",
+    ),
+    (
+        &["data.stream.parallel=5"],
+        "data.stream.parallel: expected a divisor of train.batch, which is 24, found 5",
+    ),
+    (
+        &["data.stream.discount=1"],
+        "data.stream.discount: expected 0 or more, and below 1, found 1",
+    ),
+    (
+        &["data.stream.concentration=0"],
+        "data.stream.concentration: expected above 0, found 0",
+    ),
+    (
+        &["data.stream.per_class=3"],
+        "expected windows of at most 18 frames, which 2 contexts of 3 classes",
+    ),
+    (
+        &["data.stream.process=order"],
+        "data.stream.rotations: expected false with data.stream.process order",
+    ),
+    (
+        &["train.batch=600", "data.stream.per_class=100"],
+        "expected a batch size from 1 to 512",
+    ),
+    (
+        &["train.batch=1"],
+        "train.batch: expected at least 2, found 1",
+    ),
+    (
+        &["train.accumulate=2"],
+        "train.accumulate: expected 1 with method 'oupn'",
+    ),
+    (&["loss.inter=0.5"], "loss.inter: expected 0"),
+    (
+        &["mixer=unmix"],
+        "mixer.script: expected none with method 'oupn'",
+    ),
+    (
+        &["method.name=moco"],
+        "novelty.script: expected none, found 'novelties/nearest.rhai': method.name is not oupn",
+    ),
+    (
+        &["method.oupn.prototypes=0"],
+        "method.oupn.prototypes: expected at least 1, found 0",
+    ),
+    (
+        &["method.oupn.gamma=0"],
+        "method.oupn.gamma: expected above 0, found 0",
+    ),
+    (
+        &["method.oupn.similarity=dot"],
+        "method.oupn.similarity: expected one of cosine, euclidean, found 'dot'",
+    ),
+    (
+        &[
+            "stream=shuffled",
+            "data.stream.process=order",
+            "data.stream.rotations=false",
+        ],
+        "stream.script: expected none, found",
+    ),
+    (&["stream.plugin=x.so"], "stream.plugin: expected none"),
+];
+
 /// What is said of what cannot be, before anything is trained.
 #[test]
 fn what_makes_no_stream_is_refused_by_its_key() {
     let dir = dir();
-    for (sets, said) in [
-        (
-            &["data.stream.process=none"][..],
-            "data.stream.process: method 'oupn' learns from a stream",
-        ),
-        (
-            &["data.stream.process=crp"],
-            "data.stream.process: expected one of none, order, restaurant, found 'crp'",
-        ),
-        (
-            &["data.stream.parallel=5"],
-            "data.stream.parallel: expected a divisor of train.batch, which is 24, found 5",
-        ),
-        (
-            &["data.stream.discount=1"],
-            "data.stream.discount: expected 0 or more, and below 1, found 1",
-        ),
-        (
-            &["data.stream.concentration=0"],
-            "data.stream.concentration: expected above 0, found 0",
-        ),
-        (
-            &["data.stream.per_class=3"],
-            "expected windows of at most 18 frames, which 2 contexts of 3 classes",
-        ),
-        (
-            &["data.stream.process=order"],
-            "data.stream.rotations: expected false with data.stream.process order",
-        ),
-        (
-            &["train.batch=600", "data.stream.per_class=100"],
-            "expected a batch size from 1 to 512",
-        ),
-        (
-            &["train.batch=1"],
-            "train.batch: expected at least 2, found 1",
-        ),
-        (
-            &["train.accumulate=2"],
-            "train.accumulate: expected 1 with method 'oupn'",
-        ),
-        (&["loss.inter=0.5"], "loss.inter: expected 0"),
-        (
-            &["mixer=unmix"],
-            "mixer.script: expected none with method 'oupn'",
-        ),
-        (
-            &["method.name=moco"],
-            "novelty.script: expected none, found 'novelties/nearest.rhai': method.name is not oupn",
-        ),
-        (
-            &["method.oupn.prototypes=0"],
-            "method.oupn.prototypes: expected at least 1, found 0",
-        ),
-        (
-            &["method.oupn.gamma=0"],
-            "method.oupn.gamma: expected above 0, found 0",
-        ),
-        (
-            &["method.oupn.similarity=dot"],
-            "method.oupn.similarity: expected one of cosine, euclidean, found 'dot'",
-        ),
-        (
-            &[
-                "stream=shuffled",
-                "data.stream.process=order",
-                "data.stream.rotations=false",
-            ],
-            "stream.script: expected none, found",
-        ),
-        (&["stream.plugin=x.so"], "stream.plugin: expected none"),
-    ] {
+    for (sets, said) in REFUSED {
         let mut args = vec!["run", "--plain", "--config", "stream.yaml", "--steps", "2"];
         args.extend(sets.iter().flat_map(|set| ["--set", *set]));
         let output = dir.output(&args);

@@ -39,7 +39,7 @@ fn finish(question: &Question, mut answers: Answers) -> Result<Answers, String> 
     for (derivative, number) in [("d_beta", "beta"), ("d_gamma", "gamma")] {
         if let Some(derivative) = answers.take(derivative) {
             let number = question.tensor(number);
-            logit = logit + derivative * (&number - number.detach());
+            logit += derivative * (&number - number.detach());
         }
     }
     answers.put("logit", logit);
