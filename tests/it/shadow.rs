@@ -291,6 +291,34 @@ fn what_cannot_be_a_shadow_is_told_before_the_first_step() {
     assert_eq!(runs, 0, "no folder is left behind");
 }
 
+/// A slot whose policies decide what the step is about: told with what to do in the place of a shadow.
+#[test]
+fn a_slot_that_no_shadow_can_try_says_what_can_be_done() {
+    let dir = Dir::new();
+    for (script, slot, eval) in [
+        ("mixers/unmix.rhai", "mixer", false),
+        ("schedules/cosine.rhai", "schedule", false),
+        ("streams/shuffled.rhai", "stream", false),
+        ("novelties/nearest.rhai", "novelty", true),
+        ("prototypes/soft.rhai", "prototypes", true),
+    ] {
+        let output = dir.output(&["run", "--config", "tiny.yaml", "--shadow", script]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{script}\n{text}");
+        for said in [
+            &*format!("a policy of slot '{slot}' cannot be a shadow"),
+            "shadows are for labels, sampler or boundary",
+            "sandbox fork RUN --script FILE",
+        ] {
+            assert!(text.contains(said), "{script}: '{said}'\n{text}");
+        }
+        assert_eq!(text.contains("sandbox eval RUN stream"), eval, "{text}");
+        assert!(!text.contains("step 1/"), "{text}");
+    }
+    let runs = fs::read_dir(dir.file("runs")).map_or(0, Iterator::count);
+    assert_eq!(runs, 0, "no folder is left behind");
+}
+
 #[test]
 fn a_saved_shadow_takes_its_own_place_and_a_broken_one_does_not() {
     let dir = Dir::new();

@@ -223,12 +223,7 @@ impl Trainer {
     /// The fault of a policy that cannot be used, or where the inter-image branch is off; nothing has changed then.
     pub fn add_shadow(&mut self, slot: Slot, file: PathBuf) -> Result<String, Fault> {
         if !slot.in_branch() {
-            let known: Vec<_> = Slot::of_branch().map(Slot::name).collect();
-            let message = format!(
-                "what it decides has no effect beside a run, so there is nothing to compare: expected {}",
-                suggest::either(&known)
-            );
-            return Err(Fault::new(slot, Kind::Contract, message));
+            return Err(Fault::new(slot, Kind::Contract, untried(slot)));
         }
         if !self.plan.inter() {
             let message = "the inter-image branch is off (loss.inter = 0), so no slot is asked and there is nothing beside which a \
@@ -271,6 +266,22 @@ fn rehearsed(policy: &mut Policy, rehearse: &mut Rehearsal<'_>) -> Result<(), Fa
     })?;
     policy.take_cost();
     Ok(())
+}
+
+/// Why no shadow can be tried in a slot that decides what the step is about, and what to do in the place of it.
+fn untried(slot: Slot) -> String {
+    let known: Vec<_> = Slot::of_branch().map(Slot::name).collect();
+    let known = suggest::either(&known);
+    let judged = match slot {
+        Slot::Novelty | Slot::Prototypes => {
+            ", and 'sandbox eval RUN stream' says of a run how well its rules tell frames apart"
+        }
+        _ => "",
+    };
+    format!(
+        "a policy of slot '{slot}' cannot be a shadow: what it decides changes the step itself, so beside a run there is nothing to \
+         compare it with (shadows are for {known})\nhelp: 'sandbox fork RUN --script FILE' goes on from a run with it{judged}"
+    )
 }
 
 fn unknown(name: &str, names: &[&str]) -> String {
