@@ -49,16 +49,20 @@ pub fn window(window: &Window, classes: &[i64]) -> Scalars {
 }
 
 /// The categories of a window's frames.
-struct Categories {
+pub(super) struct Categories {
     /// Of each frame, those of the first stream first. What was there before has the number of its place, what began in the window one
     /// above all places; no two streams share one.
-    of_frames: Vec<i64>,
+    pub(super) of_frames: Vec<i64>,
+    /// Which of them stands in each place after the window, those of the first stream first.
+    pub(super) of_places: Vec<i64>,
+    /// Where each frame was put.
+    pub(super) places: Vec<i64>,
     born: usize,
     evicted: usize,
 }
 
 impl Categories {
-    fn of(window: &Window) -> Self {
+    pub(super) fn of(window: &Window) -> Self {
         let (new, places) = (integers(&window.new.gt(0.5)), integers(&window.places));
         let nearest = integers(&window.scores.argmax(-1, false));
         let place = window.places.unsqueeze(-1);
@@ -69,12 +73,15 @@ impl Categories {
         };
         let mut categories = Self {
             of_frames: Vec::with_capacity(new.len()),
+            of_places: Vec::new(),
+            places: Vec::with_capacity(new.len()),
             born: 0,
             evicted: 0,
         };
         let most = room + frames;
         for stream in 0..streams {
             let mut names = BTreeMap::new();
+            let first = stream * 2 * most * streams;
             for at in (stream * frames..(stream + 1) * frames).map(|at| at as usize) {
                 let place = if new[at] == 1 {
                     places[at]
@@ -87,10 +94,11 @@ impl Categories {
                     categories.evicted += usize::from(held[at] == 1);
                 }
                 let name = names.get(&place).copied().unwrap_or(place);
-                categories
-                    .of_frames
-                    .push(stream * 2 * most * streams + name);
+                categories.of_frames.push(first + name);
+                categories.places.push(place);
             }
+            let last = (0..room).map(|place| first + names.get(&place).copied().unwrap_or(place));
+            categories.of_places.extend(last);
         }
         categories
     }
@@ -150,6 +158,11 @@ mod tests {
             "what was evicted is not what came in its place"
         );
         assert_eq!(of[4], of[5]);
+        assert_eq!(categories.places, [0, 0, 1, 0, 0, 0]);
+        let places = &categories.of_places;
+        assert_eq!([places[0], places[1]], [of[0], of[2]]);
+        assert_eq!(places[3], of[5], "what took the place of another one");
+        assert!(!of.contains(&places[2]) && !of.contains(&places[5]));
         let apart = of[..3].iter().all(|one| !of[3..].contains(one));
         assert!(apart, "{of:?}");
         let scalars: BTreeMap<_, _> = super::window(&window, &[1, 1, 2, 4, 3, 4])

@@ -7,6 +7,7 @@ use protobuf::Message;
 use serde_json::Value;
 use tensorboard_proto::event::Event;
 
+use crate::oupn::STREAM;
 use crate::support::{Dir, Finished, repo};
 
 /// 32 steps an epoch, so it evaluates three times.
@@ -77,10 +78,22 @@ fn every_tag_is_in_the_table_and_every_line_of_the_table_is_recorded() {
         "--set",
         "log.histograms=48",
         "--set",
-        "eval.online=[knn,linear,lowshot,retrieval,representation]",
+        "eval.online=[knn,knn_head,linear,lowshot,retrieval,representation]",
     ];
     let run = dir.train(&[&RUN[..], &more].concat());
-    let (recorded, table) = (tags(&run), table());
+    let (mut recorded, table) = (tags(&run), table());
+    dir.write("stream.yaml", STREAM);
+    let windows = dir.train(&[
+        "--config",
+        "stream.yaml",
+        "--steps",
+        "12",
+        "--set",
+        "log.images=1",
+        "--set",
+        "eval.online=[stream]",
+    ]);
+    recorded.append(&mut tags(&windows));
     let of_tensorboard =
         |tag: &&String| tag.starts_with("_hparams_/") || *tag == "custom_scalars__config__";
     for tag in recorded.iter().filter(|tag| !of_tensorboard(tag)) {

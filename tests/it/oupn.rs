@@ -4,7 +4,7 @@
 use crate::support::{Dir, Finished, Live};
 
 /// Windows of 24 frames of two contexts, 16 prototypes; a run that never ends by itself.
-const STREAM: &str = "\
+pub(crate) const STREAM: &str = "\
 name: stream
 data:
   source: idx

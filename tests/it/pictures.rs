@@ -6,6 +6,7 @@ use std::fs;
 use protobuf::Message;
 use tensorboard_proto::event::Event;
 
+use crate::oupn::STREAM;
 use crate::support::{Dir, Finished};
 
 const TAGS: [&str; 3] = ["clusters/confusion", "gallery/clusters", "gallery/pairs"];
@@ -119,6 +120,67 @@ fn a_resumed_run_makes_the_pictures_of_one_that_was_not_cut() {
     let whole = format!("{}@140", whole.folder.display());
     let (fork, _) = dir.again(&["fork", &whole]);
     assert!(fork.folder.join("projector/features.tsv").is_file());
+}
+
+/// Trains on a stream in windows of 24 frames, 21 an epoch, with an evaluation after each.
+fn stream(dir: &Dir, sets: &[&str]) -> Finished {
+    dir.write("stream.yaml", STREAM);
+    let sets = ["eval.every=1"].iter().chain(sets);
+    let sets = sets.flat_map(|set| ["--set", set]);
+    let args = ["--config", "stream.yaml", "--steps", "30"].into_iter();
+    dir.train(&args.chain(sets).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_run_on_a_stream_shows_its_prototypes_and_its_last_window_and_changes_no_bit() {
+    let dir = Dir::new();
+    let without = stream(&dir, &["log.images=0"]);
+    assert!(images(&without).is_empty());
+    let with = stream(&dir, &["log.images=1"]);
+    with.assert_same_losses(&without);
+    with.assert_same_bits(&without);
+    let expected = ["stream/episode", "stream/prototypes"].map(|tag| (tag.into(), vec![21, 30]));
+    assert_eq!(steps(&with), BTreeMap::from(expected));
+    let beside = stream(&dir, &["log.images=2", "data.stream.parallel=2"]);
+    assert!(steps(&beside).values().all(|steps| *steps == [30]));
+}
+
+/// The band of the categories alone, half as high.
+#[test]
+fn frames_without_classes_are_shown_too() {
+    let dir = Dir::new();
+    let mut list = String::new();
+    for at in 0..50_u32 {
+        // Wider than high: the method sees the square in the middle.
+        let pixel = |x: u32, y: u32| image::Rgb([(x * at) as u8, (y * 9) as u8, at as u8 * 5]);
+        let name = format!("{at}.png");
+        image::RgbImage::from_fn(30, 28, pixel)
+            .save(dir.file(&name))
+            .unwrap();
+        list.push_str(&format!("{name}\n"));
+    }
+    dir.write("all.txt", &list);
+    let run = stream(
+        &dir,
+        &[
+            "log.images=1",
+            "data.source=list",
+            "data.train=all.txt",
+            "data.eval=all.txt",
+            "data.size=28",
+            "views.mean=[0.5, 0.5, 0.5]",
+            "views.std=[0.25, 0.25, 0.25]",
+            "data.stream.process=order",
+            "data.stream.rotations=false",
+        ],
+    );
+    let labelled = stream(&dir, &["log.images=1"]);
+    let height = |run: &Finished, step: i64| {
+        let png = &images(run)[&("stream/episode".to_owned(), step)];
+        image::load_from_memory(png).unwrap().height()
+    };
+    assert!(images(&run).contains_key(&("stream/prototypes".to_owned(), 30)));
+    assert!(height(&run, 30) + 38 < height(&labelled, 30));
 }
 
 /// Files for the projector agree with each other: lines of features and metadata, tiles of the sprite.

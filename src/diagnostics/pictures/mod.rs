@@ -1,18 +1,24 @@
-//! Pictures of what the policies do: the pairs of a sampler, the clusters of the labels, and where the true classes lie in them.
+//! Pictures of what the policies do: the pairs of a sampler, the clusters of the labels, where the true classes lie in them, and what
+//! became of a stream's window.
 //! What is shown is chosen by pure functions of tensors, apart from the drawing.
 
 mod canvas;
 pub mod clusters;
 pub mod confusion;
 mod counts;
+pub mod episode;
 pub mod montage;
 pub mod pairs;
+mod palette;
+pub mod prototypes;
+mod seen;
 mod tile;
 
 use tch::Tensor;
 
 use super::{integers, list};
 
+pub use seen::Seen;
 pub use tile::Tile;
 
 /// A picture as TensorBoard takes it.

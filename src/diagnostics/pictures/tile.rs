@@ -44,6 +44,31 @@ pub(super) fn legend(canvas: &mut Canvas, (mut x, y): (u32, u32), [same, other]:
     }
 }
 
+/// Draws an image with its upper left corner there, in a frame that says whether it is of the class that the row is about, and lines below it.
+pub(super) fn framed(
+    canvas: &mut Canvas,
+    at: (u32, u32),
+    image: &RgbImage,
+    same: Option<bool>,
+    lines: &[(Colour, String)],
+) {
+    let (width, height) = image.dimensions();
+    let colour = match same {
+        Some(true) => SAME,
+        Some(false) => OTHER,
+        None => GRID,
+    };
+    canvas.fill(at, (width + 2 * FRAME, height + 2 * FRAME), colour);
+    canvas.put((at.0 + FRAME, at.1 + FRAME), image);
+    let middle = at.0 + FRAME + width / 2;
+    let mut line = at.1 + 2 * FRAME + height + LINE / 2 + 1;
+    for (colour, text) in lines {
+        let text = fitted(text, LETTERS, width + 2 * FRAME);
+        canvas.text((middle, line), Anchor::Middle, LETTERS, *colour, &text);
+        line += LINE;
+    }
+}
+
 impl Tile {
     /// Draws the tile with its upper left corner there.
     pub(super) fn draw(
@@ -53,24 +78,10 @@ impl Tile {
         image: &RgbImage,
         truth: Option<&Truth<'_>>,
     ) {
-        let (width, height) = image.dimensions();
-        let colour = match self.same {
-            Some(true) => SAME,
-            Some(false) => OTHER,
-            None => GRID,
-        };
-        canvas.fill(at, (width + 2 * FRAME, height + 2 * FRAME), colour);
-        canvas.put((at.0 + FRAME, at.1 + FRAME), image);
-        let middle = at.0 + FRAME + width / 2;
-        let mut line = at.1 + 2 * FRAME + height + LINE / 2 + 1;
-        if let Some(cosine) = self.cosine {
-            let text = format!("{cosine:.2}");
-            canvas.text((middle, line), Anchor::Middle, LETTERS, INK, &text);
-            line += LINE;
-        }
-        if let (Some(truth), Some(class)) = (truth, self.class) {
-            let name = fitted(truth.name(class), LETTERS, width + 2 * FRAME);
-            canvas.text((middle, line), Anchor::Middle, LETTERS, PALE, &name);
-        }
+        let cosine = self.cosine.map(|cosine| (INK, format!("{cosine:.2}")));
+        let class = truth.zip(self.class);
+        let class = class.map(|(truth, class)| (PALE, truth.name(class).to_owned()));
+        let lines: Vec<_> = cosine.into_iter().chain(class).collect();
+        framed(canvas, at, image, self.same, &lines);
     }
 }

@@ -4,10 +4,14 @@
 use tch::Tensor;
 
 use crate::diagnostics;
-use crate::diagnostics::pictures::{Picture, Truth, clusters, confusion, pairs};
+use crate::diagnostics::pictures::{
+    Picture, Seen, Truth, clusters, confusion, episode, pairs, prototypes,
+};
 use crate::diagnostics::projector::{self, Column, Embedding};
+use crate::method::oupn::Window;
 use crate::train::step::Report;
 use crate::train::trainer::Trainer;
+use crate::views::turned;
 
 /// Whether the evaluation after so many steps has pictures: each `log.images`-th one, and the last. A function of the step alone, so
 /// that a resumed run makes the pictures of one that was not cut.
@@ -43,6 +47,9 @@ pub(crate) fn round(
         let images = trainer.train.raw(&pairs::ids(&rows));
         pictures.push(("gallery/pairs", pairs::draw(&rows, &images, truth)));
     }
+    if let Some(window) = &report.contrast.window {
+        pictures.extend(of_window(trainer, window, truth));
+    }
     let Some(bank) = &trainer.bank else {
         return pictures;
     };
@@ -55,6 +62,33 @@ pub(crate) fn round(
         pictures.push(("clusters/confusion", confusion::draw(&table, truth)));
     }
     pictures
+}
+
+/// The pictures of the last window of the first stream.
+fn of_window(
+    trainer: &Trainer,
+    window: &Window,
+    truth: Option<&Truth<'_>>,
+) -> Vec<(&'static str, Picture)> {
+    let seen = Seen::of(window, &trainer.frames, truth);
+    let mut pictures = vec![("stream/episode", episode::draw(&episode::bands(&seen)))];
+    let rows = prototypes::chosen(&seen);
+    if !rows.is_empty() {
+        let (ids, turns) = prototypes::shown(&rows);
+        let images = turned(squares(&trainer.train.raw(&ids)), &turns);
+        let picture = prototypes::draw(&rows, &seen, &images);
+        pictures.push(("stream/prototypes", picture));
+    }
+    pictures
+}
+
+/// The largest square in the middle of each image `[n, C, H, W]`: what a method sees of it, and what can be turned.
+fn squares(images: &Tensor) -> Tensor {
+    let size = images.size();
+    let side = size[2].min(size[3]);
+    images
+        .narrow(2, (size[2] - side) / 2, side)
+        .narrow(3, (size[3] - side) / 2, side)
 }
 
 /// What the projector shows at the end of a run: rows of the bank, or without one the evaluation images as the encoder sees them;
