@@ -101,7 +101,7 @@ fn encoder(model: &Model) -> (f64, f64) {
 }
 
 /// Bytes that each size asks for; nothing where it is not used.
-fn asked(config: &Config) -> [(&'static str, f64); 6] {
+fn asked(config: &Config) -> [(&'static str, f64); 7] {
     let Config {
         model,
         method,
@@ -131,6 +131,14 @@ fn asked(config: &Config) -> [(&'static str, f64); 6] {
         (
             "method.predictor",
             used(method.name == "byol", weights(predictor)),
+        ),
+        // Each frame of a window leaves the prototypes anew, and what they were computed of, in its graph.
+        (
+            "method.oupn.prototypes",
+            used(
+                method.name == "oupn",
+                4.0 * batch * method.oupn.prototypes as f64 * features * FLOAT,
+            ),
         ),
         (
             "method.queue",

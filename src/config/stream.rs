@@ -111,12 +111,12 @@ pub(crate) fn start(config: &Config) -> Start {
 pub(super) fn check(config: &Config) -> Result<(), Error> {
     check_stream(config)?;
     check_oupn(config)?;
+    check_method(config)?;
     match order(config)? {
         Order::Stream(_) => check_bank(config)?,
         Order::Own => check_own_order(config)?,
         Order::Shuffled => {}
     }
-    check_method(config)?;
     check_slots(config)
 }
 
@@ -170,6 +170,9 @@ fn check_oupn(config: &Config) -> Result<(), Error> {
 
 /// A bank has one row of each image, whichever way it is turned and however often it comes in a window.
 fn check_bank(config: &Config) -> Result<(), Error> {
+    let accumulate = config.train.accumulate;
+    let why = "1 with data.stream.process restaurant, whose batch is a window";
+    need("train.accumulate", accumulate == 1, why, accumulate as f64)?;
     let inter = config.loss.inter;
     let why = "0 with data.stream.process restaurant: an image may come several times in a window, and a bank has one row of it";
     need("loss.inter", inter == 0.0, why, inter)?;
@@ -184,6 +187,9 @@ fn check_bank(config: &Config) -> Result<(), Error> {
 }
 
 fn check_own_order(config: &Config) -> Result<(), Error> {
+    let streams = config.data.stream.parallel;
+    let why = "1 with data.stream.process order: images have one order";
+    need("data.stream.parallel", streams == 1, why, streams as f64)?;
     match config.data.stream.rotations {
         false => Ok(()),
         true => Err(refused(

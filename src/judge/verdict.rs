@@ -104,9 +104,12 @@ impl Verdict {
             .collect()
     }
 
-    /// Its most telling number in a few words, where it is an accuracy: `kNN 79.85 %`.
+    /// Its most telling number in a few words, where runs are compared by it: `kNN 79.85 %`, `stream AMI 0.557`.
     pub fn headline(&self) -> Option<String> {
         let first = self.measures.first()?;
+        if self.evaluation == Evaluation::Stream {
+            return Some(format!("{} {:.3}", first.name, first.value));
+        }
         let name = first.name.trim_end_matches(" top-1");
         (first.unit == "%").then(|| format!("{name} {:.2} %", first.value))
     }

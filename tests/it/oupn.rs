@@ -230,6 +230,43 @@ fn where_a_rule_rests_the_papers_holds() {
     assert!(status.contains("novelty"), "{status}");
 }
 
+/// The weights of the losses and the rates are set in a live run; a rate that ruins the weights is taken back.
+#[test]
+fn a_live_run_takes_its_numbers() {
+    let dir = dir();
+    let mut run = start(&dir, &[]);
+    let folder = run.folder.to_str().unwrap().to_owned();
+    let set = |value: &str| {
+        let output = dir.output(&["set", &folder, value]);
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    assert!(set("method.oupn.entropy=0.25").0);
+    let (taken, said) = set("method.oupn.prototypes=8");
+    assert!(
+        !taken && said.contains("cannot change while a run goes on"),
+        "{said}"
+    );
+    run.steps(3);
+    assert!(set("method.oupn.lr=1e30").0);
+    run.until("method.oupn.lr");
+    run.steps(3);
+    run.ask_to_stop();
+    let (run, _) = run.end();
+    let mut lines = run.lines("metrics.jsonl");
+    lines.retain(|line| line.get("loss/total").is_some());
+    let last = lines.last().unwrap();
+    let term = |name: &str| last[name].as_f64().unwrap();
+    let sum =
+        term("oupn/self_supervision") + 0.25 * term("oupn/entropy") + 0.5 * term("oupn/new_loss");
+    assert!((sum - term("loss/total")).abs() < 1e-4, "{last}");
+    assert!(term("oupn/beta").abs() < 20.0, "{last}");
+    let (_, said) = dir.again(&["replay", &folder, "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+}
+
 /// What a script keeps of a window's graph does no harm in the next one.
 #[test]
 fn a_kept_graph_ends_with_its_window() {
@@ -266,6 +303,15 @@ fn streams_are_data_for_any_method() {
         let run = dir.train(&["--config", "other.yaml", "--steps", "4"]);
         assert_eq!(run.losses().len(), 4, "{method}");
     }
+    let named = "train: {accumulate: 2, ";
+    let text = bare().replace("name: oupn", "name: simclr");
+    dir.write("other.yaml", &text.replace("train: {", named));
+    let refused = dir.output(&["run", "--config", "other.yaml", "--steps", "2"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        said.contains("train.accumulate: expected 1 with data.stream.process restaurant"),
+        "{said}"
+    );
     let order = [
         "--set",
         "data.stream.process=order",
@@ -419,7 +465,19 @@ const REFUSED: &[(&[&str], &str)] = &[
         ],
         "stream.script: expected none, found",
     ),
+    (
+        &[
+            "data.stream.process=order",
+            "data.stream.rotations=false",
+            "data.stream.parallel=2",
+        ],
+        "data.stream.parallel: expected 1 with data.stream.process order",
+    ),
     (&["stream.plugin=x.so"], "stream.plugin: expected none"),
+    (
+        &["method.oupn.prototypes=1000000000"],
+        "method.oupn.prototypes: expected what fits into memory",
+    ),
 ];
 
 /// What is said of what cannot be, before anything is trained.
