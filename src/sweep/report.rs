@@ -156,12 +156,15 @@ fn settings(run: &Path) -> BTreeMap<String, Value> {
     let sections = eval.iter().filter(|(name, _)| *name != "metrics");
     let told = sections.filter_map(|(name, section)| Some((name, section.as_object()?)));
     told.flat_map(|(name, section)| {
-        let told = section
-            .iter()
-            .filter(|(_, value)| !value.is_f64() && !value.is_null());
+        let told = section.iter().filter(|(_, value)| is_told(value));
         told.map(move |(key, value)| (format!("{name}.{key}"), value.clone()))
     })
     .collect()
+}
+
+/// Whether a value of a section is none that was measured: those are real numbers, or means with their deviations.
+fn is_told(value: &Value) -> bool {
+    !value.is_f64() && !value.is_null() && value.get("mean").is_none()
 }
 
 fn metrics(run: &Path, status: &RunStatus) -> BTreeMap<String, f64> {
@@ -185,6 +188,8 @@ fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, f64)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use serde_json::json;
 
     use super::*;
     use crate::sweep::trial::job;
@@ -283,5 +288,15 @@ mod tests {
             (metrics["eval/knn_top1"], metrics["eval/linear_top1"]),
             (71.5, 80.0)
         );
+    }
+
+    #[test]
+    fn what_was_measured_is_no_setting() {
+        for measured in [json!(0.5), json!({"mean": 0.5, "std": 0.1}), json!(null)] {
+            assert!(!is_told(&measured), "{measured}");
+        }
+        for told in [json!(8), json!("lbfgs"), json!([1, 2])] {
+            assert!(is_told(&told), "{told}");
+        }
     }
 }
