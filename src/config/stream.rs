@@ -229,6 +229,25 @@ fn check_method(config: &Config) -> Result<(), Error> {
     }
 }
 
+/// Whether a run of this configuration asks a slot that is filled while it goes on.
+///
+/// # Errors
+/// A text that says why it does not.
+pub(crate) fn takes(config: &Config, slot: Slot) -> Result<(), String> {
+    let prototypes = config.method.name == "oupn";
+    let streams = config.data.stream.process == "restaurant";
+    match slot {
+        Slot::Mixer if prototypes => Err("method 'oupn' takes no mixture of frames".into()),
+        Slot::Novelty | Slot::Prototypes if !prototypes => {
+            Err("it is asked with method.name oupn alone".into())
+        }
+        Slot::Stream if !streams => {
+            Err("it is asked with data.stream.process restaurant alone".into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The slots of a stream are asked where there is one.
 fn check_slots(config: &Config) -> Result<(), Error> {
     let prototypes = config.method.name == "oupn";

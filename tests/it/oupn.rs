@@ -249,6 +249,13 @@ fn a_live_run_takes_its_numbers() {
         !taken && said.contains("cannot change while a run goes on"),
         "{said}"
     );
+    let swapped = dir.output(&["swap", &folder, "mixer", "mixers/unmix.rhai"]);
+    let said = String::from_utf8_lossy(&swapped.stderr);
+    let expected = "method 'oupn' takes no mixture of frames";
+    assert!(
+        !swapped.status.success() && said.contains(expected),
+        "{said}"
+    );
     run.steps(3);
     assert!(set("method.oupn.lr=1e30").0);
     run.until("method.oupn.lr");

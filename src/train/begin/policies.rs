@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::config::{Plan, SlotPlan};
+use crate::config::{Plan, SlotPlan, stream};
 use crate::ground::{stop, suggest};
 use crate::policy::plugin::Staging;
 use crate::policy::{Content, Policy, PolicyFile, Unknown};
@@ -50,6 +50,10 @@ impl Trainer {
     pub fn fill(&mut self, slot: Slot, content: Content, origin: Origin) -> Result<(), Fault> {
         let params = self.plan.slot(slot).params;
         let refused = |kind, message: String| Err(Fault::new(slot, kind, message));
+        if let Err(why) = stream::takes(&self.plan.config, slot) {
+            let message = format!("this run has no place for slot '{slot}': {why}");
+            return refused(Kind::Contract, message);
+        }
         if self.gate.filled(slot) {
             let message = "the slot has a policy: expected none".to_owned();
             return refused(Kind::Contract, message);
