@@ -215,59 +215,32 @@ fn check_method(config: &Config) -> Result<(), Error> {
     need("loss.inter", inter == 0.0, why, inter)?;
     let accumulate = config.train.accumulate;
     let why = "1 with method 'oupn', whose step is a window";
-    need("train.accumulate", accumulate == 1, why, accumulate as f64)?;
-    let mixer = &config.slot(Slot::Mixer).script;
-    match mixer.as_os_str().is_empty() {
-        true => Ok(()),
-        false => Err(refused(
-            "mixer.script",
-            &format!(
-                "expected none with method 'oupn', found '{}': a mixture of frames has no place in a stream",
-                mixer.display()
-            ),
-        )),
-    }
+    need("train.accumulate", accumulate == 1, why, accumulate as f64)
 }
 
-/// Whether a run of this configuration asks a slot that is filled while it goes on.
+/// That a run of this configuration has a place for a slot.
 ///
 /// # Errors
-/// A text that says why it does not.
-pub(crate) fn takes(config: &Config, slot: Slot) -> Result<(), String> {
+/// A text that says why it has none.
+pub(crate) fn takes(config: &Config, slot: Slot) -> Result<(), &'static str> {
     let prototypes = config.method.name == "oupn";
     let streams = config.data.stream.process == "restaurant";
     match slot {
-        Slot::Mixer if prototypes => Err("method 'oupn' takes no mixture of frames".into()),
-        Slot::Novelty | Slot::Prototypes if !prototypes => {
-            Err("it is asked with method.name oupn alone".into())
-        }
-        Slot::Stream if !streams => {
-            Err("it is asked with data.stream.process restaurant alone".into())
-        }
+        Slot::Mixer if prototypes => Err("method 'oupn' takes no mixture of frames"),
+        Slot::Novelty | Slot::Prototypes if !prototypes => Err("method.name is not oupn"),
+        Slot::Stream if !streams => Err("data.stream.process is not restaurant"),
         _ => Ok(()),
     }
 }
 
-/// The slots of a stream are asked where there is one.
+/// Only slots are named that have a place.
 fn check_slots(config: &Config) -> Result<(), Error> {
-    let prototypes = config.method.name == "oupn";
-    let streams = matches!(order(config)?, Order::Stream(_));
-    let places = [
-        (Slot::Novelty, prototypes, "method.name is not oupn"),
-        (Slot::Prototypes, prototypes, "method.name is not oupn"),
-        (
-            Slot::Stream,
-            streams,
-            "data.stream.process is not restaurant",
-        ),
-    ];
-    for (slot, asked, why) in places {
+    for slot in Slot::all() {
         let said = config.slot(slot);
         let named = [("script", &said.script), ("plugin", &said.plugin)];
-        let named = named
-            .into_iter()
-            .find(|(_, path)| !path.as_os_str().is_empty());
-        if let (false, Some((carrier, path))) = (asked, named) {
+        let mut named = named.into_iter();
+        let named = named.find(|(_, path)| !path.as_os_str().is_empty());
+        if let (Err(why), Some((carrier, path))) = (takes(config, slot), named) {
             let message = format!("expected none, found '{}': {why}", path.display());
             return Err(refused(&format!("{slot}.{carrier}"), &message));
         }

@@ -446,7 +446,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["loss.inter=0.5"], "loss.inter: expected 0"),
     (
         &["mixer=unmix"],
-        "mixer.script: expected none with method 'oupn'",
+        "mixer.script: expected none, found 'unmix': method 'oupn' takes no mixture of frames",
     ),
     (
         &["method.name=moco"],
