@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Invalid;
@@ -59,16 +59,23 @@ impl Eval {
         threads::choose(self.threads, None)?;
         let named = self.evaluations.as_deref().map(Evaluation::parse);
         let named = named.transpose()?;
-        match registry::any(Path::new("runs"), &self.run)? {
-            Found::Run(path) => self.judge(path, named.as_deref()),
-            Found::Sweep(path) => self.judge_all(&path, named.as_deref()),
-        }
+        let left_out = match registry::any(Path::new("runs"), &self.run)? {
+            Found::Run(path) => self.judge(path, named.as_deref())?,
+            Found::Sweep(path) => self.judge_all(&path, named.as_deref())?,
+        };
+        ensure!(
+            left_out.is_empty(),
+            "without a number: {}",
+            left_out.join("; ")
+        );
+        Ok(())
     }
 
     /// Judges every run of a sweep that has a checkpoint, and makes the sweep's table anew.
-    fn judge_all(&self, folder: &Path, named: Option<&[Evaluation]>) -> Result<()> {
+    fn judge_all(&self, folder: &Path, named: Option<&[Evaluation]>) -> Result<Vec<String>> {
         let sweep = Sweep::open(folder)?;
         let reports = summary::read(&sweep);
+        let mut left_out = Vec::new();
         for (at, report) in reports.iter().enumerate() {
             let saved = report.run.as_ref().filter(|run| is_saved(run));
             let (number, count, label) = (at + 1, reports.len(), &report.entry.label);
@@ -79,16 +86,19 @@ impl Eval {
                 continue;
             };
             say(&format!("job {number} of {count}, {label}"));
-            self.judge(run.clone(), named)?;
+            let without = self.judge(run.clone(), named)?;
+            let without = without.iter().map(|why| format!("job {number}, {why}"));
+            left_out.extend(without);
         }
         let reports = summary::write(&sweep)?;
-        match self.json {
-            true => Ok(()),
-            false => Ok(write!(io::stdout(), "\n{}", summary::table(&reports))?),
+        if !self.json {
+            write!(io::stdout(), "\n{}", summary::table(&reports))?;
         }
+        Ok(left_out)
     }
 
-    fn judge(&self, run: PathBuf, named: Option<&[Evaluation]>) -> Result<()> {
+    /// Judges a run; says which evaluations have no number, and why.
+    fn judge(&self, run: PathBuf, named: Option<&[Evaluation]>) -> Result<Vec<String>> {
         let trained = Trained::of(run);
         let plan = trained.plan(&self.set)?;
         let evaluations = named.map_or_else(|| plan.judging.online.clone(), <[_]>::to_vec);
@@ -111,12 +121,12 @@ impl Eval {
             plan: &plan,
         };
         let subject = Subject::new(&network, jury)
-            .deciding(trained.deciders(&checkpoint)?)
+            .deciding(trained.deciders(&checkpoint, &self.set)?)
             .with_baselines();
         if !self.json {
             introduce(&checkpoint)?;
         }
-        let mut sections = Vec::new();
+        let (mut sections, mut left_out) = (Vec::new(), Vec::new());
         let progress = Progress::of(evaluations.len());
         for evaluation in evaluations {
             progress.begins(sections.len(), evaluation.name());
@@ -126,6 +136,8 @@ impl Eval {
             if !self.json {
                 show(&verdict)?;
             }
+            let why = verdict.left_out();
+            left_out.extend(why.map(|why| format!("{}: {why}", evaluation.name())));
             sections.push(verdict.section());
             // Each by itself, so that what is found stays found if the next one is not waited for.
             if others.is_none() {
@@ -139,11 +151,11 @@ impl Eval {
                 path.display()
             );
         }
-        if self.json {
-            print_json(checkpoint.step, &sections)
-        } else {
-            conclude(&path, watch.elapsed().as_secs_f64())
+        match self.json {
+            true => print_json(checkpoint.step, &sections)?,
+            false => conclude(&path, watch.elapsed().as_secs_f64())?,
         }
+        Ok(left_out)
     }
 }
 

@@ -204,6 +204,7 @@ pub fn exit_code(error: &Error) -> u8 {
         cause.is::<Fault>()
             || cause.is::<config::Error>()
             || cause.is::<data::Error>()
+            || cause.is::<data::stream::Error>()
             || cause.is::<model::Error>()
             || cause.is::<ground::device::Error>()
             || cause.is::<ground::threads::Error>()

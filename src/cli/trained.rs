@@ -16,6 +16,27 @@ use crate::record::checkpoint::{self, Checkpoint};
 use crate::slots::Slot;
 use crate::swap::live_policy;
 
+/// Slots whose policies are taken away, as in `novelty.script=`.
+fn taken_away(set: &[String]) -> Result<Vec<Slot>> {
+    let mut without = Vec::new();
+    for slot in Slot::all() {
+        let said = |carrier: &str| {
+            let of = |set: &&String| set.starts_with(&format!("{slot}.{carrier}="));
+            set.iter().rfind(of)
+        };
+        for said in ["script", "plugin"].into_iter().filter_map(said) {
+            if !matches!(said.split_once('='), Some((_, "" | "\"\"" | "''"))) {
+                let message = format!(
+                    "'{said}': a checkpoint is judged by the policies that it holds, or without them (expected {slot}.script=)"
+                );
+                return Err(Invalid(message).into());
+            }
+            without.push(slot);
+        }
+    }
+    Ok(without)
+}
+
 /// A network of a run.
 #[derive(Clone, Debug, Args)]
 pub struct Trained {
@@ -112,17 +133,19 @@ impl Trained {
         }
     }
 
-    /// By what the run told the frames of a stream apart.
+    /// By what the run told the frames of a stream apart; without the policies that `set` takes away.
     ///
     /// # Errors
-    /// A policy whose files are not there any more.
-    pub fn deciders(&self, checkpoint: &Checkpoint) -> Result<Deciders> {
+    /// A policy whose files are not there any more, or another one in its place.
+    pub fn deciders(&self, checkpoint: &Checkpoint, set: &[String]) -> Result<Deciders> {
         let none = BTreeMap::new();
         let part = |file: &str| checkpoint.files.get(file).unwrap_or(&none);
         let learnt = part("model").iter();
         let learnt = learnt.filter(|(name, _)| name.starts_with("oupn."));
         let (seats, saved) = (&checkpoint.extra["seats"], part("policies"));
+        let without = taken_away(set)?;
         let slots = [Slot::Novelty, Slot::Prototypes].into_iter();
+        let slots = slots.filter(|slot| !without.contains(slot));
         let policies = slots.filter_map(|slot| {
             let tree = seats.get(slot.name())?.clone();
             let own = saved.iter().filter_map(|(name, tensor)| {
@@ -141,6 +164,7 @@ impl Trained {
                 .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
                 .collect(),
             policies: policies.collect::<Result<_, _>>()?,
+            without,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::evaluation::{self, Eval, Finetune};
-use super::values::{above_0, at_least, choose, need};
+use super::values::{above_0, at_least, choose, need, within};
 use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
 
 /// The evaluations, in the order in which they are made and shown.
@@ -179,8 +179,10 @@ fn check(eval: &Eval) -> Result<(), Error> {
     for &k in &retrieval.at {
         at_least("eval.retrieval.at", k as f64, 1.0)?;
     }
-    at_least("eval.stream.episodes", eval.stream.episodes as f64, 1.0)?;
-    at_least("eval.stream.thresholds", eval.stream.thresholds as f64, 1.0)?;
+    // All episodes are held at once, and each is gone through at every threshold.
+    let stream = &eval.stream;
+    within("eval.stream.episodes", stream.episodes as f64, 10_000.0)?;
+    within("eval.stream.thresholds", stream.thresholds as f64, 1_000.0)?;
     let images = representation.images as f64;
     at_least("eval.representation.images", images, 1.0)?;
     check_finetune(finetune)

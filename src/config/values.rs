@@ -44,6 +44,12 @@ pub(super) fn fraction(key: &str, found: f64) -> Result<(), Error> {
     need(key, (0.0..=1.0).contains(&found), "0 to 1", found)
 }
 
+/// That a number counts things, and no more of them than there can be.
+pub(super) fn within(key: &str, found: f64, most: f64) -> Result<(), Error> {
+    let holds = (1.0..=most).contains(&found);
+    need(key, holds, &format!("1 to {most}"), found)
+}
+
 /// An error that says what was expected of a key, unless that holds.
 pub(super) fn need(key: &str, holds: bool, expected: &str, found: f64) -> Result<(), Error> {
     if holds {

@@ -188,8 +188,7 @@ impl<'a> Subject<'a> {
         let broken = self.features()?.broken();
         if broken > 0 {
             let why = format!("the features of {broken} images are not finite");
-            tracing::warn!("{}: left out, because {why}", evaluation.name());
-            return Ok(Verdict::new(evaluation, json!({})).detail("left_out", why));
+            return Ok(Verdict::new(evaluation, json!({})).leaves_out(why));
         }
         whole(match evaluation {
             Evaluation::Knn => self.knn(self.features()?),

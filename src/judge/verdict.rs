@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Evaluation;
 use crate::diagnostics::Scalars;
-use crate::record::Section;
+use crate::record::{LEFT_OUT, Section};
 
 /// One number of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +79,19 @@ impl Verdict {
     pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());
         self
+    }
+
+    /// The same without a number, for this reason.
+    #[must_use]
+    pub fn leaves_out(self, why: impl Into<String>) -> Self {
+        let why = why.into();
+        tracing::warn!("{}: left out, because {why}", self.evaluation.name());
+        self.detail(LEFT_OUT, why)
+    }
+
+    /// Why it has no number, where it has none.
+    pub fn left_out(&self) -> Option<&str> {
+        self.details.get(LEFT_OUT)?.as_str()
     }
 
     /// What the tags of its numbers begin with.

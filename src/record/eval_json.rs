@@ -22,7 +22,14 @@ pub struct Section {
     pub metrics: Vec<(String, f64)>,
 }
 
-/// The content of `eval.json`: `step`, a section an evaluation, and `metrics`, all numbers by their tags.
+/// Why an evaluation has no number, in its section.
+pub const LEFT_OUT: &str = "left_out";
+
+/// Under which name a section has what the evaluation was told.
+pub const SETTINGS: &str = "settings";
+
+/// The content of `eval.json`: `step`, a section an evaluation, and `metrics`, all numbers by their tags. A section has its `settings`,
+/// and beside them what was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalJson(Map<String, Value>);
 
@@ -64,12 +71,13 @@ impl EvalJson {
     /// Takes up a section. Older results of the same evaluation stay where they are of the same settings and have no
     /// successor.
     pub fn put(&mut self, section: &Section) {
-        let mut content = section.settings.clone();
-        content.extend(section.results.clone());
+        let settings = Value::Object(section.settings.clone());
+        let left_out = |results: &Map<String, Value>| results.contains_key(LEFT_OUT);
+        let whole = !left_out(&section.results);
+        let mut content = section.results.clone();
         let older = self.0.get(section.name).and_then(Value::as_object);
         let agrees = |older: &Map<String, Value>| {
-            let mut settings = section.settings.iter();
-            settings.all(|(name, value)| older.get(name) == Some(value))
+            whole && !left_out(older) && older.get(SETTINGS) == Some(&settings)
         };
         match older {
             Some(older) if agrees(older) => {
@@ -81,6 +89,7 @@ impl EvalJson {
                 .metrics()
                 .retain(|tag, _| !tag.starts_with(section.prefix)),
         }
+        content.insert(SETTINGS.into(), settings);
         self.0.insert(section.name.into(), content.into());
         let numbers = section.metrics.iter();
         self.metrics()
@@ -156,22 +165,46 @@ mod tests {
         let expected = json!({
             "step": 30,
             "metrics": {"eval/knn_top1": 1.0, "eval/linear_top1": 1.0, "eval/knn_top5": 1.0},
-            "knn": {"k": 20, "top1": 8, "raw_pixels": 5},
-            "linear": {"top1": 9},
+            "knn": {"settings": {"k": 20}, "top1": 8, "raw_pixels": 5},
+            "linear": {"settings": {}, "top1": 9},
         });
         assert_eq!(read(&path), expected);
 
         // Of other settings, nothing that was found before holds.
         let other = section("knn", json!({"k": 5}), json!({"top1": 6}), "eval/knn_top1");
         EvalJson::merge(&path, 30, &[other]).unwrap();
-        assert_eq!(read(&path)["knn"], json!({"k": 5, "top1": 6}));
+        let expected = json!({"settings": {"k": 5}, "top1": 6});
+        assert_eq!(read(&path)["knn"], expected);
         let tags = json!({"eval/linear_top1": 1.0, "eval/knn_top1": 1.0});
         assert_eq!(read(&path)["metrics"], tags);
 
         EvalJson::merge(&path, 31, &[linear]).unwrap();
-        let expected =
-            json!({"step": 31, "metrics": {"eval/linear_top1": 1.0}, "linear": {"top1": 9}});
+        let expected = json!({
+            "step": 31,
+            "metrics": {"eval/linear_top1": 1.0},
+            "linear": {"settings": {}, "top1": 9},
+        });
         assert_eq!(read(&path), expected);
+    }
+
+    #[test]
+    fn what_is_left_out_stands_beside_no_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(EvalJson::FILE);
+        let found = section("knn", json!({"k": 5}), json!({"top1": 6}), "eval/knn_top1");
+        let mut left = section("knn", json!({"k": 5}), json!({LEFT_OUT: "why"}), "");
+        left.metrics.clear();
+        let none = json!({"settings": {"k": 5}, LEFT_OUT: "why"});
+        let number = json!({"settings": {"k": 5}, "top1": 6});
+        for (section, expected, tags) in [
+            (&found, &number, json!({"eval/knn_top1": 1.0})),
+            (&left, &none, json!({})),
+            (&found, &number, json!({"eval/knn_top1": 1.0})),
+        ] {
+            EvalJson::merge(&path, 30, std::slice::from_ref(section)).unwrap();
+            assert_eq!(&read(&path)["knn"], expected);
+            assert_eq!(read(&path)["metrics"], tags);
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Cause {
     Skipped,
     /// The run ended before its time came, as its configuration says.
     NeverBegan,
+    /// An evaluation could not be made, so that it has no number.
+    NotJudged,
 }
 
 /// Something that was left out of some steps.
@@ -39,6 +41,11 @@ impl Lapse {
         matches!(self.cause, Cause::Rested | Cause::LeftOut)
     }
 
+    /// Whether a run ends with it that is to leave nothing out.
+    pub fn ends_strict(&self) -> bool {
+        self.is_grave() || self.cause == Cause::NotJudged
+    }
+
     /// In words, of a run that did so many steps: `without boundary from step 12 on: the loss is NaN`.
     pub fn text(&self, steps: u64) -> String {
         let Self {
@@ -51,6 +58,7 @@ impl Lapse {
         } = self;
         match cause {
             Cause::NeverBegan => format!("{what} never began: {why}"),
+            Cause::NotJudged => format!("not judged by {what} at step {to}: {why}"),
             Cause::Skipped => format!("{count} steps without an update, the first {from}: {why}"),
             _ if *to == steps && to + 1 - from == *count => {
                 format!("without {what} from step {from} on: {why}")

@@ -31,7 +31,7 @@ use serde_json::Value;
 
 pub use checkpoint::Checkpoint;
 pub use digests::{Digest, Digests};
-pub use eval_json::{EvalJson, Section};
+pub use eval_json::{EvalJson, LEFT_OUT, SETTINGS, Section};
 pub use folder::{RunFolder, UNBORN, fresh_folder};
 pub use lapse::{Cause, Lapse, Lapses};
 pub use lock::RunLock;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::job::Entry;
 use super::places::FAILED;
-use crate::record::{RunFolder, RunStatus, Status, checkpoint, digests, value};
+use crate::record::{RunFolder, RunStatus, SETTINGS, Status, checkpoint, digests, value};
 use crate::registry::curves;
 use crate::registry::sweeps::run_of;
 use crate::storage;
@@ -149,22 +149,18 @@ fn digest(run: &Path) -> Option<String> {
     digests.into_values().next_back().map(|last| last.digest)
 }
 
-/// What each section of `eval.json` was told: what is no measured number there.
+/// What the evaluations of `eval.json` were told.
 fn settings(run: &Path) -> BTreeMap<String, Value> {
     let text = storage::read_to_string(&run.join("eval.json")).unwrap_or_default();
     let eval: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
-    let sections = eval.iter().filter(|(name, _)| *name != "metrics");
-    let told = sections.filter_map(|(name, section)| Some((name, section.as_object()?)));
+    let told = eval
+        .iter()
+        .filter_map(|(name, section)| Some((name, section.get(SETTINGS)?.as_object()?)));
     told.flat_map(|(name, section)| {
-        let told = section.iter().filter(|(_, value)| is_told(value));
+        let told = section.iter();
         told.map(move |(key, value)| (format!("{name}.{key}"), value.clone()))
     })
     .collect()
-}
-
-/// Whether a value of a section is none that was measured: those are real numbers, or means with their deviations.
-fn is_told(value: &Value) -> bool {
-    !value.is_f64() && !value.is_null() && value.get("mean").is_none()
 }
 
 fn metrics(run: &Path, status: &RunStatus) -> BTreeMap<String, f64> {
@@ -188,8 +184,6 @@ fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, f64)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-
-    use serde_json::json;
 
     use super::*;
     use crate::sweep::trial::job;
@@ -280,23 +274,18 @@ mod tests {
         assert!(loss[&9].is_nan() && loss.len() == 2);
         fs::write(
             run.join("eval.json"),
-            "{\"step\": 9, \"metrics\": {\"eval/knn_top1\": 71.5, \"eval/linear_top1\": 80}}",
+            "{\"step\": 9, \"metrics\": {\"eval/knn_top1\": 71.5, \"eval/linear_top1\": 80},
+              \"linear\": {\"settings\": {\"solver\": \"lbfgs\"}, \"top1\": 80, \"iterations\": 7}}",
         )
         .unwrap();
-        let metrics = read(dir.path()).metrics;
+        let Report {
+            metrics, settings, ..
+        } = read(dir.path());
+        // What was found is no setting, whole numbers neither.
+        assert_eq!(settings.keys().collect::<Vec<_>>(), ["linear.solver"]);
         assert_eq!(
             (metrics["eval/knn_top1"], metrics["eval/linear_top1"]),
             (71.5, 80.0)
         );
-    }
-
-    #[test]
-    fn what_was_measured_is_no_setting() {
-        for measured in [json!(0.5), json!({"mean": 0.5, "std": 0.1}), json!(null)] {
-            assert!(!is_told(&measured), "{measured}");
-        }
-        for told in [json!(8), json!("lbfgs"), json!([1, 2])] {
-            assert!(is_told(&told), "{told}");
-        }
     }
 }

@@ -140,6 +140,7 @@ impl Trainer {
         self.learn(&before.files)
             .expect("what was taken of this run fits it");
         self.gate.put_back(&before.states);
+        self.gate.forget_rests(now);
         // Something else may be on probation still.
         self.before = Some(before);
         self.nonfinite = 0;

@@ -28,6 +28,7 @@ impl Trainer {
             twin.inspect_err(warn).ok()
         });
         Deciders {
+            without: Vec::new(),
             policies: twins.collect(),
             learnt: self.method.parameters().into_iter().collect(),
         }

@@ -181,10 +181,7 @@ fn train(
         let bank = records.batches.before(trainer);
         let report = step(trainer);
         records.after_step(trainer, &report);
-        if let Err(lapsed) = records.expect_whole(trainer) {
-            records.checkpoint(trainer);
-            return Err(lapsed.into());
-        }
+        expect_whole(trainer, records)?;
         if let Some(bank) = bank {
             let folder = records.recorder.folder().clone();
             records.batches.after(&folder, trainer, &report, bank);
@@ -211,10 +208,25 @@ fn train(
             if let Err(Stopped) = judged {
                 return Ok(server.stop(trainer, records));
             }
+            expect_whole(trainer, records)?;
         }
         if records.checkpoint_due(trainer) {
             records.checkpoint(trainer);
         }
     }
+    ensure!(
+        !records.learnt_nothing(trainer),
+        "none of the {} steps had a gradient that is finite, so nothing was learnt\n{LOWER}",
+        trainer.step
+    );
     Ok(Next::Step)
+}
+
+/// Ends a strict run that has left something out, with everything saved.
+fn expect_whole(trainer: &mut Trainer, records: &mut Records) -> Result<()> {
+    let whole = records.expect_whole(trainer);
+    if whole.is_err() {
+        records.checkpoint(trainer);
+    }
+    Ok(whole?)
 }

@@ -124,7 +124,10 @@ fn one_evaluation_is_added_to_the_others() {
     // Neighbours of another number: what was found with the run's own no longer stands there.
     eval(&dir, &run, &["knn", "--set", "eval.k=3"]);
     let knn = &json(&run, "eval.json")["knn"];
-    assert!(knn["k"] == 3 && knn.get("initial").is_none(), "{knn}");
+    assert!(
+        knn["settings"]["k"] == 3 && knn.get("initial").is_none(),
+        "{knn}"
+    );
 
     // A file that is something else is neither added to nor lost.
     let path = run.folder.join("eval.json");

@@ -103,20 +103,8 @@ impl Stream {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let Spec {
-            frames, contexts, ..
-        } = self.spec;
-        let (contexts, classes) = match self.spec.rotations {
-            // A turn belongs to one context, so each has as many classes as there are.
-            true => (
-                contexts.min(TURNS as usize),
-                self.spec.classes.min(self.members.len()),
-            ),
-            false => {
-                let classes = self.spec.classes.min(self.members.len());
-                (contexts.min(self.members.len() / classes.max(1)), classes)
-            }
-        };
+        let frames = self.spec.frames;
+        let (contexts, classes) = self.there();
         let per_class = self.spec.process.per_class;
         let most = contexts.saturating_mul(classes).saturating_mul(per_class);
         match frames <= most {
@@ -134,6 +122,22 @@ impl Stream {
     /// How windows are made.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// How many contexts a window has, and how many classes each of them: what was asked for, as far as there are so many.
+    pub fn there(&self) -> (usize, usize) {
+        let Spec {
+            contexts,
+            rotations,
+            ..
+        } = self.spec;
+        let classes = self.spec.classes.min(self.members.len());
+        let most = match rotations {
+            // A turn belongs to one context, so each has as many classes as there are.
+            true => TURNS as usize,
+            false => self.members.len() / classes.max(1),
+        };
+        (contexts.min(most), classes)
     }
 
     /// Images of each class of the stream: C numbers, classes that are turned each for itself.

@@ -17,6 +17,7 @@ use crate::data::Feed;
 use crate::ground::Now;
 use crate::ground::stop::Stopped;
 use crate::model::Network;
+use crate::slots::Fault;
 use episodes::{Episodes, encoded, pixels, shifted_pixels};
 use pass::{Pass, Scores};
 pub use rules::Deciders;
@@ -28,6 +29,13 @@ pub(super) enum Left {
     Out(String),
     /// The process was asked to stop meanwhile.
     Stopped(Stopped),
+}
+
+impl Left {
+    /// A policy that cannot be asked, or fails.
+    fn fault(fault: &Fault) -> Self {
+        Self::Out(format!("{}: {fault}", fault.slot))
+    }
 }
 
 impl From<Stopped> for Left {
@@ -86,19 +94,19 @@ pub(super) fn stream(
     baselines: bool,
 ) -> Result<Verdict, Stopped> {
     let config = &jury.plan.config;
-    let settings = json!({
+    let mut settings = json!({
         "episodes": config.eval.stream.episodes,
         "thresholds": config.eval.stream.thresholds,
         "prototypes": config.method.oupn.prototypes,
     });
+    if !deciders.without.is_empty() {
+        settings["without"] = json!(deciders.without);
+    }
     let verdict = Verdict::new(Evaluation::Stream, settings);
     match numbers(network, jury, deciders, baselines) {
         Ok(said) => Ok(said.into_iter().fold(verdict, Said::add)),
         Err(Left::Stopped(stopped)) => Err(stopped),
-        Err(Left::Out(why)) => {
-            tracing::warn!("stream: left out, because {why}");
-            Ok(verdict.detail("left_out", why))
-        }
+        Err(Left::Out(why)) => Ok(verdict.leaves_out(why)),
     }
 }
 
@@ -134,7 +142,7 @@ fn numbers(
     let features = splits.features(|feed| encoded(network, feed, plan))?;
     let mut twins = || {
         let twins = deciders.twins(rows, now);
-        twins.map_err(|fault| Left::Out(fault.to_string()))
+        twins.map_err(|fault| Left::fault(&fault))
     };
     let trained = own.scores(&splits.episodes, &features, &mut twins)?;
     let mut said = own_numbers(&trained);

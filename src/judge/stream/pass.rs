@@ -207,7 +207,7 @@ where
 
 fn failed(rules: &mut Twins) -> Left {
     let fault = rules.fault.take();
-    Left::Out(fault.map_or_else(String::new, |fault| fault.to_string()))
+    Left::fault(&fault.expect("a rule that failed says why"))
 }
 
 /// A table of each episode: labels `[E, T]` against categories `[E, T]`.

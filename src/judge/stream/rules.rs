@@ -18,6 +18,8 @@ pub struct Deciders {
     pub learnt: BTreeMap<String, Tensor>,
     /// The policies that decide about each frame; the paper's rules hold where there is none.
     pub policies: Vec<Policy>,
+    /// Slots in which the run had a policy that is not asked here.
+    pub without: Vec<Slot>,
 }
 
 impl Deciders {

@@ -147,6 +147,11 @@ impl Gate {
         std::mem::take(&mut self.rests)
     }
 
+    /// Forgets that slots rested in a step which is undone and done again.
+    pub fn forget_rests(&mut self, now: Now) {
+        self.rests.retain(|rest| rest.step != now.step + 1);
+    }
+
     /// The slots whose file was refused and now holds what is live, since this was last asked; nothing of that is in the ledger.
     pub fn take_mended(&mut self) -> Vec<Slot> {
         std::mem::take(&mut self.mended)

@@ -11,6 +11,15 @@ use crate::swap::lineage::{Installed, PROBATION};
 use crate::swap::rehearsal::Rehearsal;
 use crate::swap::watch::{Seen, Watch};
 
+/// In how many steps a generation can be undone with all that it did. What a command began with is what its run is, beside whatever values
+/// it set: such a run ends as it does.
+fn probation(asked: Origin) -> u32 {
+    match asked {
+        Origin::Command => 0,
+        _ => PROBATION,
+    }
+}
+
 /// A generation with other parameters that waits to be taken.
 pub struct Tuned {
     built: (Policy, Handover),
@@ -107,16 +116,17 @@ impl Gate {
         }))
     }
 
-    /// Makes it live.
+    /// Makes it live, because of what `asked` for other values.
     ///
     /// # Errors
     /// Those of the ledger.
-    pub fn take(&mut self, tuned: Tuned, now: Now) -> Result<(), Fault> {
+    pub fn take(&mut self, tuned: Tuned, asked: Origin, now: Now) -> Result<(), Fault> {
         let Tuned { built, overrides } = tuned;
         let (slot, content) = (built.0.slot(), built.0.content());
         self.go_live(built, &content, (now, Origin::Change), Vec::new())?;
         if let Some(lineage) = self.lineages.get_mut(&slot) {
             lineage.overrides = overrides;
+            lineage.live.probation = probation(asked);
         }
         Ok(())
     }
@@ -166,7 +176,7 @@ impl Gate {
             policy,
             generation,
             since: change.step,
-            probation: PROBATION,
+            probation: probation(when.1),
         });
         self.changes.push(change);
         Ok(())

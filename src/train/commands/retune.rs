@@ -44,7 +44,7 @@ impl Trainer {
             .note_run(SET, set.clone(), origin, now)
             .context("the ledger cannot be written, so nothing is set")?;
         for candidate in tuned {
-            self.gate.take(candidate, now)?;
+            self.gate.take(candidate, origin, now)?;
         }
         self.settings.extend(settings);
         self.follow_plan(plan)

@@ -32,6 +32,7 @@ impl Records {
         let verdicts: Result<_, _> = online.map(|&one| subject.verdict(one)).collect();
         self.course.owes_evaluation = verdicts.is_err();
         self.verdicts = Verdicts(verdicts?);
+        self.lapse_of_verdicts(trainer.step);
         self.course.knn = self.verdicts.knn();
         let mut scalars = self.verdicts.scalars();
         scalars.extend(self.diagnosis.of_bank(trainer, trainer.step - 1));

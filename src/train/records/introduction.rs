@@ -204,18 +204,25 @@ fn introduced_stream(trainer: &Trainer) -> Option<String> {
     let Spec {
         frames,
         streams,
-        contexts,
-        classes,
         rotations,
         ..
     } = stream.spec();
+    let (contexts, classes) = stream.there();
     let turned = if *rotations {
         ", each turned by its own quarter turns"
     } else {
         ""
     };
+    let asked = [stream.spec().contexts, stream.spec().classes];
+    let fewer = match asked == [contexts, classes] {
+        true => String::new(),
+        false => format!(
+            "; there are no more for data.stream.contexts = {} and data.stream.classes = {}",
+            asked[0], asked[1]
+        ),
+    };
     Some(format!(
-        "stream windows of {frames} frames, {streams} side by side; {contexts} contexts of at most {classes} of {} classes{turned}",
+        "stream windows of {frames} frames, {streams} side by side; {contexts} contexts of at most {classes} of {} classes{turned}{fewer}",
         stream.sizes().len()
     ))
 }
