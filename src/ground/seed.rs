@@ -37,6 +37,12 @@ pub enum Purpose {
     Finetune,
     /// Order of a fine-tuning's images; the step is the epoch, the id their number.
     FinetuneOrder,
+    /// Where the visual words of a probing start; the step is the part of the superpixels that they are found in.
+    Words,
+    /// Which samples of the rarer answer a probing repeats; the step is the task.
+    OverSampling,
+    /// Which superpixels may take another one's place in a probing; the id is the image's number.
+    OddManOut,
 }
 
 impl Purpose {
@@ -57,6 +63,9 @@ impl Purpose {
             Purpose::Probe => 21,
             Purpose::Finetune => 22,
             Purpose::FinetuneOrder => 23,
+            Purpose::Words => 40,
+            Purpose::OverSampling => 41,
+            Purpose::OddManOut => 42,
             Purpose::Policy(slot) => slot,
         }
     }
