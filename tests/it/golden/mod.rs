@@ -9,6 +9,7 @@ mod intra_loss;
 mod knn;
 mod oupn;
 mod oupn_metrics;
+mod probing;
 mod queue;
 mod small_clusters;
 mod unmix;
@@ -171,6 +172,17 @@ fn check(case: &Case) {
         "oupn_memory" => oupn::check_memory(case),
         "oupn_metrics" => oupn_metrics::check(case),
         "oupn_read" => oupn::check_read(case),
+        "concept_keep" => probing::words::check_concepts(case),
+        "probe_auc" => probing::tasks::check_auc(case),
+        "probe_bins" => probing::tasks::check_bins(case),
+        "probe_logreg" => probing::tasks::check_logistic(case),
+        "probe_poisson" => probing::pictures::check_poisson(case),
+        "slic" => probing::segments::check_slic(case),
+        "somo_blend" => probing::pictures::check_blend(case),
+        "somo_diff" => probing::pictures::check_difference(case),
+        "superpixel_patch" => probing::pictures::check_cut_outs(case),
+        "superpixels" => probing::segments::check_superpixels(case),
+        "word_assign" => probing::words::check_sentences(case),
         "queue" => queue::check(case),
         "small_clusters" => small_clusters::check(case),
         "unmix_box" => unmix::check_box(case),
