@@ -38,10 +38,13 @@ impl Filter {
     pub(super) fn scaled(&self, line: &[[u8; 3]], step: usize) -> impl Iterator<Item = [u8; 3]> {
         self.taps.iter().map(move |(first, weights)| {
             let mut sums = [1i64 << (BITS - 1); 3];
-            for (pixel, weight) in line[first * step..].iter().step_by(step).zip(weights) {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += weight * i64::from(*value);
-                }
+            let mut at = first * step;
+            for weight in weights {
+                let [red, green, blue] = line[at];
+                sums[0] += weight * i64::from(red);
+                sums[1] += weight * i64::from(green);
+                sums[2] += weight * i64::from(blue);
+                at += step;
             }
             sums.map(|sum| (sum >> BITS).clamp(0, 255) as u8)
         })

@@ -1,7 +1,10 @@
 //! Logistic regression: many tasks of yes or no on the same features, all fitted at once.
 
+mod coordinates;
+
 use tch::{Kind, Tensor};
 
+use self::coordinates::coordinates;
 use super::Error;
 use crate::eval::Stop;
 use crate::eval::lbfgs;
@@ -16,7 +19,8 @@ pub struct Logistic {
     pub cost: f64,
     /// Whether the samples of the rarer answer count more, so that both answers count alike (`class_weight="balanced"`).
     pub balanced: bool,
-    /// When the fit of all tasks together ends; the tolerance is of the gradient of the mean loss and its penalty.
+    /// When the fit of all tasks together ends; the tolerance is of the gradient of the mean loss and its penalty, in coordinates in
+    /// which the curvature is 1 or less.
     pub stop: Stop,
 }
 
@@ -27,7 +31,7 @@ impl Default for Logistic {
             cost: 1.0,
             balanced: true,
             stop: Stop {
-                tolerance: 1e-6,
+                tolerance: 1e-5,
                 iterations: 1000,
             },
         }
@@ -51,7 +55,8 @@ impl Logistic {
     ///
     /// Minimised is, for each task by itself, scikit-learn's objective divided by C times the weight of all samples:
     /// `(sum of s_i log(1 + exp(-t_i f_i))) / S + |w|² / (2 C S)` with S the sum of the s_i, by L-BFGS from zero over all
-    /// tasks as one, which is separable. All is computed in the features' kind: f32 has the coefficients to some 1e-3.
+    /// tasks as one, which is separable, in coordinates in which the curvature is 1 or less. All scores are computed in the
+    /// features' kind.
     ///
     /// # Errors
     /// Another shape or element type, features or weights that are not finite, weights below 0, a cost that is not above 0, and a
@@ -70,24 +75,27 @@ impl Logistic {
                 None => targets.ones_like().to_kind(kind),
             };
             let total = total(&weights);
-            let factors = self.factors(targets, &weights_of(targets, &weights))?;
-            let shares = (weights * factors / &total).to_kind(kind);
+            let sides = sides(targets, &weights);
+            let shares = (weights * self.factors(targets, &sides)? / &total).to_kind(kind);
+            // Balanced samples weigh as much as all of them before.
+            let decays = (total * self.cost).reciprocal();
+            let coordinates = coordinates(features, decays.mean(Kind::Double).double_value(&[]))?;
             let tasks = Tasks {
                 features,
                 targets: &targets.to_kind(kind),
                 shares: &shares,
-                // Balanced samples weigh as much as all of them before.
-                decays: &(total * self.cost).reciprocal().to_kind(kind),
+                decays: &decays.to_kind(kind),
             };
             let precision = if kind == Kind::Double { 1e-14 } else { 1e-7 };
             let shape = [features.size()[1] + 1, targets.size()[1]];
-            let start = Tensor::zeros(shape, (kind, features.device()));
+            let start = Tensor::zeros(shape, (Kind::Double, features.device()));
             let found = lbfgs::minimise(&start, self.stop, precision, |point| {
-                let (value, gradient) = tasks.objective(&point.to_kind(kind));
-                (value.double_value(&[]), gradient.to_kind(Kind::Double))
+                let (value, gradient) = tasks.objective(&coordinates.matmul(point).to_kind(kind));
+                let gradient = gradient.to_kind(Kind::Double);
+                (value.double_value(&[]), coordinates.tr().matmul(&gradient))
             });
             Ok(Fitted {
-                classifiers: found.point.to_kind(kind),
+                classifiers: coordinates.matmul(&found.point).to_kind(kind),
                 iterations: found.iterations,
                 converged: found.steepness <= self.stop.tolerance,
             })
@@ -184,7 +192,7 @@ fn total(weights: &Tensor) -> Tensor {
 }
 
 /// The weight of the positive and the negative samples of each task, `[W] f64` each.
-fn weights_of(targets: &Tensor, weights: &Tensor) -> [Tensor; 2] {
+fn sides(targets: &Tensor, weights: &Tensor) -> [Tensor; 2] {
     let positive = total(&(weights * targets));
     let negative = total(&(weights * targets.logical_not()));
     [positive, negative]

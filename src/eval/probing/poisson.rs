@@ -58,12 +58,15 @@ pub fn blended(source: &Rgb, target: &Rgb, mask: &Mask) -> Result<Rgb, Error> {
     Rgb::new(target.height(), target.width(), pixels)
 }
 
+/// The four neighbours of a pixel, those beyond the image's edge left out: their places in the image, and among the region's
+/// pixels where they are inside.
+type Neighbours = [Option<(usize, Option<usize>)>; 4];
+
 /// The pixels of a mask and their neighbours.
 struct Region {
     /// Their places in the image.
     pixels: Vec<usize>,
-    /// Of each, the neighbours within the image: their places there, and among the region's where they are inside.
-    neighbours: Vec<[Option<(usize, Option<usize>)>; 4]>,
+    neighbours: Vec<Neighbours>,
 }
 
 impl Region {
@@ -91,7 +94,7 @@ impl Region {
     }
 
     fn right_side(&self, source: &[f64], target: &[f64]) -> Vec<f64> {
-        let of = |(&pixel, around): (&usize, &[Option<(usize, Option<usize>)>; 4])| {
+        let of = |(&pixel, around): (&usize, &Neighbours)| {
             let terms = around.iter().flatten().map(|&(place, number)| {
                 let fixed = if number.is_none() { target[place] } else { 0.0 };
                 source[pixel] - source[place] + fixed
@@ -103,7 +106,7 @@ impl Region {
 
     /// The matrix times `values`.
     fn times(&self, values: &[f64]) -> Vec<f64> {
-        let of = |(value, around): (&f64, &[Option<(usize, Option<usize>)>; 4])| {
+        let of = |(value, around): (&f64, &Neighbours)| {
             let terms = around.iter().flatten();
             let inside = |number: &Option<usize>| number.map_or(0.0, |number| values[number]);
             terms.map(|(_, number)| value - inside(number)).sum()

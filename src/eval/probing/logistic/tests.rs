@@ -48,7 +48,7 @@ fn newton(features: &Tensor, targets: &[bool], weights: &[f64], cost: f64) -> Ve
         }
         let hessian = Tensor::from_slice(&hessian).view([size as i64, size as i64]);
         let gradient = Tensor::from_slice(&gradient).view([size as i64, 1]);
-        point = point - Tensor::linalg_solve(&hessian, &gradient, true);
+        point -= Tensor::linalg_solve(&hessian, &gradient, true);
     }
     Vec::try_from(point.view([-1])).unwrap()
 }
@@ -111,6 +111,38 @@ fn all_tasks_at_once_are_what_newton_finds_one_by_one() {
         let got = fitted.decision(&features).unwrap();
         assert!(got.allclose(&expected, 1e-12, 1e-12, false));
     }
+}
+
+#[test]
+fn features_of_unlike_size_take_few_iterations() {
+    let (features, targets) = samples();
+    let sizes = Tensor::from_slice(&[1e-2, 1.0, 1e2, 1e4]);
+    // A column that is the same everywhere, and one that is nearly another one.
+    let features = (features + 3.0) * sizes;
+    let more = [
+        &features.select(1, 2) * 1.001,
+        features.select(1, 0).full_like(7.0),
+    ];
+    let features = Tensor::cat(&[&features, &Tensor::stack(&more, 1)], 1);
+    let fitted = EXACT.fit(&features, &targets, None).unwrap();
+    assert!(fitted.converged && fitted.iterations < 60, "{fitted:?}");
+    let expected = newton(&features, &column(&targets, 0), &balanced(&targets, 0), 1.0);
+    let expected = Tensor::from_slice(&expected).unsqueeze(1);
+    let expected = scores(&features, &expected).select(1, 0);
+    let got = fitted.decision(&features).unwrap().select(1, 0);
+    assert!(
+        got.allclose(&expected, 1e-5, 1e-5, false),
+        "{got:?} {expected:?}"
+    );
+}
+
+/// The weights of a task's samples that make both answers count alike.
+fn balanced(targets: &Tensor, task: i64) -> Vec<f64> {
+    let answers = column(targets, task);
+    let yes = answers.iter().filter(|answer| **answer).count() as f64;
+    let half = answers.len() as f64 / 2.0;
+    let weight = |answer: &bool| half / if *answer { yes } else { 2.0 * half - yes };
+    answers.iter().map(weight).collect()
 }
 
 #[test]

@@ -63,19 +63,14 @@ impl Pixels<'_> {
             let down = (y - row as f32) * (y - row as f32);
             let [ls, a_s, bs] = [0, 1, 2].map(|plane: usize| &self.colours[plane][line.clone()]);
             let (distances, nearest) = (&mut distances[line.clone()], &mut nearest[line]);
-            let columns = columns.start as u32..columns.end as u32;
-            let pixels = columns.zip(ls).zip(a_s).zip(bs);
-            for ((((column, l2), a2), b2), (distance, nearest)) in pixels
-                .zip(distances.iter_mut().zip(nearest.iter_mut()))
-                .map(|(p, d)| (p, d))
-            {
-                let across = x - column as f32;
-                let (dl, da, db) = (l2 - l, a2 - a, b2 - b);
+            for at in 0..columns.len() {
+                let across = x - (columns.start + at) as f32;
+                let (dl, da, db) = (ls[at] - l, a_s[at] - a, bs[at] - b);
                 let found = (down + across * across) * weight + (dl * dl + da * da + db * db);
                 // Without a branch, so that several pixels are compared at once.
-                let nearer = u32::from(found < *distance).wrapping_neg();
-                *nearest = (segment & nearer) | (*nearest & !nearer);
-                *distance = found.min(*distance);
+                let nearer = u32::from(found < distances[at]).wrapping_neg();
+                nearest[at] = (segment & nearer) | (nearest[at] & !nearer);
+                distances[at] = found.min(distances[at]);
             }
         }
     }
