@@ -20,12 +20,12 @@ pub struct Logistic {
     /// Whether the samples of the rarer answer count more, so that both answers count alike (`class_weight="balanced"`).
     pub balanced: bool,
     /// When the fit of all tasks together ends; the tolerance is of the gradient of the mean loss and its penalty, in coordinates in
-    /// which the curvature is 1 or less.
+    /// which the curvature is about 1 or less.
     pub stop: Stop,
 }
 
 impl Default for Logistic {
-    /// As visual probing asks: C = 1, balanced.
+    /// As visual probing asks: C = 1, balanced. In f32 the coefficients are within some 1e-3 of the optimum's.
     fn default() -> Self {
         Self {
             cost: 1.0,
@@ -55,8 +55,8 @@ impl Logistic {
     ///
     /// Minimised is, for each task by itself, scikit-learn's objective divided by C times the weight of all samples:
     /// `(sum of s_i log(1 + exp(-t_i f_i))) / S + |w|² / (2 C S)` with S the sum of the s_i, by L-BFGS from zero over all
-    /// tasks as one, which is separable, in coordinates in which the curvature is 1 or less. All scores are computed in the
-    /// features' kind.
+    /// tasks as one, which is separable, in coordinates in which the curvature is about 1 or less. All scores are computed
+    /// in the features' kind.
     ///
     /// # Errors
     /// Another shape or element type, features or weights that are not finite, weights below 0, a cost that is not above 0, and a

@@ -4,7 +4,7 @@
 //!
 //! An image is a sentence, its superpixels are words, its pixels are characters. The way of an image: [`Slic`] cuts it
 //! into segments several times, [`superpixels()`] keeps those that differ, [`descriptors`] describes their pictures
-//! ([`cut_out`]), [`Vocabulary`] finds words among descriptors. The tasks: which words an image has ([`sentences`]), how
+//! ([`pictures`]), [`Vocabulary`] finds words among descriptors. The tasks: which words an image has ([`sentences`]), how
 //! many of them ([`bins()`]), how much of its box a superpixel fills ([`character_pixels`]), whether a superpixel was put
 //! there from another image ([`transplanted`]). [`Logistic`] learns them from features, [`auc()`] and its kin say how well.
 //!
@@ -38,7 +38,7 @@ pub use poisson::{blended, solution};
 pub use rgb::Rgb;
 pub use slic::{Slic, segmented};
 pub use superpixels::{
-    Keep, Segments, Superpixel, character_pixels, cut_out, on_grey, superpixels,
+    Keep, Segments, Superpixel, character_pixels, cut_out, on_grey, pictures, superpixels,
 };
 pub use words::{Concept, ConceptRule, Vocabulary, concepts, most_frequent, nearest, sentences};
 

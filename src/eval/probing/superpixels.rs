@@ -1,5 +1,7 @@
 //! From segmentations of an image to its superpixels and their pictures.
 
+use rayon::prelude::*;
+
 use super::{Bounds, Error, GREY, Mask, Rgb};
 
 /// A segmentation of an image: the label of each pixel, row by row.
@@ -201,6 +203,29 @@ pub fn cut_out(image: &Rgb, mask: &Mask, size: usize) -> Result<Rgb, Error> {
     Ok(shown.cut(&bounds, size, size))
 }
 
+/// The pictures of an image's superpixels, each as [`cut_out`] makes it, side by side on all threads. `segmentations` are those
+/// that the superpixels are of.
+///
+/// # Errors
+/// Segmentations of another size than the image's, or without a superpixel, or a size of 0.
+pub fn pictures(
+    image: &Rgb,
+    segmentations: &[Segments],
+    superpixels: &[Superpixel],
+    size: usize,
+) -> Result<Vec<Rgb>, Error> {
+    let picture = |superpixel: &Superpixel| {
+        let of = segmentations.get(superpixel.segmentation);
+        let segments = of.ok_or_else(|| Error::Value {
+            name: "segmentation",
+            expected: format!("0..{}", segmentations.len()),
+            found: superpixel.segmentation.to_string(),
+        })?;
+        cut_out(image, &segments.mask(superpixel.label), size)
+    };
+    superpixels.par_iter().map(picture).collect()
+}
+
 /// The pixels of a picture that are not grey in all three channels: how much of its box the region fills.
 pub fn character_pixels(picture: &Rgb) -> usize {
     let shown = picture.pixels().iter();
@@ -306,6 +331,28 @@ mod tests {
         let other = segments(5, 4, |_, _| 0).mask(0);
         let error = on_grey(&image, &other).unwrap_err().to_string();
         assert!(error.contains("[5, 4], expected [4, 5]"), "{error}");
+    }
+
+    #[test]
+    fn pictures_side_by_side_are_those_made_alone() {
+        let pixels = (0..80u8).map(|value| [value * 3, 200, value]).collect();
+        let image = Rgb::new(8, 10, pixels).unwrap();
+        let all = [
+            segments(8, 10, |y, x| (y / 4 * 2 + x / 5 + 1) as u32),
+            segments(8, 10, |_, x| (x / 3 + 1) as u32),
+        ];
+        let kept = superpixels(&all, &Keep::default()).unwrap();
+        let found = pictures(&image, &all, &kept, 6).unwrap();
+        assert_eq!((kept.len(), found.len()), (6, 6));
+        for (superpixel, found) in kept.iter().zip(&found) {
+            let mask = all[superpixel.segmentation].mask(superpixel.label);
+            assert_eq!(*found, cut_out(&image, &mask, 6).unwrap());
+        }
+        let error = pictures(&image, &all[..1], &kept, 6)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "probing: 'segmentation' is 1, expected 0..1");
+        assert!(pictures(&image, &all, &kept, 0).is_err());
     }
 
     #[test]

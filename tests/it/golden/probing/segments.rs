@@ -1,7 +1,7 @@
 //! SLIC and which of its segments are superpixels.
 
 use sandbox::eval::probing::{
-    Keep, Rgb, Segments, Slic, Superpixel, character_pixels, cut_out, segmented, superpixels,
+    Keep, Rgb, Segments, Slic, Superpixel, character_pixels, pictures, segmented, superpixels,
 };
 use tch::Tensor;
 
@@ -100,9 +100,9 @@ pub(crate) fn check_superpixels(case: &Case) {
 fn check_characters(case: &Case, image: &Rgb, all: &[Segments], kept: &[Superpixel]) {
     let size = case.number("patch_size") as usize;
     let expected = numbers(case.tensor("character_pixels"));
-    for (superpixel, expected) in kept.iter().zip(expected) {
-        let mask = all[superpixel.segmentation].mask(superpixel.label);
-        let got = character_pixels(&cut_out(image, &mask, size).unwrap()) as f64;
+    let found = pictures(image, all, kept, size).unwrap();
+    for ((picture, superpixel), expected) in found.iter().zip(kept).zip(expected) {
+        let got = character_pixels(picture) as f64;
         let apart = (got - expected).abs() / expected;
         assert!(
             apart <= 0.02,
