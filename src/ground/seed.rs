@@ -43,6 +43,16 @@ pub enum Purpose {
     OverSampling,
     /// Which superpixels may take another one's place in a probing; the id is the image's number.
     OddManOut,
+    /// Where sub-patches are taken to fit a layer of a convolutional kernel network; the step is the layer, the id the patch.
+    SubPatches,
+    /// Where the clustering of a layer's sub-patches starts; the step is the layer.
+    Anchors,
+    /// Pairs of sub-patches on which a layer's kernel is approximated; the step is the layer, the id the step of the descent.
+    Pairs,
+    /// How a patch is seen in a synthetic view; the step is the view, the id the patch.
+    Jitter,
+    /// Where the clustering of descriptors into a vocabulary starts.
+    Vocabulary,
 }
 
 impl Purpose {
@@ -66,6 +76,11 @@ impl Purpose {
             Purpose::Words => 40,
             Purpose::OverSampling => 41,
             Purpose::OddManOut => 42,
+            Purpose::SubPatches => 40,
+            Purpose::Anchors => 41,
+            Purpose::Pairs => 42,
+            Purpose::Jitter => 43,
+            Purpose::Vocabulary => 44,
             Purpose::Policy(slot) => slot,
         }
     }
