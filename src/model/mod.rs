@@ -1,6 +1,7 @@
 //! The model: encoders ([`EncoderKind`]), projection heads, the momentum encoder, and weights in and out. It computes
 //! features and embeddings of images; what they are compared with and who changes the weights is not known here.
 
+pub mod ckn;
 mod conv4;
 mod encoder;
 mod head;
