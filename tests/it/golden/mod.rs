@@ -2,6 +2,7 @@
 //! by `SANDBOX_GOLDENS`). An operation that is not known here is a failure, never a skip.
 
 mod bank_update;
+mod ckn;
 mod clustering;
 mod image;
 mod inter_loss;
@@ -10,6 +11,7 @@ mod knn;
 mod oupn;
 mod oupn_metrics;
 mod probing;
+mod patches;
 mod queue;
 mod small_clusters;
 mod unmix;
@@ -162,11 +164,16 @@ fn failure(path: &Path) -> Option<String> {
 fn check(case: &Case) {
     match case.text("op") {
         "bank_update" => bank_update::check(case),
+        "ckn_inverse_root" => ckn::check_inverse_root(case),
+        "ckn_layer" => ckn::check_layer(case),
+        "ckn_network" => ckn::check_network(case),
+        "ckn_pool_taps" => ckn::check_taps(case),
         "image" => image::check(case),
         "inter_loss" => inter_loss::check(case),
         "intra_loss" => intra_loss::check(case),
         "knn" => knn::check(case),
         "clustering_metrics" => clustering::check(case),
+        "opencv_sift" => patches::check_sift(case),
         "oupn_grad" => oupn::check_grad(case),
         "oupn_loss" => oupn::check_loss(case),
         "oupn_memory" => oupn::check_memory(case),
@@ -183,8 +190,10 @@ fn check(case: &Case) {
         "superpixel_patch" => probing::pictures::check_cut_outs(case),
         "superpixels" => probing::segments::check_superpixels(case),
         "word_assign" => probing::words::check_sentences(case),
+        "patch_map" => patches::check_map(case),
         "queue" => queue::check(case),
         "small_clusters" => small_clusters::check(case),
+        "spherical_kmeans" => ckn::check_kmeans(case),
         "unmix_box" => unmix::check_box(case),
         "unmix_loss" => unmix::check_loss(case),
         "unmix_mix" => unmix::check_mix(case),
