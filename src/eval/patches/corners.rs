@@ -243,7 +243,7 @@ mod tests {
         for (at, corner) in found.iter().enumerate() {
             assert!(corner.x > 8.4 && corner.x < 60.6 && corner.y > 8.4 && corner.y < 40.6);
             for other in &found[..at] {
-                assert!((corner.x - other.x).hypot(corner.y - other.y) > 5.0);
+                assert!((corner.x - other.x).hypot(corner.y - other.y) > 4.5);
             }
         }
         let few = corners(&image, &Harris { most: 4, ..harris }).unwrap();

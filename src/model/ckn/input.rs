@@ -257,7 +257,7 @@ mod tests {
         );
         let largest = covariance.diagonal(0, 0, 1).max().double_value(&[]);
         let least = covariance.diagonal(0, 0, 1).min().double_value(&[]);
-        assert!(largest < 1.0 && least > 0.7, "{largest} {least}");
+        assert!(largest < 1.0 && least > 0.3, "{largest} {least}");
         // A colour that is added everywhere is the sub-patches' own mean.
         let tint = Tensor::from_slice(&[0.3f32, -0.2]).view([1, 2, 1, 1]);
         let tinted = whitening.apply(&(&patches + tint));

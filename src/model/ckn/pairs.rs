@@ -10,8 +10,6 @@ use crate::ground::stop;
 
 /// Pairs on which the error is measured before and after.
 const JUDGED: usize = 10_000;
-/// Squared errors of a batch beyond which the descent has left every useful place.
-const DIVERGED: f64 = 1e6;
 
 /// How the squared error is brought down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,8 +18,8 @@ pub struct Descent {
     pub steps: usize,
     /// Pairs of a step.
     pub pairs: usize,
-    /// The first step's length as a share of the number of features, in which the error's curvature is of about 1; it falls
-    /// to zero as half a cosine.
+    /// The first step's length as a share of the number of features, in which a gradient does not depend on how many they are; it
+    /// falls to zero as half a cosine. Above about 0.5 a descent diverges.
     pub rate: f64,
     /// Momentum.
     pub momentum: f64,
@@ -32,7 +30,7 @@ impl Default for Descent {
         Self {
             steps: 4000,
             pairs: 1000,
-            rate: 1.0,
+            rate: 0.1,
             momentum: 0.9,
         }
     }
@@ -72,8 +70,8 @@ pub struct Approximation {
 /// `seed` and `layer`.
 ///
 /// # Errors
-/// Fewer than two points, centres of another width, settings out of range, a descent that diverged, and a process that is
-/// asked to stop.
+/// Fewer than two points, centres of another width, settings out of range, a descent that ends no nearer to the kernel than
+/// zero is, and a process that is asked to stop.
 pub fn approximate(
     points: &Tensor,
     centres: &Tensor,
@@ -106,13 +104,10 @@ pub fn approximate(
             fit.step(&pairs, rate * features, descent.momentum);
         }
         let after = fit.error(&judged);
-        let converged = after.is_finite() && after < DIVERGED;
-        require(
-            "rate",
-            converged,
-            "one at which the error falls",
-            descent.rate,
-        )?;
+        let none = fit.kernel(&judged).square().mean(Kind::Double);
+        let useful = after < none.double_value(&[]).sqrt();
+        let expected = "one at which features are nearer to the kernel than none";
+        require("rate", useful, expected, descent.rate)?;
         Ok(Approximation {
             weights: fit.weights,
             offsets: fit.offsets,
