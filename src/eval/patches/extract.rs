@@ -26,6 +26,16 @@ impl Frame {
         }
     }
 
+    /// Turned by so many degrees with the clock, `scale` pixels of the image for each of the patch.
+    pub fn turned(x: f64, y: f64, degrees: f64, scale: f64) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        Self {
+            x,
+            y,
+            map: [[scale * cos, -scale * sin], [scale * sin, scale * cos]],
+        }
+    }
+
     /// Where (u, v) of the patch is in the image.
     pub fn place(&self, u: f64, v: f64) -> (f64, f64) {
         let [across, down] = self.map;
@@ -144,6 +154,8 @@ mod tests {
         let expected = image.narrow(1, 2, 4).narrow(2, 1, 4).unsqueeze(0);
         assert!(got.allclose(&expected, 1e-5, 1e-4, false));
         assert_eq!(extract(&image, &[], 4).unwrap().size(), [0, 1, 4, 4]);
+        let (x, y) = Frame::turned(2.0, 3.0, 90.0, 2.0).place(1.0, 0.0);
+        assert!((x - 2.0).abs() < 1e-12 && (y - 5.0).abs() < 1e-12);
         let dot = Tensor::full([1, 1, 1], 0.5, FLOAT);
         let got = extract(&dot, &[Frame::at(0.0, 0.0)], 3).unwrap();
         assert!(got.equal(&Tensor::full([1, 1, 3, 3], 0.5, FLOAT)));

@@ -1,9 +1,10 @@
 //! How good are descriptors of image patches? Patches and their synthetic views, the descriptors that others must beat, and
 //! what they are judged by, as in patch and image retrieval (Paulin et al. 2016, arXiv 1603.00438, sections 5 and 6).
 //!
-//! [`corners`] and [`blobs`] find points, [`extract`] cuts patches around them, [`Jitter`] makes views of which each must find the others;
-//! [`pixels`], [`Sift`] and [`root_sift`] describe them plainly. [`mean_average_precision`] ranks, [`Homography`] tells which
-//! matches between two pictures are right, and [`Vlad`] makes one vector of all of a picture's descriptors.
+//! [`corners`] and [`blobs`] find points, [`extract`] cuts patches around them, [`orientations`] turns them upright, [`Jitter`]
+//! makes views of which each must find the others; [`pixels`], [`Sift`] and [`root_sift`] describe them plainly.
+//! [`mean_average_precision`] ranks, [`Homography`] tells which matches between two pictures are right, and [`Vlad`] makes one
+//! vector of all of a picture's descriptors.
 
 mod average_precision;
 mod blobs;
@@ -11,6 +12,7 @@ mod corners;
 mod extract;
 mod homography;
 mod jitter;
+mod orientation;
 mod pixels;
 mod sift;
 mod vlad;
@@ -21,6 +23,7 @@ pub use corners::{Corner, Harris, corners};
 pub use extract::{Frame, extract};
 pub use homography::{Homography, Match, Matching, Rule, matches};
 pub use jitter::Jitter;
+pub use orientation::orientations;
 pub use pixels::pixels;
 pub use sift::{Keypoint, Sift, root_sift};
 pub use vlad::Vlad;
