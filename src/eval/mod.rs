@@ -14,6 +14,13 @@
 //! descriptors of image patches, and the functions of [`representation`] look at features alone. The floor that any encoder
 //! must beat is [`knn()`] on raw pixels: the caller passes images flattened to `[N, C * H * W]` and divided by 255 in place of
 //! features.
+//! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no encoder,
+//! no bank and no policy.
+//!
+//! [`knn()`] classifies by the nearest neighbours, [`linear()`] and [`lowshot()`] by a linear classifier, [`retrieval()`]
+//! ranks, [`Contingency`] compares two labellings, [`episode`] judges categories that were found in a stream, [`robustness`] attacks,
+//! and the functions of [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw
+//! pixels: the caller passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
 
 mod accuracy;
 mod classifier;
@@ -27,6 +34,7 @@ pub mod probing;
 pub mod patches;
 pub mod representation;
 mod retrieval;
+pub mod robustness;
 mod scaling;
 mod wolfe;
 

@@ -53,6 +53,14 @@ pub enum Purpose {
     Jitter,
     /// Where the clustering of descriptors into a vocabulary starts.
     Vocabulary,
+    /// Where attacks of images begin; the id is the image's number.
+    Attack,
+    /// Start weights of the networks of a deep image prior; likewise.
+    PriorWeights,
+    /// What is put into them; the step is 0 for the fixed input, t + 1 for the noise of step t.
+    PriorInput,
+    /// From which candidate a block of a stitched image comes; the step is the draw.
+    Stitch,
 }
 
 impl Purpose {
@@ -81,6 +89,10 @@ impl Purpose {
             Purpose::Pairs => 42,
             Purpose::Jitter => 43,
             Purpose::Vocabulary => 44,
+            Purpose::Attack => 40,
+            Purpose::PriorWeights => 41,
+            Purpose::PriorInput => 42,
+            Purpose::Stitch => 43,
             Purpose::Policy(slot) => slot,
         }
     }

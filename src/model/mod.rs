@@ -10,6 +10,7 @@ mod network;
 mod predictor;
 mod resnet;
 mod resnet12;
+pub mod skip;
 mod small;
 mod unit;
 mod weights;

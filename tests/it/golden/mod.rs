@@ -4,6 +4,7 @@
 mod bank_update;
 mod ckn;
 mod clustering;
+mod dip;
 mod image;
 mod inter_loss;
 mod intra_loss;
@@ -13,6 +14,7 @@ mod oupn_metrics;
 mod probing;
 mod patches;
 mod queue;
+mod robustness;
 mod small_clusters;
 mod unmix;
 
@@ -174,6 +176,11 @@ fn check(case: &Case) {
         "knn" => knn::check(case),
         "clustering_metrics" => clustering::check(case),
         "opencv_sift" => patches::check_sift(case),
+        "dip_net" => dip::check_net(case),
+        "dip_parameters" => dip::check_parameters(case),
+        "dip_psnr" => dip::check_psnr(case),
+        "dip_ses" => dip::check_ses(case),
+        "fgsm" => robustness::check_fgsm(case),
         "oupn_grad" => oupn::check_grad(case),
         "oupn_loss" => oupn::check_loss(case),
         "oupn_memory" => oupn::check_memory(case),
@@ -191,6 +198,7 @@ fn check(case: &Case) {
         "superpixels" => probing::segments::check_superpixels(case),
         "word_assign" => probing::words::check_sentences(case),
         "patch_map" => patches::check_map(case),
+        "pgd" => robustness::check_pgd(case),
         "queue" => queue::check(case),
         "small_clusters" => small_clusters::check(case),
         "spherical_kmeans" => ckn::check_kmeans(case),
