@@ -20,7 +20,9 @@ pub fn wilson(right: u64, all: u64) -> [f64; 2] {
     let middle = share + squared / 2.0;
     let half = Z * (share * (1.0 - share) / all + squared / (4.0 * all)).sqrt();
     let end = |end: f64| (100.0 * end / (1.0 + squared)).clamp(0.0, 100.0);
-    [end(middle - half), end(middle + half)]
+    // The share itself lies between them, which rounding may break where none or all are right.
+    let share = 100.0 * share;
+    [end(middle - half).min(share), end(middle + half).max(share)]
 }
 
 #[cfg(test)]
@@ -32,7 +34,7 @@ mod tests {
         for (right, all) in [(0, 7), (1, 1), (19, 30), (95, 100), (5000, 9999)] {
             let [low, high] = wilson(right, all).map(|end| end / 100.0);
             let (share, all) = (right as f64 / all as f64, all as f64);
-            assert!(low <= share && share <= high);
+            assert!((0.0..=share).contains(&low) && (share..=1.0).contains(&high));
             for end in [low, high] {
                 // At a share of 0 or 1 one end is the share itself.
                 let off = (share - end).abs() - Z * (end * (1.0 - end) / all).sqrt();

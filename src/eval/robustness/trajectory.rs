@@ -71,7 +71,7 @@ impl Fit {
         ids: &[u64],
         mut on_step: impl FnMut(&Seen<'_>) -> ControlFlow<()>,
     ) -> Result<Trajectory, Error> {
-        let noise = self.noise(images, seed, ids)?;
+        let noise = self.input_of(images, seed, ids)?;
         let network = Skip::new(&self.network, ids, images.device(), seed)?;
         let mut adam = Adam::new([0.9, 0.999], 1e-8, 0.0)?;
         let images = images.detach();
@@ -118,7 +118,7 @@ impl Fit {
     }
 
     /// The noise of these images, where settings and images fit each other.
-    fn noise<'a>(&self, images: &Tensor, seed: u64, ids: &'a [u64]) -> Result<Noise<'a>, Error> {
+    fn input_of<'a>(&self, images: &Tensor, seed: u64, ids: &'a [u64]) -> Result<Noise<'a>, Error> {
         require_size("lr", self.lr)?;
         require_size("noise", self.noise)?;
         require("steps", self.steps > 0, "1 or more", self.steps)?;
@@ -247,20 +247,25 @@ mod tests {
                     network: network.clone(),
                     noise,
                     learn_input,
+                    steps: 3,
                     ..fit()
                 };
                 let ids = [11, 2, 30];
                 let (together, ..) = all(&fit, &images, &ids);
                 for at in 0..3 {
-                    let (alone, ..) = all(&fit, &images.narrow(0, at, 1), &[ids[at as usize]]);
-                    for (step, (one, among)) in alone.iter().zip(&together).enumerate() {
-                        let off = off(one, &among.narrow(0, at, 1));
-                        assert!(off < 1e-4, "{at} {step}: {off}");
+                    let image = images.narrow(0, at, 1);
+                    let (alone, ..) = all(&fit, &image, &[ids[at as usize]]);
+                    let (other, ..) = all(&fit, &image, &[77]);
+                    for step in 0..3 {
+                        let among = together[step].narrow(0, at, 1);
+                        let near = off(&alone[step], &among);
+                        // Adam's first steps are as long for a gradient that rounding made as for a large one.
+                        let allowed = if step == 0 { 1e-5 } else { 5e-3 };
+                        assert!(near < allowed, "{at} {step}: {near}");
+                        let far = off(&other[step], &among);
+                        assert!(far > 0.03, "{at} {step}: {far}");
                     }
                 }
-                // Different images with different networks.
-                let last = &together[11];
-                assert!(off(&last.get(0), &last.get(1)) > 0.01);
             }
         }
     }
