@@ -1,26 +1,11 @@
-//! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no model and
-//! no policy, and of the bank its k-means alone.
+//! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no encoder and no
+//! policy, and of the bank its k-means alone.
 //!
 //! [`knn()`] classifies by the nearest neighbours, [`linear()`] and [`lowshot()`] by a linear classifier, [`retrieval()`]
 //! ranks, [`Contingency`] compares two labellings, [`episode`] judges categories that were found in a stream, [`probing`]
-//! asks which facts about an image features hold, and the functions of [`representation`] look at features alone. The floor
-//! that any encoder must beat is [`knn()`] on raw pixels: the caller passes images flattened to `[N, C * H * W]` and divided
-//! by 255 in place of features.
-//! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no model and no
-//! policy, and of the bank only how it clusters.
-//!
-//! [`knn()`] classifies by the nearest neighbours, [`linear()`] and [`lowshot()`] by a linear classifier, [`retrieval()`]
-//! ranks, [`Contingency`] compares two labellings, [`episode`] judges categories that were found in a stream, [`patches`]
-//! descriptors of image patches, and the functions of [`representation`] look at features alone. The floor that any encoder
-//! must beat is [`knn()`] on raw pixels: the caller passes images flattened to `[N, C * H * W]` and divided by 255 in place of
-//! features.
-//! Evaluation: how good representations and labellings are. Judges finished features and labels; knows no encoder,
-//! no bank and no policy.
-//!
-//! [`knn()`] classifies by the nearest neighbours, [`linear()`] and [`lowshot()`] by a linear classifier, [`retrieval()`]
-//! ranks, [`Contingency`] compares two labellings, [`episode`] judges categories that were found in a stream, [`robustness`] attacks,
-//! and the functions of [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw
-//! pixels: the caller passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
+//! asks which facts about an image features hold, [`patches`] judges descriptors of image patches, [`robustness`] attacks, and
+//! the functions of [`representation`] look at features alone. The floor that any encoder must beat is [`knn()`] on raw pixels:
+//! the caller passes images flattened to `[N, C * H * W]` and divided by 255 in place of features.
 
 mod accuracy;
 mod classifier;
@@ -30,8 +15,8 @@ mod knn;
 mod lbfgs;
 mod linear;
 mod lowshot;
-pub mod probing;
 pub mod patches;
+pub mod probing;
 pub mod representation;
 mod retrieval;
 pub mod robustness;
