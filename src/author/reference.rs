@@ -101,6 +101,9 @@ fn section(contract: &'static Contract) -> String {
                 "Asked where the inter-image branch is on; by `{script}`, unless another policy is named."
             )
         }
+        Asked::WhereNamed if let Some(evaluation) = contract.slot.evaluation() => format!(
+            "Asked by `sandbox eval RUN {evaluation}`, and where `eval.online` names that: `--script {folder}/NAME.rhai` there, `--set {name}.script=...`, or in the YAML."
+        ),
         Asked::WhereNamed => format!(
             "Asked where a script is named: `--script {folder}/NAME.rhai`, `--set {name}.script=...`, or in the YAML."
         ),

@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use tch::Device;
 
 use super::Invalid;
 use super::progress::{Progress, say};
 use super::trained::Trained;
+use crate::config::stream::Order;
 use crate::config::{Evaluation, Plan};
 use crate::control::signals;
 use crate::data::{self, Feeds, Splits};
 use crate::ground::clock::Stopwatch;
 use crate::ground::{device, threads};
-use crate::judge::{Jury, Subject};
+use crate::judge::{Describer, Jury, Subject};
 use crate::judge::{Measure, Verdict};
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{EvalJson, RunFolder, RunStatus, Section};
@@ -28,13 +30,19 @@ pub struct Eval {
     /// judged, and its table made anew.
     #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
-    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, finetune, or all; what the run's eval.online says
-    /// if nothing is named.
+    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, finetune, or all; what the run's
+    /// eval.online says if nothing is named.
     #[arg(value_name = "EVALUATIONS")]
     pub evaluations: Option<String>,
     /// A value in the place of the run's own, as in eval.k=200; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// A script of slot `probe`, which the evaluation `probing` asks beside its other tasks.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// The run whose encoder describes superpixels for the evaluation `probing`; a descriptor made by hand where this is not said.
+    #[arg(long, value_name = "RUN")]
+    pub reference: Option<PathBuf>,
     /// Judge with other images than the run had.
     #[arg(long)]
     pub changed_data: bool,
@@ -54,8 +62,12 @@ impl Eval {
     ///
     /// # Errors
     /// A folder that holds no run or no whole checkpoint, an unknown evaluation, an `eval.json` that is none.
-    pub fn execute(self) -> Result<()> {
+    pub fn execute(mut self) -> Result<()> {
         signals::heed();
+        if let Some(script) = &self.script {
+            let set = format!("probe.script={}", script.display());
+            self.set.push(set);
+        }
         threads::choose(self.threads, None)?;
         let named = self.evaluations.as_deref().map(Evaluation::parse);
         let named = named.transpose()?;
@@ -100,10 +112,11 @@ impl Eval {
     /// Judges a run; says which evaluations have no number, and why.
     fn judge(&self, run: PathBuf, named: Option<&[Evaluation]>) -> Result<Vec<String>> {
         let trained = Trained::of(run);
-        let plan = trained.plan(&self.set)?;
-        let evaluations = named.map_or_else(|| plan.judging.online.clone(), <[_]>::to_vec);
-        let device = device::resolve(&self.device)?;
         let checkpoint = trained.checkpoint()?;
+        let plan = trained.plan_at(&checkpoint, &self.set)?;
+        let evaluations = named.map_or_else(|| plan.judging.online.clone(), <[_]>::to_vec);
+        let evaluations = self.applicable(evaluations, &plan);
+        let device = device::resolve(&self.device)?;
         let path = trained.run.join(EvalJson::FILE);
         // Asked before the work: a file that cannot be added to would take it away.
         EvalJson::read(&path, checkpoint.step)?;
@@ -122,6 +135,7 @@ impl Eval {
         };
         let subject = Subject::new(&network, jury)
             .deciding(trained.deciders(&checkpoint, &self.set)?)
+            .described(self.describer(device)?)
             .with_baselines();
         if !self.json {
             introduce(&checkpoint)?;
@@ -160,6 +174,28 @@ impl Eval {
 }
 
 impl Eval {
+    /// Those of `all` that the run has what they need for; whoever names one by itself is told what it lacks.
+    fn applicable(&self, evaluations: Vec<Evaluation>, plan: &Plan) -> Vec<Evaluation> {
+        if self.evaluations.as_deref() != Some("all") {
+            return evaluations;
+        }
+        let applies =
+            |one: &Evaluation| *one != Evaluation::Stream || plan.order != Order::Shuffled;
+        evaluations.into_iter().filter(applies).collect()
+    }
+
+    /// What describes superpixels.
+    fn describer(&self, device: Device) -> Result<Describer> {
+        let Some(run) = &self.reference else {
+            return Ok(Describer::Hand);
+        };
+        let trained = Trained::of(run.clone()).found()?;
+        let checkpoint = trained.checkpoint()?;
+        let plan = trained.plan_at(&checkpoint, &[])?;
+        let network = trained.network(&checkpoint, &plan, device)?;
+        Ok(Describer::Encoder(Box::new((network, plan))))
+    }
+
     /// The splits of the run: those that it had, unless a person says otherwise; then also what differs.
     fn splits(&self, trained: &Trained, plan: &Plan) -> Result<(Splits, Option<String>)> {
         let splits = data::open(&plan.source)?.limited(plan.config.data.limit);

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::Invalid;
 use super::again::{self, Training};
-use crate::config::live;
+use crate::config::{Config, live};
 use crate::policy::Params;
 use crate::policy::script::Search;
+use crate::slots::Slot;
 use crate::train::begin::past::Past;
 use crate::train::{self, Changes, Options, sets};
 
@@ -65,7 +66,9 @@ impl Fork {
             };
             place.insert(key, value);
         }
-        past.config = live::replaced(&past.config, &before)?;
+        let changed = live::replaced(&past.config, &before)?;
+        expect_of_beginning(&past, &changed)?;
+        past.config = changed;
         let told = before.contains_key("train.threads");
         let told = told
             .then_some(past.config.train.threads)
@@ -74,6 +77,7 @@ impl Fork {
         let changes = Changes {
             name: self.name.clone().unwrap_or_default(),
             set,
+            before: before.keys().cloned().collect(),
             policies: again::policies(
                 &Search::default(),
                 &[&self.script[..], &self.plugin].concat(),
@@ -84,6 +88,43 @@ impl Fork {
             ..self.training.options(&mut past, out.clone())?
         };
         again::say(train::fork(past, &changes, &options), &out)
+    }
+}
+
+/// That nothing is told of which the checkpoint has its own.
+fn expect_of_beginning(past: &Past, changed: &Config) -> Result<()> {
+    let (old, step) = (&past.config, past.step());
+    for slot in Slot::all() {
+        let [was, now] = [old, changed].map(|config| {
+            let said = config.slot(slot);
+            (&said.script, &said.plugin)
+        });
+        if was != now {
+            let message = format!(
+                "--set {slot}: a fork decides as its parent did: --script FILE or --plugin FILE puts another policy in the place of its \
+                 own, and a slot that had none gets one"
+            );
+            return Err(Invalid(message).into());
+        }
+    }
+    let learnt = |config: &Config| {
+        let oupn = &config.method.oupn;
+        [oupn.beta, oupn.gamma, oupn.tau]
+    };
+    let names = ["beta", "gamma", "tau"]
+        .iter()
+        .zip(learnt(old))
+        .zip(learnt(changed));
+    let told = names
+        .filter(|((_, was), now)| was != now)
+        .map(|((name, _), _)| format!("method.oupn.{name}"));
+    let init = (old.model.init != changed.model.init).then(|| "model.init".to_owned());
+    match told.chain(init).next() {
+        Some(key) if step > 0 => Err(Invalid(format!(
+            "--set {key}: it says with what a run begins, and the checkpoint of step {step} has learnt its own"
+        ))
+        .into()),
+        _ => Ok(()),
     }
 }
 

@@ -155,6 +155,10 @@ impl Run {
 
     fn train(self) -> Result<()> {
         let plan = self.plan()?;
+        if self.record > 0 && !plan.inter() {
+            let message = "--record keeps batches of the inter-image branch: expected loss.inter above 0, found 0";
+            return Err(Invalid(message.into()).into());
+        }
         let shadows = again::policies(&plan.search, &self.shadow)?;
         let device = device::resolve(&plan.config.device)?;
         let options = Options {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use tch::{Device, Tensor};
 
 use super::{Invalid, again};
-use crate::config::{self, Plan, Request};
+use crate::config::{self, Config, Plan, Request};
 use crate::judge::Deciders;
 use crate::model::{Network, Precision, Spec};
 use crate::policy::Saved;
@@ -16,10 +16,28 @@ use crate::record::checkpoint::{self, Checkpoint};
 use crate::slots::Slot;
 use crate::swap::live_policy;
 
+/// Sections whose values say how a run is judged, and by which images.
+const OF_JUDGING: [&str; 4] = ["eval", "data", "views", "probe"];
+
+/// That a `--set` makes no other run of the one that is judged.
+fn expect_of_judging(set: &str) -> Result<()> {
+    let key = set.split('=').next().unwrap_or_default();
+    let judges = |of: &str| key == of || key.starts_with(&format!("{of}."));
+    if OF_JUDGING.into_iter().any(judges) || !taken_away(&[set.to_owned()])?.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "--set {set}: a checkpoint is judged as it is, expected a key of {}, or SLOT.script= to judge without a policy: sandbox fork \
+         goes on with other values",
+        OF_JUDGING.join(", ")
+    );
+    Err(Invalid(message).into())
+}
+
 /// Slots whose policies are taken away, as in `novelty.script=`.
 fn taken_away(set: &[String]) -> Result<Vec<Slot>> {
     let mut without = Vec::new();
-    for slot in Slot::all() {
+    for slot in Slot::all().filter(|slot| slot.evaluation().is_none()) {
         let said = |carrier: &str| {
             let of = |set: &&String| set.starts_with(&format!("{slot}.{carrier}="));
             set.iter().rfind(of)
@@ -105,6 +123,25 @@ impl Trained {
             set: set.to_vec(),
         };
         Ok(Plan::new(config::load::load(&request)?)?)
+    }
+
+    /// What the run was to do when it left a checkpoint, what was set meanwhile included, with `set` in the place of its values: those
+    /// alone that say how it is judged and by which images.
+    ///
+    /// # Errors
+    /// A checkpoint that does not say so, and a value that would make another run of it.
+    pub fn plan_at(&self, checkpoint: &Checkpoint, set: &[String]) -> Result<Plan> {
+        set.iter().try_for_each(|set| expect_of_judging(set))?;
+        let config = checkpoint.extra["config"].clone();
+        let config: Config = serde_json::from_value(config).with_context(|| {
+            format!(
+                "'{}' does not say what the run was to do",
+                checkpoint.path.display()
+            )
+        })?;
+        let config = config::load::changed(&config, set)?;
+        let folder = Some(self.run.clone());
+        Ok(Plan::new(config::Loaded { config, folder })?)
     }
 
     /// The checkpoint that is meant.

@@ -1,5 +1,7 @@
 //! What the section `eval` of a configuration may say: every key with its default and its unit.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// How to judge the representation, during the run and afterwards.
@@ -8,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Eval {
     /// Epochs between two evaluations; 0: at the end alone.
     pub every: u64,
-    /// What these are: any of `knn`, `knn_head`, `linear`, `lowshot`, `retrieval`, `representation` and `stream`. Empty: nothing is evaluated, and images without
-    /// labels can be trained on alone.
+    /// What these are: any of `knn`, `knn_head`, `linear`, `lowshot`, `retrieval`, `representation`, `stream` and `probing`. Empty: nothing is evaluated, and
+    /// images without labels can be trained on alone.
     pub online: Vec<String>,
     /// Neighbours of the weighted kNN.
     pub k: i64,
@@ -25,6 +27,8 @@ pub struct Eval {
     pub representation: Representation,
     /// Episodes of a stream, told apart without labels.
     pub stream: Stream,
+    /// What features know of the superpixels of an image.
+    pub probing: Probing,
     /// Training of a copy of the encoder with some of the labels; by `sandbox eval` alone.
     pub finetune: Finetune,
 }
@@ -41,6 +45,7 @@ impl Default for Eval {
             retrieval: Retrieval::default(),
             representation: Representation::default(),
             stream: Stream::default(),
+            probing: Probing::default(),
             finetune: Finetune::default(),
         }
     }
@@ -154,6 +159,52 @@ impl Default for Stream {
         Self {
             episodes: 8,
             thresholds: 41,
+        }
+    }
+}
+
+/// Visual probing: what do features know of the superpixels of an image?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probing {
+    /// `word_content`, `sentence_length` or another script of slot `probe`, and `character_bin` and `odd_man_out`.
+    pub tasks: Vec<PathBuf>,
+    /// Images of each split, which lie evenly in it; all, if they are fewer.
+    pub images: usize,
+    /// Side in pixels at which superpixels are found; smaller images keep theirs.
+    pub side: i64,
+    /// About how many superpixels each of several segmentations has.
+    pub segments: Vec<usize>,
+    /// How much nearness counts beside colour in a segmentation.
+    pub compactness: f64,
+    /// Standard deviation in pixels of the Gaussian that smooths an image before.
+    pub sigma: f64,
+    /// Visual words: clusters of the superpixels' descriptors.
+    pub words: usize,
+    /// Where the words come from: `found` among superpixels, `known` objects of composed scenes, or `auto`: known where they are.
+    pub vocabulary: String,
+    /// Superpixels of each split that the task `character_bin` is about.
+    pub characters: usize,
+}
+
+impl Default for Probing {
+    fn default() -> Self {
+        let tasks = [
+            "word_content",
+            "sentence_length",
+            "character_bin",
+            "odd_man_out",
+        ];
+        Self {
+            tasks: tasks.map(PathBuf::from).to_vec(),
+            images: 2000,
+            side: 224,
+            segments: vec![15, 50, 80],
+            compactness: 20.0,
+            sigma: 1.0,
+            words: 100,
+            vocabulary: "auto".into(),
+            characters: 2000,
         }
     }
 }

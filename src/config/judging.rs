@@ -1,7 +1,7 @@
 //! What the section `eval` means: every name resolved to its type, every value checked.
 
 use super::error::Error;
-use super::evaluation::{self, Eval, Finetune};
+use super::evaluation::{self, Eval, Finetune, Probing};
 use super::values::{above_0, at_least, choose, need, within};
 use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
 
@@ -22,13 +22,15 @@ pub enum Evaluation {
     Representation,
     /// Episodes of a stream.
     Stream,
+    /// What features know of the superpixels of an image.
+    Probing,
     /// Training of a copy of the encoder with some of the labels.
     Finetune,
 }
 
 impl Evaluation {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Knn,
         Self::KnnHead,
         Self::Linear,
@@ -36,6 +38,7 @@ impl Evaluation {
         Self::Retrieval,
         Self::Representation,
         Self::Stream,
+        Self::Probing,
         Self::Finetune,
     ];
 
@@ -49,6 +52,7 @@ impl Evaluation {
             Self::Retrieval => "retrieval",
             Self::Representation => "representation",
             Self::Stream => "stream",
+            Self::Probing => "probing",
             Self::Finetune => "finetune",
         }
     }
@@ -85,6 +89,19 @@ pub struct Judging {
     pub linear: Probe,
     /// Classification with few labels.
     pub lowshot: LowShot,
+    /// Where the words of probing come from.
+    pub vocabulary: WordSource,
+}
+
+/// Where visual words come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordSource {
+    /// They are the objects of composed scenes where there are any, else found.
+    Auto,
+    /// They are the objects of composed scenes.
+    Known,
+    /// They are clusters of superpixels.
+    Found,
 }
 
 impl Judging {
@@ -94,8 +111,40 @@ impl Judging {
             online: online(&eval.online)?,
             linear: probe(&eval.linear)?,
             lowshot: lowshot(&eval.lowshot)?,
+            vocabulary: vocabulary(&eval.probing)?,
         })
     }
+}
+
+fn vocabulary(probing: &Probing) -> Result<WordSource, Error> {
+    let known = [
+        ("auto", WordSource::Auto),
+        ("known", WordSource::Known),
+        ("found", WordSource::Found),
+    ];
+    choose("eval.probing.vocabulary", &probing.vocabulary, &known)
+}
+
+/// Segments of an image, at most: more are hardly seen.
+const MOST_SEGMENTS: f64 = 10_000.0;
+
+fn check_probing(probing: &Probing) -> Result<(), Error> {
+    within("eval.probing.images", probing.images as f64, 1e6)?;
+    within("eval.probing.side", probing.side as f64, 4096.0)?;
+    for &segments in &probing.segments {
+        within("eval.probing.segments", segments as f64, MOST_SEGMENTS)?;
+    }
+    above_0("eval.probing.compactness", probing.compactness)?;
+    at_least("eval.probing.sigma", probing.sigma, 0.0)?;
+    within("eval.probing.words", probing.words as f64, 1e4)?;
+    within("eval.probing.characters", probing.characters as f64, 1e6)?;
+    for (key, is_empty) in [
+        ("eval.probing.segments", probing.segments.is_empty()),
+        ("eval.probing.tasks", probing.tasks.is_empty()),
+    ] {
+        need(key, !is_empty, "at least one", 0.0)?;
+    }
+    Ok(())
 }
 
 fn online(names: &[String]) -> Result<Vec<Evaluation>, Error> {
@@ -183,6 +232,7 @@ fn check(eval: &Eval) -> Result<(), Error> {
     let stream = &eval.stream;
     within("eval.stream.episodes", stream.episodes as f64, 10_000.0)?;
     within("eval.stream.thresholds", stream.thresholds as f64, 1_000.0)?;
+    check_probing(&eval.probing)?;
     let images = representation.images as f64;
     at_least("eval.representation.images", images, 1.0)?;
     check_finetune(finetune)
@@ -233,7 +283,7 @@ mod tests {
         assert_eq!(Evaluation::parse("knn,all").unwrap(), Evaluation::ALL);
         assert_eq!(
             Evaluation::parse("knn,lineer").unwrap_err().to_string(),
-            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, finetune, all, found \
+            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, finetune, all, found \
              'lineer'; did you mean 'linear'?"
         );
     }
@@ -264,7 +314,7 @@ mod tests {
         let cases = [
             (
                 refused(|eval| eval.online.push("finetune".into())),
-                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, found 'finetune'",
+                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, found 'finetune'",
             ),
             (
                 refused(|eval| eval.linear.solver = "lbgfs".into()),

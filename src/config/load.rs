@@ -56,6 +56,22 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
     })
 }
 
+/// A configuration with `set`, keys with dots, in the place of its own values.
+///
+/// # Errors
+/// An [`Error`] that names the `--set`.
+pub fn changed(config: &Config, set: &[String]) -> Result<Config, Error> {
+    let tree = serde_yaml::to_value(config);
+    let mut tree = tree.map_err(|error| parse_error("config", &error))?;
+    let mut config = config.clone();
+    for set in set {
+        apply(&mut tree, set)?;
+        config = settled(&tree, &format!("--set {set}"))?;
+    }
+    config.data.dir = at_home("data.dir", &config.data.dir)?;
+    Ok(config.settle())
+}
+
 fn is_base(set: &str) -> bool {
     set.strip_prefix(BASE)
         .is_some_and(|rest| rest.starts_with('='))

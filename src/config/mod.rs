@@ -18,7 +18,8 @@ mod values;
 pub mod yaml;
 
 pub use error::Error;
-pub use judging::{Evaluation, Judging};
+pub use evaluation::Probing;
+pub use judging::{Evaluation, Judging, WordSource};
 pub use load::{Loaded, Request};
 pub use plan::{Plan, SlotPlan};
 pub use schema::Config;

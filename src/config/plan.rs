@@ -204,8 +204,13 @@ impl Plan {
         }
     }
 
-    /// Whether a run of this plan asks a slot.
+    /// Whether a run of this plan asks a slot in its steps.
     pub fn asks(&self, slot: Slot) -> bool {
+        slot.evaluation().is_none() && self.names(slot)
+    }
+
+    /// Whether it has a policy for a slot.
+    pub fn names(&self, slot: Slot) -> bool {
         match slot.contract().asked {
             Asked::InBranch(_) => self.inter(),
             Asked::WhereNamed => {

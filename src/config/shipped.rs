@@ -12,6 +12,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../configs/moco_interclr_imagenet.yaml"),
     ),
     ("oupn", include_str!("../../configs/oupn.yaml")),
+    ("probing", include_str!("../../configs/probing.yaml")),
     ("oupn_mnist", include_str!("../../configs/oupn_mnist.yaml")),
     (
         "oupn_omniglot",

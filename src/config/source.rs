@@ -3,15 +3,67 @@
 use std::path::Path;
 
 use super::error::Error;
-use super::schema::Config;
-use super::values::choose;
-use crate::data::{Decode, Source, Stl10Split};
+use super::schema::{Config, Scenes};
+use super::values::{choose, need, within};
+use crate::data::{Decode, Source, Stl10Split, scenes};
 
 /// The source that `data` names.
 ///
 /// # Errors
 /// A value that means nothing, or does not fit the source.
 pub fn source(config: &Config) -> Result<Source, Error> {
+    let data = &config.data;
+    let mut known = read_or_embedded(config)?;
+    let scenes = Source::Scenes {
+        of: Box::new(choose("data.scenes.of", &data.scenes.of, &known)?),
+        spec: scenes(&data.scenes)?,
+    };
+    known.push(("scenes", scenes));
+    let source = choose("data.source", &data.source, &known)?;
+    let (read, name) = match &source {
+        Source::Scenes { of, .. } => (of.as_ref(), &data.scenes.of),
+        read => (read, &data.source),
+    };
+    if !matches!(read, Source::Embedded) && data.dir.as_os_str().is_empty() {
+        let message = format!("source '{name}' reads files: expected their folder, found nothing");
+        return Err(Error::Value {
+            key: "data.dir".into(),
+            message,
+        });
+    }
+    Ok(source)
+}
+
+/// How scenes are composed.
+fn scenes(scenes: &Scenes) -> Result<scenes::Spec, Error> {
+    within("data.scenes.side", scenes.side as f64, 4096.0)?;
+    within("data.scenes.cells", scenes.cells as f64, scenes.side as f64)?;
+    let expected = format!("a multiple of data.scenes.cells, which is {}", scenes.cells);
+    let holds = scenes.side % scenes.cells == 0;
+    need("data.scenes.side", holds, &expected, scenes.side as f64)?;
+    let [least, most] = scenes.objects;
+    let places = (scenes.cells * scenes.cells) as f64;
+    within("data.scenes.objects", most as f64, places)?;
+    within("data.scenes.objects", least as f64, most as f64)?;
+    let each = 3.0 * (scenes.side * scenes.side) as f64;
+    let most = (MOST_BYTES / each).floor();
+    within("data.scenes.train", scenes.train as f64, most)?;
+    within("data.scenes.eval", scenes.eval as f64, most)?;
+    Ok(scenes::Spec {
+        side: scenes.side,
+        cells: scenes.cells,
+        objects: scenes.objects,
+        train: scenes.train,
+        eval: scenes.eval,
+        seed: scenes.seed,
+    })
+}
+
+/// Bytes of the scenes of a split: they are held in memory.
+const MOST_BYTES: f64 = 8e9;
+
+/// The sources that read files or are compiled in, by their names.
+fn read_or_embedded(config: &Config) -> Result<Vec<(&'static str, Source)>, Error> {
     let data = &config.data;
     let dir = data.dir.clone();
     let decode = decode(config)?;
@@ -36,27 +88,15 @@ pub fn source(config: &Config) -> Result<Source, Error> {
         dir: dir.clone(),
         split,
     };
-    let known = [
+    Ok(vec![
         ("embedded", Source::Embedded),
         ("idx", Source::Idx { dir: dir.clone() }),
         ("cifar10", Source::Cifar10 { dir: dir.clone() }),
-        ("cifar100", Source::Cifar100 { dir: dir.clone() }),
+        ("cifar100", Source::Cifar100 { dir }),
         ("stl10", stl10),
         ("folder", folder),
         ("list", list),
-    ];
-    let source = choose("data.source", &data.source, &known)?;
-    if !matches!(source, Source::Embedded) && dir.as_os_str().is_empty() {
-        let message = format!(
-            "source '{}' reads files: expected their folder, found nothing",
-            data.source
-        );
-        return Err(Error::Value {
-            key: "data.dir".into(),
-            message,
-        });
-    }
-    Ok(source)
+    ])
 }
 
 const STL10_SPLITS: [(&str, Stl10Split); 3] = [
@@ -158,7 +198,7 @@ mod tests {
         let faults: [(Data, &str); 5] = [
             (
                 data("stl"),
-                "data.source: expected one of embedded, idx, cifar10, cifar100, stl10, folder, list, found 'stl'",
+                "data.source: expected one of embedded, idx, cifar10, cifar100, stl10, folder, list, scenes, found 'stl'",
             ),
             (
                 Data {

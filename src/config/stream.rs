@@ -149,6 +149,7 @@ fn check_stream(config: &Config) -> Result<(), Error> {
 fn check_oupn(config: &Config) -> Result<(), Error> {
     let oupn = &config.method.oupn;
     at_least("method.oupn.prototypes", oupn.prototypes as f64, 1.0)?;
+    above_0("method.oupn.decay", oupn.decay)?;
     fraction("method.oupn.decay", oupn.decay)?;
     above_0("method.oupn.gamma", oupn.gamma)?;
     above_0("method.oupn.tau", oupn.tau)?;
@@ -241,7 +242,10 @@ fn check_slots(config: &Config) -> Result<(), Error> {
         let mut named = named.into_iter();
         let named = named.find(|(_, path)| !path.as_os_str().is_empty());
         if let (Err(why), Some((carrier, path))) = (takes(config, slot), named) {
-            let message = format!("expected none, found '{}': {why}", path.display());
+            let message = format!(
+                "expected none, found '{}': {why}\nhelp: --set {slot}.{carrier}= takes it away",
+                path.display()
+            );
             return Err(refused(&format!("{slot}.{carrier}"), &message));
         }
     }

@@ -14,6 +14,35 @@ pub struct Images {
     content: Content,
     labels: Option<Vec<i64>>,
     classes: Vec<String>,
+    objects: Option<Objects>,
+}
+
+/// What each image of a split is known to hold, on a grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objects {
+    /// The objects of each image.
+    pub of_images: Vec<Vec<Object>>,
+    /// The names of the kinds.
+    pub names: Vec<String>,
+    /// Cells along each side of the grid.
+    pub cells: i64,
+}
+
+/// Something in a cell of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// What it is, a number of a name.
+    pub kind: i64,
+    /// Row and column of its cell.
+    pub place: [i64; 2],
+}
+
+impl Objects {
+    /// Whether two objects are side by side or one below the other.
+    pub fn touch(one: &Object, other: &Object) -> bool {
+        let apart = [0, 1].map(|axis| (one.place[axis] - other.place[axis]).abs());
+        apart[0] + apart[1] == 1
+    }
 }
 
 /// Where the images of a split are.
@@ -80,6 +109,7 @@ impl Images {
             content,
             labels,
             classes,
+            objects: None,
         };
         if let Some(labels) = &images.labels {
             let count = images.classes.len() as i64;
@@ -100,7 +130,32 @@ impl Images {
         };
         let labels = self.labels.as_ref();
         let labels = labels.map(|labels| ids.iter().map(|id| labels[*id as usize]).collect());
-        Self::of(self.name.clone(), content, labels, self.classes.clone())
+        let subset = Self::of(self.name.clone(), content, labels, self.classes.clone());
+        let objects = self.objects.as_ref().map(|all| Objects {
+            of_images: ids
+                .iter()
+                .map(|id| all.of_images[*id as usize].clone())
+                .collect(),
+            names: all.names.clone(),
+            cells: all.cells,
+        });
+        Self { objects, ..subset }
+    }
+
+    /// The same images, of which it is known what each holds.
+    pub(super) fn holding(self, objects: Objects) -> Self {
+        assert_eq!(
+            objects.of_images.len(),
+            self.len(),
+            "one list of objects per image"
+        );
+        let objects = Some(objects);
+        Self { objects, ..self }
+    }
+
+    /// What each image is known to hold, or nothing where only its class is known. For evaluation only.
+    pub fn objects(&self) -> Option<&Objects> {
+        self.objects.as_ref()
     }
 
     /// Source and split, as `fashion-mnist/train`.

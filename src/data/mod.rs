@@ -21,6 +21,7 @@ mod live;
 mod loader;
 mod pixels;
 mod scan;
+pub mod scenes;
 mod shared;
 mod splits;
 mod stl10;
@@ -34,7 +35,7 @@ pub use cache::{Kept, kept, litter};
 pub use faults::Faults;
 pub use feed::{Feed, Feeds};
 pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
-pub use images::Images;
+pub use images::{Images, Object, Objects};
 pub use loader::{Batch, Loader, epoch_order};
 pub use splits::Decode;
 pub use stl10::Stl10Split;
@@ -107,6 +108,13 @@ pub enum Source {
         /// When the files are decoded.
         decode: Decode,
     },
+    /// Scenes that are composed of the labelled images of another source, so that what is in each is known.
+    Scenes {
+        /// The source of the objects.
+        of: Box<Source>,
+        /// How they are composed.
+        spec: scenes::Spec,
+    },
 }
 
 impl Source {
@@ -114,6 +122,7 @@ impl Source {
     pub fn dir(&self) -> Option<&Path> {
         match self {
             Source::Embedded => None,
+            Source::Scenes { of, .. } => of.dir(),
             Source::Idx { dir }
             | Source::Cifar10 { dir }
             | Source::Cifar100 { dir }
@@ -213,6 +222,7 @@ enum Use {
 fn read(source: &Source, purpose: Use) -> Result<Splits, Error> {
     match source {
         Source::Embedded => embedded::open(),
+        Source::Scenes { of, spec } => scenes::compose(&read(of, Use::Judged)?, spec),
         Source::Idx { dir } => idx::open(dir),
         Source::Cifar10 { dir } => cifar::open(&cifar::CIFAR10, dir),
         Source::Cifar100 { dir } => cifar::open(&cifar::CIFAR100, dir),

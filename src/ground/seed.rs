@@ -27,6 +27,10 @@ pub enum Purpose {
     Frames,
     /// Noise in the decisions of a window; the step is the window.
     Decisions,
+    /// What a composed scene shows; the id is the scene.
+    Scenes,
+    /// Features that say nothing; the id is the pictures.
+    Noise,
     /// Order in which keys are batch-normalised in groups.
     Shuffle,
     /// Which images keep their labels in a low-shot evaluation; the step is the labels a class, the id the draw.
@@ -77,6 +81,8 @@ impl Purpose {
             Purpose::Contexts => 16,
             Purpose::Frames => 17,
             Purpose::Decisions => 18,
+            Purpose::Scenes => 19,
+            Purpose::Noise => 43,
             Purpose::LowShot => 20,
             Purpose::Probe => 21,
             Purpose::Finetune => 22,

@@ -2,6 +2,8 @@
 
 mod embed;
 mod finetune;
+mod left;
+mod probing;
 mod stream;
 mod verdict;
 
@@ -20,6 +22,7 @@ use crate::model::Network;
 pub use embed::{embed_all, features_all, features_of_views};
 use embed::{heads_all, joined};
 use finetune::finetune;
+pub use probing::Describer;
 pub use stream::Deciders;
 pub use verdict::{Measure, Verdict, Verdicts};
 
@@ -144,6 +147,8 @@ pub struct Subject<'a> {
     features: OnceCell<Features>,
     /// By what frames of a stream are told apart.
     deciders: RefCell<Deciders>,
+    /// What makes descriptors of superpixels.
+    describer: Describer,
     /// Whether an evaluation also says what came without training.
     baselines: bool,
 }
@@ -156,6 +161,7 @@ impl<'a> Subject<'a> {
             jury,
             features: OnceCell::new(),
             deciders: RefCell::default(),
+            describer: Describer::default(),
             baselines: false,
         }
     }
@@ -167,6 +173,12 @@ impl<'a> Subject<'a> {
             deciders: RefCell::new(deciders),
             ..self
         }
+    }
+
+    /// The same, with visual words that are found among what this makes of superpixels.
+    #[must_use]
+    pub fn described(self, describer: Describer) -> Self {
+        Self { describer, ..self }
     }
 
     /// The same, beside what comes without training where an evaluation knows it.
@@ -200,6 +212,9 @@ impl<'a> Subject<'a> {
             Evaluation::Stream => {
                 let mut deciders = self.deciders.borrow_mut();
                 stream::stream(self.network, self.jury, &mut deciders, self.baselines)?
+            }
+            Evaluation::Probing => {
+                probing::probing(self.network, self.jury, &self.describer, self.baselines)?
             }
             Evaluation::Finetune => self.finetune()?,
         })

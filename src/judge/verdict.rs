@@ -104,6 +104,7 @@ impl Verdict {
             Evaluation::Retrieval => "eval/retrieval_",
             Evaluation::Representation => "rep/",
             Evaluation::Stream => "eval/stream_",
+            Evaluation::Probing => "eval/probing_",
             Evaluation::Finetune => "eval/finetune_",
         }
     }
@@ -120,7 +121,7 @@ impl Verdict {
     /// Its most telling number in a few words, where runs are compared by it: `kNN 79.85 %`, `stream AMI 0.557`.
     pub fn headline(&self) -> Option<String> {
         let first = self.measures.first()?;
-        if self.evaluation == Evaluation::Stream {
+        if matches!(self.evaluation, Evaluation::Stream | Evaluation::Probing) {
             return Some(format!("{} {:.3}", first.name, first.value));
         }
         let name = first.name.trim_end_matches(" top-1");

@@ -36,14 +36,18 @@ pub struct Lapse {
 }
 
 impl Lapse {
-    /// Whether the run is another one than it was to be: such a run enters no mean.
-    pub fn is_grave(&self) -> bool {
-        matches!(self.cause, Cause::Rested | Cause::LeftOut)
+    /// Whether a run of so many steps is another one than it was to be: such a run enters no mean. A step in a hundred may be skipped.
+    pub fn is_grave(&self, steps: u64) -> bool {
+        match self.cause {
+            Cause::Rested | Cause::LeftOut | Cause::NotJudged => true,
+            Cause::Skipped => self.steps.saturating_mul(100) > steps,
+            Cause::NeverBegan => false,
+        }
     }
 
     /// Whether a run ends with it that is to leave nothing out.
     pub fn ends_strict(&self) -> bool {
-        self.is_grave() || self.cause == Cause::NotJudged
+        self.cause != Cause::NeverBegan
     }
 
     /// In words, of a run that did so many steps: `without boundary from step 12 on: the loss is NaN`.
@@ -102,14 +106,15 @@ impl Lapses {
         self.0.is_empty()
     }
 
-    /// Whether the run is another one than it was to be.
-    pub fn is_grave(&self) -> bool {
-        self.iter().any(Lapse::is_grave)
+    /// Whether a run of so many steps is another one than it was to be.
+    pub fn is_grave(&self, steps: u64) -> bool {
+        self.iter().any(|lapse| lapse.is_grave(steps))
     }
 
-    /// How many steps something was grave in, at least.
+    /// In how many steps something was left out, at least; skipped steps have a number of their own.
     pub fn grave_steps(&self) -> u64 {
-        let grave = self.iter().filter(|lapse| lapse.is_grave());
+        let left_out = [Cause::Rested, Cause::LeftOut];
+        let grave = self.iter().filter(|lapse| left_out.contains(&lapse.cause));
         grave.map(|lapse| lapse.steps).max().unwrap_or(0)
     }
 }
@@ -121,9 +126,10 @@ mod tests {
     #[test]
     fn steps_of_a_lapse_are_counted_once_and_said_as_they_lie() {
         let mut lapses = Lapses::default();
-        assert!(lapses.is_empty() && !lapses.is_grave());
+        assert!(lapses.is_empty() && !lapses.is_grave(0));
         lapses.take_in("update", Cause::Skipped, 3, "the gradient is not finite");
-        assert!(!lapses.is_grave(), "one step fewer is the same run");
+        assert!(!lapses.is_grave(100), "one step fewer is the same run");
+        assert!(lapses.is_grave(99), "one in ten is not");
         for step in [12, 12, 13, 14] {
             lapses.take_in("boundary", Cause::Rested, step, "the loss is NaN\nmore");
         }
@@ -140,7 +146,7 @@ mod tests {
                 "inter never began: it begins with epoch 6",
             ]
         );
-        assert!(lapses.is_grave());
+        assert!(lapses.is_grave(0));
         assert_eq!(lapses.grave_steps(), 3);
         let json = serde_json::to_value(&lapses).unwrap();
         assert_eq!(json[1]["cause"], "rested");

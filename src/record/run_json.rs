@@ -151,7 +151,7 @@ impl RunStatus {
 
     /// Whether it did all its steps and is another run than it was to be all the same.
     pub fn is_incomplete(&self) -> bool {
-        self.status == Status::Finished && self.lapses.is_grave()
+        self.status == Status::Finished && self.lapses.is_grave(self.steps)
     }
 
     /// Steps that were done where it began, for a run that goes on from another one's checkpoint.

@@ -18,6 +18,7 @@ pub mod boundary;
 pub mod labels;
 pub mod mixer;
 pub mod novelty;
+pub mod probe;
 pub mod prototypes;
 pub mod sampler;
 pub mod schedule;
@@ -34,7 +35,7 @@ use crate::ground::suggest;
 pub use answers::Answers;
 pub(crate) use answers::first_line;
 pub use budget::{Budget, Lateness};
-pub use contract::{Asked, Contract, Function, Need, When};
+pub use contract::{Asked, Contract, Function, Need, Place, When};
 pub use fault::{Fault, Kind};
 pub use number::{Number, Numbers};
 pub use question::{Asking, Given, Named, Question, Respondent};
@@ -78,6 +79,8 @@ slots! {
     Sampler = sampler;
     /// Where the decision boundary between them lies.
     Boundary = boundary;
+    /// What features are asked about the visual words of an image.
+    Probe = probe;
 }
 
 impl Slot {
@@ -104,6 +107,14 @@ impl Slot {
     /// Whether it is one of the inter-image branch: asked wherever that is on.
     pub fn in_branch(self) -> bool {
         matches!(self.contract().asked, Asked::InBranch(_))
+    }
+
+    /// The evaluation that asks it, where no step of a run does.
+    pub fn evaluation(self) -> Option<&'static str> {
+        match self.contract().place {
+            Place::Step => None,
+            Place::Evaluation(name) => Some(name),
+        }
     }
 
     /// The slots that plugins can fill.

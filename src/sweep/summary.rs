@@ -103,9 +103,19 @@ pub fn table(reports: &[Report]) -> String {
     text
 }
 
-/// What forbids to compare rows: jobs of two variants that are the same run, and jobs that were judged in another way.
+/// What forbids to compare rows: jobs that were judged without a policy of theirs, jobs of two variants that are the same run, and jobs
+/// that were judged in another way.
 fn notes(reports: &[Report]) -> Vec<String> {
-    let mut notes = Vec::new();
+    let without = reports.iter().filter_map(|report| {
+        let settings = report.settings.iter();
+        let mut without = settings.filter(|(key, _)| key.ends_with(".without"));
+        let (key, slots) = without.next()?;
+        let label = &report.entry.label;
+        Some(format!(
+            "{label} was judged with {key} = {slots}: by other rules than its own"
+        ))
+    });
+    let mut notes: Vec<_> = without.collect();
     let mut first: BTreeMap<&str, &Report> = BTreeMap::new();
     for report in reports {
         let Some(digest) = &report.digest else {

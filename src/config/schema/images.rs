@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100`, `stl10`, `folder` or
-    /// `list`.
+    /// `embedded` (10,000 images of Fashion-MNIST in the binary), `idx`, `cifar10`, `cifar100`, `stl10`, `folder`, `list`, or
+    /// `scenes`, which are composed of the images of another one.
     pub source: String,
     /// The folder of the files; relative to the working directory. `EMNIST/raw/emnist-letters` names one of several data sets of
     /// `idx` in a folder by what its files begin with.
@@ -35,8 +35,44 @@ pub struct Data {
     pub cache: PathBuf,
     /// How many of the images are trained on, evenly taken from their order; 0: all.
     pub limit: usize,
+    /// How scenes are composed.
+    pub scenes: Scenes,
     /// In which order the images come.
     pub stream: Stream,
+}
+
+/// Scenes of some images of a source on a grid, on a light ground; a scene's class is how many objects it has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scenes {
+    /// Where the objects come from: another source, with the other keys of `data`.
+    pub of: String,
+    /// Height and width of a scene in pixels.
+    pub side: i64,
+    /// Cells along each side; `side` is a multiple of them.
+    pub cells: i64,
+    /// Fewest and most objects.
+    pub objects: [usize; 2],
+    /// Scenes to train on.
+    pub train: usize,
+    /// Scenes to evaluate on.
+    pub eval: usize,
+    /// What is drawn follows from it alone.
+    pub seed: u64,
+}
+
+impl Default for Scenes {
+    fn default() -> Self {
+        Self {
+            of: "embedded".into(),
+            side: 96,
+            cells: 3,
+            objects: [1, 7],
+            train: 1000,
+            eval: 400,
+            seed: 0,
+        }
+    }
 }
 
 /// Images that are not shuffled but come as a stream, in windows of `train.batch` frames.
@@ -94,6 +130,7 @@ impl Default for Data {
             size: 32,
             cache: ".sandbox-cache".into(),
             limit: 0,
+            scenes: Scenes::default(),
             stream: Stream::default(),
         }
     }

@@ -15,7 +15,7 @@ use crate::slots::Slot;
 
 pub use super::evaluation::{Eval, Finetune};
 pub use branches::{Bank, Inter, Loss, Method};
-pub use images::{Blur, Data, Jitter, Stream, Views};
+pub use images::{Blur, Data, Jitter, Scenes, Stream, Views};
 pub use network::Model;
 pub use oupn::Oupn;
 pub use slots::{SlotConfig, Slots};

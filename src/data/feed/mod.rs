@@ -187,16 +187,26 @@ impl Feed {
     ///
     /// Where an id is not in `0..len`.
     pub fn raw(&self, ids: &[i64]) -> Tensor {
-        let images = unit(&self.get(&self.order_of_squares(ids, RAW))[0]);
+        self.squares(ids, RAW)
+    }
+
+    /// The images `ids` in that order without any view, `[B, C, H, W]` f32 in 0..1 on the device: as they are when they
+    /// are no larger than `most` pixels, else the largest square in the middle scaled to that.
+    ///
+    /// # Panics
+    ///
+    /// Where an id is not in `0..len`.
+    pub fn squares(&self, ids: &[i64], most: i64) -> Tensor {
+        let images = unit(&self.get(&self.order_of_squares(ids, most))[0]);
         let [.., height, width] = images.size()[..] else {
             unreachable!("a batch has four dimensions")
         };
-        if height.max(width) <= RAW {
+        if height.max(width) <= most {
             return images;
         }
         let crop = Tensor::from_slice(&Crop::centre(height, width).column());
         let crop = crop.to_device(self.device).unsqueeze(1);
-        resized_crop(&images, &crop, [RAW; 2])
+        resized_crop(&images, &crop, [most; 2])
     }
 
     fn order_of_views(

@@ -2,13 +2,12 @@
 
 use tch::{Kind, Tensor};
 
-use super::Left;
-
 use crate::config::Plan;
 use crate::config::stream::{Order, spec};
 use crate::data::Feed;
 use crate::data::stream::{Frames, Spec, Stream};
 use crate::ground::stop::{self, Stopped};
+use crate::judge::left::Left;
 use crate::model::Network;
 use crate::views::turned;
 
@@ -42,6 +41,11 @@ impl Episodes {
             }
         };
         Ok(Self { frames })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
     }
 
     /// The classes `[E, T]` i64 of the frames, in each episode numbered in the order in which they come.

@@ -11,38 +11,17 @@ mod rules;
 use serde_json::json;
 use tch::Tensor;
 
+use super::left::Left;
 use super::{Jury, Verdict};
 use crate::config::Evaluation;
 use crate::data::Feed;
 use crate::ground::Now;
 use crate::ground::stop::Stopped;
 use crate::model::Network;
-use crate::slots::Fault;
 use episodes::{Episodes, encoded, pixels, shifted_pixels};
 use pass::{Pass, Scores};
 pub use rules::Deciders;
 use rules::Twins;
-
-/// Why an evaluation has no number.
-pub(super) enum Left {
-    /// It cannot be made, for this reason.
-    Out(String),
-    /// The process was asked to stop meanwhile.
-    Stopped(Stopped),
-}
-
-impl Left {
-    /// A policy that cannot be asked, or fails.
-    fn fault(fault: &Fault) -> Self {
-        Self::Out(format!("{}: {fault}", fault.slot))
-    }
-}
-
-impl From<Stopped> for Left {
-    fn from(stopped: Stopped) -> Self {
-        Self::Stopped(stopped)
-    }
-}
 
 /// The moment of an evaluation, of which policies see the numbers.
 fn moment(jury: Jury<'_>) -> Now {
@@ -74,6 +53,18 @@ impl<'a> Splits<'a> {
         })
     }
 
+    /// Says where a split in its own order has fewer episodes than were asked for.
+    fn tell(&self, asked: usize) {
+        for (feed, episodes) in self.feeds.iter().zip(&self.episodes) {
+            let (found, name) = (episodes.len(), feed.images().name());
+            if found < asked {
+                tracing::warn!(
+                    "stream: '{name}' has {found} episodes, eval.stream.episodes asks for {asked}"
+                );
+            }
+        }
+    }
+
     fn features<F: Fn(&[i64], &[i64]) -> Tensor>(
         &self,
         of: impl Fn(&'a Feed) -> F,
@@ -98,6 +89,8 @@ pub(super) fn stream(
         "episodes": config.eval.stream.episodes,
         "thresholds": config.eval.stream.thresholds,
         "prototypes": config.method.oupn.prototypes,
+        "frames": config.train.batch / config.data.stream.parallel.max(1),
+        "stream": config.data.stream,
     });
     if !deciders.without.is_empty() {
         settings["without"] = json!(deciders.without);
@@ -135,7 +128,9 @@ fn numbers(
     baselines: bool,
 ) -> Result<Vec<Said>, Left> {
     let (plan, device) = (jury.plan, network.device());
+    let rules = deciders.names();
     let splits = Splits::of(jury)?;
+    splits.tell(plan.config.eval.stream.episodes);
     let rows = jury.memory.images().len() as i64;
     let now = moment(jury);
     let own = Pass::new(plan, deciders.numbers(plan, device));
@@ -146,6 +141,7 @@ fn numbers(
     };
     let trained = own.scores(&splits.episodes, &features, &mut twins)?;
     let mut said = own_numbers(&trained);
+    said.push(Said::Detail("rules", json!(rules)));
     if baselines {
         let untrained = Deciders::default();
         let plain = Pass::new(plan, untrained.numbers(plan, device));
@@ -164,7 +160,7 @@ fn numbers(
 fn own_numbers(scores: &Scores) -> Vec<Said> {
     let number = |key, name: &str, each: &[f64]| {
         let (mean, spread) = mean_and_spread(each);
-        Said::Number(key, format!("stream {name}"), mean, Some(spread))
+        Said::Number(key, format!("stream {name}"), mean, spread)
     };
     let mut said = vec![
         number("ami", "AMI", &scores.ami),
@@ -174,6 +170,7 @@ fn own_numbers(scores: &Scores) -> Vec<Said> {
         number("completeness", "completeness", &scores.completeness),
         number("categories", "categories found", &scores.found),
         number("classes", "classes there", &scores.there),
+        Said::Detail("scored", scores.ami.len().into()),
         Said::Detail("threshold", scores.threshold.into()),
         Said::Detail("threshold_max", scores.threshold_max.into()),
     ];
@@ -196,7 +193,7 @@ fn baseline(of: &'static str, name: &str, scores: &Scores) -> Vec<Said> {
     let ap = scores.known.ap;
     let ap = ap.map(|ap| Said::Number(keys[2], format!("stream AP, {name}"), ap, None));
     let amis = [
-        Said::Number(keys[0], format!("stream AMI, {name}"), mean, Some(spread)),
+        Said::Number(keys[0], format!("stream AMI, {name}"), mean, spread),
         Said::Number(
             keys[1],
             format!("stream AMI, max, {name}"),
@@ -207,10 +204,13 @@ fn baseline(of: &'static str, name: &str, scores: &Scores) -> Vec<Said> {
     amis.into_iter().chain(ap).collect()
 }
 
-/// Over episodes; the deviation is that of a sample.
-fn mean_and_spread(each: &[f64]) -> (f64, f64) {
+/// Over episodes; the deviation is that of a sample, of which one alone has none.
+fn mean_and_spread(each: &[f64]) -> (f64, Option<f64>) {
     let count = each.len() as f64;
     let mean = each.iter().sum::<f64>() / count;
     let squares: f64 = each.iter().map(|one| (one - mean).powi(2)).sum();
-    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+    (
+        mean,
+        (count > 1.0).then(|| (squares / (count - 1.0)).sqrt()),
+    )
 }

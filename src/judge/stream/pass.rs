@@ -2,12 +2,12 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::Left;
 use super::episodes::Episodes;
 use super::rules::Twins;
 use crate::config::{Plan, stream};
 use crate::eval::Contingency;
 use crate::eval::episode::{Revealed, accuracy_by_times_seen, average_precision, times_seen};
+use crate::judge::left::Left;
 use crate::method::oupn::{self, Course, Learnt};
 
 /// How often a class was seen before, at most, in accuracies by that.
@@ -160,9 +160,12 @@ impl Pass {
         let sorted = Vec::<f64>::try_from(sorted).expect("a line of numbers");
         let last = (sorted.len() - 1) as f64;
         let place = |at: usize| (at as f64 + 0.5) / self.tried as f64 * last;
-        Ok((0..self.tried)
+        let mut tried: Vec<_> = (0..self.tried)
             .map(|at| sorted[place(at) as usize])
-            .collect())
+            .collect();
+        // A frame is new above a threshold: with the first one all are, also where all logits are alike.
+        tried[0] = f64::from((sorted[0] as f32).next_down());
+        Ok(tried)
     }
 
     /// The category of each frame at each threshold, `[E, A, T]` i64 on the CPU.
@@ -228,11 +231,14 @@ fn mean_ami(labels: &Tensor, categories: &Tensor) -> Vec<f64> {
     thresholds.map(mean).collect()
 }
 
-/// The place of the largest number, the first of several, and the number.
+/// What rounding makes of numbers that are alike.
+const ALIKE: f64 = 1e-9;
+
+/// The place of the largest number, the first of several that are alike, and the number.
 fn best(numbers: &[f64]) -> (usize, f64) {
     let mut best = (0, f64::NEG_INFINITY);
     for (at, number) in numbers.iter().enumerate() {
-        if *number > best.1 {
+        if *number > best.1 + ALIKE {
             best = (at, *number);
         }
     }

@@ -23,6 +23,18 @@ pub struct Deciders {
 }
 
 impl Deciders {
+    /// By whose rules frames are told apart, by slot: a policy's, or the paper's.
+    pub(super) fn names(&self) -> BTreeMap<&'static str, String> {
+        let slots = [Slot::Novelty, Slot::Prototypes].into_iter();
+        slots
+            .map(|slot| {
+                let policy = self.policies.iter().find(|policy| policy.slot() == slot);
+                let name = policy.map(|policy| policy.content().name().to_owned());
+                (slot.name(), name.unwrap_or_else(|| "paper".into()))
+            })
+            .collect()
+    }
+
     /// The learnt numbers; where there are none those that they begin with.
     pub(super) fn numbers(&self, plan: &Plan, device: Device) -> Learnt {
         let start = stream::start(&plan.config);

@@ -55,6 +55,8 @@ pub enum Asked {
 pub enum Place {
     /// In a step of training.
     Step,
+    /// In the evaluation of that name.
+    Evaluation(&'static str),
 }
 
 /// A script to begin with, and its tests; `NAME` stands for the script's name, a line `// FUNCTION` for what that is given.
@@ -308,6 +310,8 @@ pub enum Made {
     ClassSizes,
     /// 0, 1, 2 and so on.
     Numbered,
+    /// Small numbers of things, some 0.
+    Counts,
     /// Classes that are together, in rows of which one may be shorter.
     Contexts,
     /// This number in each place.

@@ -231,6 +231,7 @@ impl<'a> Making<'a> {
                 | Made::Probabilities
                 | Made::ClassSizes
                 | Made::Contexts
+                | Made::Counts
                 | Made::Numbered
                 | Made::Each(_),
             ) => self.of_a_stream(input),
@@ -309,7 +310,7 @@ impl<'a> Making<'a> {
 
     /// What is asked about a stream: a memory after some frames, whose second half is empty, and classes in contexts.
     fn of_a_stream(&mut self, input: &Input) -> Tensor {
-        for (letter, size) in [('C', 6), ('G', 2), ('M', 3), ('T', 24)] {
+        for (letter, size) in [('C', 6), ('G', 2), ('M', 3), ('T', 24), ('V', 5)] {
             let size = self.scene.sizes.get(letter).unwrap_or(size);
             self.sizes.or(letter, size);
         }
@@ -341,6 +342,7 @@ impl<'a> Making<'a> {
                 let known = all.lt(classes);
                 all.where_self(&known, &all.full_like(-1)).reshape(&shape)
             }
+            Made::Counts => (Tensor::rand(&shape, FLOAT) * 3.0).to_kind(Dtype::Int64),
             Made::Each(number) => Tensor::full(&shape, number, FLOAT),
             _ => Tensor::rand(&shape, FLOAT),
         }

@@ -29,7 +29,7 @@ pub const CONTRACT: Contract = Contract {
                 .is("how close the frame is to each prototype, -1e6 where there is none; with the window's graph"),
             Input::float32("usage", "[B, K]", Made::Usage)
                 .is("what was written to each prototype, less what has decayed; 0 where there is none"),
-            Input::float32("age", "[B, K]", Made::Ages).is("frames since each prototype began"),
+            Input::float32("age", "[B, K]", Made::Ages).is("frames since each prototype began; 0 where there is none, too"),
             Input::float32("novelty", "[B]", Made::Probabilities)
                 .is("the probability that the frame is new; with the window's graph"),
         ],

@@ -135,6 +135,8 @@ pub struct Changes {
     pub name: String,
     /// Values that a live run takes: they stand in the ledger, at its first step.
     pub set: Params,
+    /// Keys of the values with which a fork begins.
+    pub before: Vec<String>,
     /// Policies in the place of those that it had.
     pub policies: Vec<(Slot, PathBuf)>,
 }
@@ -168,7 +170,17 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
         let splits = open(&plan)?;
         let mut trainer = parent.trainer(plan, splits, options.device, (folder, options.watch))?;
         parent.expect_data(&trainer, options.changed_data)?;
-        parent.put_back(&mut trainer)?;
+        let back = parent.put_back(&mut trainer);
+        let told = changes.before.join(", ");
+        match told.is_empty() {
+            true => back?,
+            false => back.with_context(|| {
+                past::Error::new(format!(
+                    "--set {told}: '{}' cannot be gone on from with it",
+                    parent.named()
+                ))
+            })?,
+        }
         parent.introduce(&mut trainer)?;
         trainer.change(changes)?;
         if options.watch {

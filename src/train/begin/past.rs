@@ -32,6 +32,12 @@ pub struct Past {
 #[error("{0}")]
 pub struct Error(String);
 
+impl Error {
+    pub(super) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 impl Past {
     /// A run at its newest checkpoint that is whole; at its beginning where it was cut before its first one.
     ///

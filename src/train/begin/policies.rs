@@ -54,6 +54,12 @@ impl Trainer {
             let message = format!("this run has no place for slot '{slot}': {why}");
             return refused(Kind::Contract, message);
         }
+        if let Some(evaluation) = slot.evaluation() {
+            let message = format!(
+                "no step asks slot '{slot}', expected one that does: sandbox eval RUN {evaluation} --script FILE asks it"
+            );
+            return refused(Kind::Contract, message);
+        }
         if self.gate.filled(slot) {
             let message = "the slot has a policy: expected none".to_owned();
             return refused(Kind::Contract, message);
@@ -128,7 +134,7 @@ pub(crate) fn seen_last(lines: &[Line], slot: Slot, content: &Content) -> bool {
 /// # Errors
 /// The fault of a policy that cannot be used.
 pub fn policies(plan: &Plan, staging: &Staging, stage: Stage) -> Result<Vec<Policy>, Fault> {
-    for slot in Slot::all().filter(|slot| !plan.asks(*slot)) {
+    for slot in Slot::all().filter(|slot| !plan.names(*slot)) {
         let named = slot.contract().asked == Asked::WhereNamed;
         if let (true, Some(name)) = (named, plan.slot(slot).params.keys().next()) {
             let meant = match suggest::nearest(name, ["script"].into_iter()) {

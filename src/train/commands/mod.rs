@@ -13,7 +13,7 @@ use crate::config::live;
 use crate::control::socket::Socket;
 use crate::control::{Ask, Command, Inbox};
 use crate::policy::{Content, Params, PolicyFile};
-use crate::slots::{Asked, Fault, Slot};
+use crate::slots::{Asked, Fault, Kind, Slot};
 use crate::swap::Origin;
 use crate::train::records::Records;
 use crate::train::trainer::Trainer;
@@ -277,9 +277,8 @@ pub(crate) fn swap(trainer: &mut Trainer, slot: Slot, file: &Path, origin: Origi
             trainer.fill(slot, content, origin)?;
         }
         (false, _) => {
-            return Err(anyhow!(
-                "slot '{slot}' has no policy in this run: the inter-image branch is off"
-            ));
+            let message = "it has no policy in this run: the inter-image branch is off";
+            return Err(Fault::new(slot, Kind::Contract, message).into());
         }
     }
     if file.path().is_some() {

@@ -1,5 +1,6 @@
 //! What a run says of itself before its first step and when its bank is filled.
 
+use crate::config::stream::Order;
 use crate::data::stream::Spec;
 use crate::slots::Slot;
 use crate::swap::Line;
@@ -200,7 +201,12 @@ fn beginning_of_inter(trainer: &Trainer) -> Option<String> {
 
 /// What a run that learns from a stream says of its windows.
 fn introduced_stream(trainer: &Trainer) -> Option<String> {
-    let stream = trainer.stream.as_ref()?;
+    let Some(stream) = trainer.stream.as_ref() else {
+        let own = trainer.plan.order == Order::Own;
+        let batch = trainer.plan.config.train.batch;
+        return own
+            .then(|| format!("stream windows of {batch} frames, in the order of the source"));
+    };
     let Spec {
         frames,
         streams,

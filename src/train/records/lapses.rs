@@ -69,7 +69,8 @@ impl Records {
         self.rest(trainer);
         if is_without_prototypes(trainer) {
             let lapses = &mut self.status.lapses;
-            let why = "no frame was new in any window, so there was none to tell frames apart by";
+            let why =
+                "none was there after the last window, so there was none to tell frames apart by";
             lapses.take_in("prototypes", Cause::NeverBegan, trainer.steps, why);
         }
         let warmup = trainer.plan.config.inter.warmup_epochs;

@@ -58,6 +58,8 @@ pub(crate) struct Records {
     crowd: Crowd,
     /// Why the last checkpoint that was due is not there.
     unsaved: Option<String>,
+    /// Whether it was said that a decision has turned around.
+    turned: bool,
     /// What the folder should hold.
     kept: Kept,
     /// What a checkpoint holds of the records.
@@ -94,6 +96,7 @@ impl Records {
             thrift: Thrift::default(),
             crowd: Crowd::default(),
             unsaved: None,
+            turned: false,
             kept,
         }
     }

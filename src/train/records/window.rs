@@ -104,6 +104,13 @@ impl Records {
                 f64::from(generation.number),
             );
         }
+        let turned = |(tag, value): &(String, f64)| tag == "oupn/gamma" && *value < 0.0;
+        if scalars.iter().any(turned) && !std::mem::replace(&mut self.turned, true) {
+            self.say(&format!(
+                "warning: step {}: oupn/gamma is below 0: frames that are near a prototype are the new ones",
+                trainer.step
+            ));
+        }
         self.scalars(trainer.step, report.now.epoch, &scalars);
         self.progress(trainer, report, scalars[0].1, images_per_s);
     }

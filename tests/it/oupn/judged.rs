@@ -92,7 +92,11 @@ fn a_rule_that_fails_in_an_evaluation_has_no_number() {
     .concat();
     let output = dir.output(&strict);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_judged_without(&dir, &run);
+}
 
+/// `sandbox eval` says that there is no number, gives one without the rule, and none by another one.
+fn assert_judged_without(dir: &Dir, run: &Finished) {
     let folder = run.folder.to_str().unwrap();
     let judged = |more: &[&str]| {
         let output = dir.output(&[&["eval", folder, "stream"], more].concat());
@@ -118,10 +122,124 @@ fn a_rule_that_fails_in_an_evaluation_has_no_number() {
         serde_json::json!(["novelty"])
     );
     assert!(section()["left_out"].is_null(), "{}", section());
-    let (code, said) = judged(&["--set", "novelty.script=novelties/nearest.rhai"]);
-    assert_eq!(code, Some(2), "{said}");
+    for (set, expected) in [
+        (
+            "novelty.script=novelties/nearest.rhai",
+            "a checkpoint is judged by the policies that it holds",
+        ),
+        ("novelty=threshold", "a checkpoint is judged as it is"),
+        ("novelty={script: \"\"}", "a checkpoint is judged as it is"),
+        ("novelty.threshold=2", "a checkpoint is judged as it is"),
+        ("method.oupn.beta=-3", "a checkpoint is judged as it is"),
+        ("seed=7", "a checkpoint is judged as it is"),
+    ] {
+        let (code, said) = judged(&["--set", set]);
+        assert_eq!(code, Some(2), "{set}: {said}");
+        assert!(said.contains(expected), "{set}: {said}");
+    }
+}
+
+/// A run is judged by the values that held when its checkpoint was made, and not by those that it began with.
+#[test]
+fn what_was_set_meanwhile_holds_in_an_evaluation() {
+    let dir = dir();
+    let sets = [
+        "eval.online=[stream]",
+        "eval.stream.episodes=2",
+        "eval.stream.thresholds=5",
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
+    let args: Vec<_> = ["--steps", "4"].into_iter().chain(sets).collect();
+    let run = train(&dir, &args);
+    let folder = run.folder.to_str().unwrap().to_owned();
+    let (_, _) = dir.again(&[
+        "resume",
+        &folder,
+        "--set",
+        "train.steps=8",
+        "--set",
+        "method.oupn.decay=0.3",
+    ]);
+    let stream = || {
+        let text = std::fs::read_to_string(run.folder.join("eval.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["stream"].clone()
+    };
+    let own = stream();
+    let output = dir.output(&["eval", &folder, "stream"]);
+    assert!(output.status.success(), "{output:?}");
+    for key in ["ami", "ap", "categories", "settings", "threshold"] {
+        assert_eq!(stream()[key], own[key], "{key}");
+    }
+    assert_eq!(own["rules"]["novelty"], "nearest");
+}
+
+/// Where a rule says of all frames that they are new, each is a category: a threshold that all logits meet must not hide it.
+#[test]
+fn all_new_is_as_many_categories_as_frames() {
+    let dir = dir();
+    dir.write(
+        "all.rhai",
+        "//! slot: novelty\nfn decide(ctx) { zeros([ctx.scores.size(0)]) + 5.0 }\n",
+    );
+    let sets = [
+        "novelty.script=all.rhai",
+        "method.oupn.prototypes=24",
+        "eval.online=[stream]",
+        "eval.stream.episodes=2",
+        "eval.stream.thresholds=5",
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
+    let args: Vec<_> = ["--steps", "2"].into_iter().chain(sets).collect();
+    let run = train(&dir, &args);
+    let text = std::fs::read_to_string(run.folder.join("eval.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["stream"]["categories"]["mean"], 24.0, "{text}");
+}
+
+/// Windows in the source's own order are as many as there are, and the numbers say how many.
+#[test]
+fn episodes_in_order_are_counted() {
+    let dir = dir();
+    let sets = [
+        "data.stream.process=order",
+        "data.stream.rotations=false",
+        "eval.online=[stream]",
+        "eval.stream.episodes=100",
+        "eval.stream.thresholds=3",
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
+    let args: Vec<_> = ["--steps", "2"].into_iter().chain(sets).collect();
+    let run = train(&dir, &args);
+    // 128 evaluation images, 24 frames a window.
+    let text = std::fs::read_to_string(run.folder.join("eval.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["stream"]["scored"], 5, "{text}");
     assert!(
-        said.contains("a checkpoint is judged by the policies that it holds"),
-        "{said}"
+        run.text
+            .contains("has 5 episodes, eval.stream.episodes asks for 100"),
+        "{}",
+        run.text
+    );
+    assert!(
+        run.text
+            .contains("stream windows of 24 frames, in the order of the source"),
+        "{}",
+        run.text
+    );
+    // What does not apply to a run is not in all.
+    let other = dir.train(&["--steps", "2"]);
+    let all = dir.output(&[
+        "eval",
+        other.folder.to_str().unwrap(),
+        "all",
+        "--set",
+        "eval.finetune.epochs=1",
+        "--set",
+        "eval.probing.images=20",
+    ]);
+    assert!(
+        all.status.success(),
+        "{}",
+        String::from_utf8_lossy(&all.stderr)
     );
 }

@@ -62,6 +62,10 @@ const REFUSED: &[(&[&str], &str)] = &[
         "novelty.script: expected none, found 'novelties/nearest.rhai': method.name is not oupn",
     ),
     (
+        &["method.oupn.decay=0"],
+        "method.oupn.decay: expected above 0, found 0",
+    ),
+    (
         &["method.oupn.prototypes=0"],
         "method.oupn.prototypes: expected at least 1, found 0",
     ),
@@ -171,6 +175,107 @@ fn what_a_stream_has_is_said_at_the_start() {
     let said = "4 contexts of at most 10 of 40 classes, each turned by its own quarter turns; there are no more for \
                 data.stream.contexts = 9 and data.stream.classes = 40";
     assert!(run.text.contains(said), "{}", run.text);
+}
+
+/// What a checkpoint has its own of is not told a fork: it would be said and not done.
+#[test]
+fn a_fork_is_told_nothing_that_it_would_not_do() {
+    let dir = dir();
+    let parent = train(&dir, &["--steps", "4"]);
+    let folder = parent.folder.to_str().unwrap();
+    let policy = "a fork decides as its parent did: --script FILE";
+    for (set, said) in [
+        (
+            "method.oupn.beta=-3",
+            "method.oupn.beta: it says with what a run begins",
+        ),
+        (
+            "method.oupn.gamma=5",
+            "method.oupn.gamma: it says with what a run begins",
+        ),
+        ("novelty.script=novelties/threshold.rhai", policy),
+        (
+            "novelty=threshold",
+            "expected keys below it, as in 'script: FILE'",
+        ),
+        ("novelty.script=", policy),
+        ("novelty={script: \"\"}", policy),
+        ("stream.script=streams/blocks.rhai", policy),
+        (
+            "method.oupn.prototypes=12",
+            "--set method.oupn.prototypes: ",
+        ),
+        ("data.stream.parallel=2", "--set data.stream.parallel: "),
+    ] {
+        let output = dir.output(&[
+            "fork",
+            folder,
+            "--plain",
+            "--set",
+            "train.steps=6",
+            "--set",
+            set,
+        ]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{set}: {text}");
+        assert!(text.contains(said), "{set}: expected '{said}' in\n{text}");
+    }
+    let output = dir.output(&[
+        "run",
+        "--plain",
+        "--config",
+        "stream.yaml",
+        "--steps",
+        "2",
+        "--record",
+        "2",
+    ]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("--record keeps batches of the inter-image branch"),
+        "{text}"
+    );
+}
+
+/// A rule whose gradient is no number from the start costs updates: a strict run ends, and no other one counts as whole.
+#[test]
+fn steps_without_an_update_are_no_small_matter() {
+    let dir = dir();
+    dir.write("late.rhai", "//! slot: novelty\nfn decide(ctx) {\n    if ctx.step >= 3 && ctx.steps != 100 { return (ctx.beta - ctx.beta).sqrt() + 1.0; }\n    (-ctx.scores.amax(1) - ctx.beta) / ctx.gamma\n}\n");
+    let args = [
+        "run",
+        "--plain",
+        "--config",
+        "stream.yaml",
+        "--steps",
+        "6",
+        "--set",
+        "novelty.script=late.rhai",
+    ];
+    let output = dir.output(&args);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let status = std::fs::read_to_string(dir.newest_run().join("run.json")).unwrap();
+    assert!(status.contains("3 steps without an update"), "{status}");
+    let output = dir.output(&[&args[..], &["--strict"]].concat());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+}
+
+/// A gamma that is learnt to below 0 turns the decision around, which is said once.
+#[test]
+fn a_gamma_below_0_is_said() {
+    let dir = dir();
+    let sets = ["method.oupn.gamma=0.01", "method.oupn.lr=0.02"];
+    let sets = sets.iter().flat_map(|set| ["--set", *set]);
+    let args: Vec<_> = ["--steps", "8"].into_iter().chain(sets).collect();
+    let run = train(&dir, &args);
+    let below =
+        |line: &serde_json::Value| line["oupn/gamma"].as_f64().is_some_and(|gamma| gamma < 0.0);
+    assert!(run.lines("metrics.jsonl").iter().any(below), "{}", run.text);
+    let said = "oupn/gamma is below 0: frames that are near a prototype are the new ones";
+    assert_eq!(run.text.matches(said).count(), 1, "{}", run.text);
 }
 
 /// A run in which no weight ever changed has not finished.
