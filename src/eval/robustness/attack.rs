@@ -292,8 +292,8 @@ mod tests {
                 if pgd.norm == Norm::Euclidean && far > pgd.eps {
                     change.iter_mut().for_each(|x| *x *= pgd.eps / far);
                 }
-                for at in 0..image.len() {
-                    image[at] = (clean[at] + change[at]).clamp(0.0, 1.0);
+                for ((now, clean), change) in image.iter_mut().zip(clean).zip(&change) {
+                    *now = (clean + change).clamp(0.0, 1.0);
                 }
             }
         }

@@ -83,17 +83,18 @@ mod tests {
     /// Everything that was ever pushed, by the recurrence as it is written.
     fn slow(numbers: &[f64], lambda: f64) -> (Vec<f64>, Option<u64>) {
         let (mut o, mut d, mut chosen) = (vec![numbers[0]], vec![], None);
-        for t in 1..numbers.len() {
+        for (t, number) in numbers.iter().enumerate().skip(1) {
             if t == 1 {
-                d.push(numbers[1] - numbers[0]);
+                d.push(number - numbers[0]);
             }
-            o.push(lambda * numbers[t] + (1.0 - lambda) * (o[t - 1] + d[d.len() - 1]));
+            let new = lambda * number + (1.0 - lambda) * (o[t - 1] + d[d.len() - 1]);
             if t > 1 {
-                d.push(lambda * (o[t] - o[t - 1]) + (1.0 - lambda) * d[d.len() - 1]);
-                if o[..t].iter().all(|before| o[t] > *before) {
+                d.push(lambda * (new - o[t - 1]) + (1.0 - lambda) * d[d.len() - 1]);
+                if o.iter().all(|before| new > *before) {
                     chosen = Some(t as u64);
                 }
             }
+            o.push(new);
         }
         (o, chosen)
     }
@@ -105,8 +106,8 @@ mod tests {
             .collect();
         for lambda in [0.002, 0.1, 0.5, 1.0] {
             let mut smoothing = Smoothing::new(lambda).unwrap();
-            for t in 0..wave.len() {
-                let held = smoothing.push(wave[t]);
+            for (t, number) in wave.iter().enumerate() {
+                let held = smoothing.push(*number);
                 let (o, chosen) = slow(&wave[..=t], lambda);
                 assert!((smoothing.smoothed() - o[t]).abs() < 1e-12);
                 assert_eq!(smoothing.chosen(), chosen, "{lambda} {t}");
