@@ -252,12 +252,12 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["eval", "nowhere", "knn,lineer"],
-        "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, finetune, all, found 'lineer'; \
+        "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, finetune, all, found 'lineer'; \
          did you mean 'linear'?",
     ),
     (
         &["run", "--set", "eval.online=[knn, finetune]"],
-        "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, found 'finetune'",
+        "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, found 'finetune'",
     ),
     (&["frobnicate"], "unrecognized subcommand"),
 ];

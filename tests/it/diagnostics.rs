@@ -14,7 +14,16 @@ use crate::support::{Dir, Finished, repo};
 const RUN: [&str; 4] = ["--steps", "96", "--set", "eval.every=1"];
 
 /// Tags that a run on small images in one file never has.
-const ELSEWHERE: [&str; 2] = ["data/unreadable", "run/lapses"];
+const ELSEWHERE: [&str; 8] = [
+    "data/unreadable",
+    "run/lapses",
+    "eval/stream_random_ami",
+    "eval/stream_random_ap",
+    "eval/stream_pixels_ami",
+    "eval/stream_pixels_ap",
+    "eval/probing_<task>",
+    "eval/probing_<of>_<task>",
+];
 
 /// The tags of the events that a run wrote.
 fn tags(run: &Finished) -> BTreeSet<String> {

@@ -74,7 +74,12 @@ fn a_run_is_judged_by_everything_online_and_afterwards() {
         at_the_end["linear"]["top1"]
     );
 
-    let quick = ["--set", "eval.finetune={fractions: [0.07, 0.2], epochs: 2}"];
+    let quick = [
+        "--set",
+        "eval.finetune={fractions: [0.07, 0.2], epochs: 2}",
+        "--set",
+        "eval.probing={images: 30, segments: [4], words: 4, tasks: [word_content]}",
+    ];
     let table = eval(&dir, &run, &[&["all"], &quick[..]].concat());
     for name in TABLE {
         let lines = table.lines().filter(|line| line.starts_with(*name)).count();

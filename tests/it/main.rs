@@ -22,6 +22,7 @@ mod mixer;
 mod oupn;
 mod pictures;
 mod plugins;
+mod probing;
 mod registry;
 mod replay;
 mod resume;
