@@ -131,7 +131,7 @@ mod tests {
             |tensor: &Tensor| Vec::<Vec<f64>>::try_from(tensor.to_kind(Kind::Double)).unwrap();
         let (rows, words) = (numbers(&descriptors), numbers(vlad.words()));
         for at in 0..4 {
-            let mut sums = vec![0.0; 15];
+            let mut sums = [0.0; 15];
             for (row, _) in rows
                 .iter()
                 .zip(&picture)

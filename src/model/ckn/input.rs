@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::{Error, Result, require, require_shape};
-use crate::views::grayscale;
+use crate::views::{gaussian_blur, grayscale};
 
 /// Added to the standard deviation of a patch, so that a flat one stays flat.
 const CONTRAST_FLOOR: f64 = 1e-3;
@@ -11,7 +11,7 @@ const CONTRAST_FLOOR: f64 = 1e-3;
 const VARIANCE_FLOOR: f64 = 0.01;
 
 /// What the first layer of a network sees of a patch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// CKN-raw: the patch by [`contrast_normalized`].
     Raw,
@@ -23,7 +23,10 @@ pub enum Input {
         components: i64,
     },
     /// CKN-grad: the patch by [`gradients`].
-    Gradient,
+    Gradient {
+        /// Standard deviation, in pixels, of the blur at which they are taken; SIFT's is 1.5.
+        blur: f64,
+    },
 }
 
 impl Input {
@@ -32,14 +35,14 @@ impl Input {
         match self {
             Self::Raw => channels,
             Self::White { components, .. } => components,
-            Self::Gradient => 2,
+            Self::Gradient { .. } => 2,
         }
     }
 
     /// Places that are lost along a side.
     pub(super) fn lost(self) -> i64 {
         match self {
-            Self::Raw | Self::Gradient => 0,
+            Self::Raw | Self::Gradient { .. } => 0,
             Self::White { size, .. } => size - 1,
         }
     }
@@ -47,8 +50,12 @@ impl Input {
     /// That its numbers are in range, for patches of `channels`.
     ///
     /// # Errors
-    /// Sub-patches without a difference in them, no component, or more than there are.
+    /// Sub-patches without a difference in them, no component, or more than there are; a blur below 0.
     pub fn check(self, channels: i64) -> Result<()> {
+        if let Self::Gradient { blur } = self {
+            let holds = blur >= 0.0 && blur.is_finite();
+            return require("blur", holds, "a finite number, 0 or more", blur);
+        }
         let Self::White { size, components } = self else {
             return Ok(());
         };
@@ -71,10 +78,16 @@ pub fn contrast_normalized(patches: &Tensor) -> Tensor {
 }
 
 /// The gradients `[B, 2, H, W]` f32, to the right and downwards, of the grey values of `patches [B, C, H, W]` f32, C being 1
-/// or 3: half the difference of the two neighbours, the border repeated.
-pub fn gradients(patches: &Tensor) -> Tensor {
-    let grey = grayscale(patches).narrow(1, 0, 1);
-    let (height, width) = (grey.size()[2], grey.size()[3]);
+/// or 3: half the difference of the two neighbours, the border repeated, after a Gaussian blur of the standard deviation
+/// `blur` in pixels, as noise is mostly differences of neighbours; 0 blurs nothing.
+pub fn gradients(patches: &Tensor, blur: f64) -> Tensor {
+    let mut grey = grayscale(patches).narrow(1, 0, 1);
+    let (batch, height, width) = (grey.size()[0], grey.size()[2], grey.size()[3]);
+    let reach = ((3.0 * blur).ceil() as i64).min(height.min(width) - 1);
+    if reach > 0 {
+        let sigma = Tensor::full([batch], blur, (Kind::Float, grey.device()));
+        grey = gaussian_blur(&grey, 2 * reach + 1, &sigma);
+    }
     let padded = grey.replication_pad2d([1, 1, 1, 1]);
     let inner = padded.narrow(2, 1, height);
     let across = inner.narrow(3, 2, width) - inner.narrow(3, 0, width);
@@ -212,7 +225,7 @@ mod tests {
     fn gradients_are_half_the_difference_of_neighbours() {
         tch::manual_seed(2);
         let patch = Tensor::rand([1, 3, 5, 4], FLOAT);
-        let got = gradients(&patch);
+        let got = gradients(&patch, 0.0);
         let grey = |y: i64, x: i64| {
             let (y, x) = (y.clamp(0, 4), x.clamp(0, 3));
             [0.2989, 0.587, 0.114]
@@ -227,6 +240,11 @@ mod tests {
             assert!((got.double_value(&[0, 0, y, x]) - across).abs() < 1e-6);
             assert!((got.double_value(&[0, 1, y, x]) - down).abs() < 1e-6);
         }
+        let sigma = Tensor::full([1], 0.8, FLOAT);
+        let blurred = gradients(&gaussian_blur(&patch, 7, &sigma), 0.0);
+        assert!(gradients(&patch, 0.8).allclose(&blurred, 1e-5, 1e-6, false));
+        // A blur wider than the patch reaches to its border.
+        assert!(gradients(&patch, 9.0).isfinite().all().int64_value(&[]) == 1);
     }
 
     #[test]

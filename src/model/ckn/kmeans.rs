@@ -147,13 +147,13 @@ mod tests {
         for _ in 0..rounds {
             let mut found = best(&centroids);
             let objective = mean(&found);
-            for at in 0..centroids.len() {
+            for (at, centroid) in centroids.iter_mut().enumerate() {
                 let members: Vec<_> = (0..points.len()).filter(|p| found[*p].1 == at).collect();
                 if members.is_empty() {
                     let worst = (0..points.len())
                         .min_by(|a, b| found[*a].0.total_cmp(&found[*b].0))
                         .unwrap();
-                    centroids[at] = points[worst].clone();
+                    *centroid = points[worst].clone();
                     found[worst].0 = 2.0;
                     continue;
                 }
@@ -161,7 +161,7 @@ mod tests {
                     .map(|dim| members.iter().map(|p| points[*p][dim]).sum())
                     .collect();
                 let length = dot(&sum, &sum).sqrt();
-                centroids[at] = sum.iter().map(|x| x / length).collect();
+                *centroid = sum.iter().map(|x| x / length).collect();
             }
             if (before - objective).abs() < 1e-6 * objective.abs() {
                 break;

@@ -122,23 +122,8 @@ impl Network {
             return Ok((layer, Fitted::Angles));
         }
         let shape = [-1, self.spec.channels_before(at), spec.size, spec.size];
-        let rows = self.draw(patches, spec.size, spec.samples, key)?;
-        let mean = spec
-            .centred
-            .then(|| rows.mean_dim([0].as_slice(), true, Kind::Float));
-        let points = directions(
-            &mean
-                .as_ref()
-                .map_or_else(|| rows.shallow_clone(), |m| &rows - m),
-        );
+        let (points, mean) = self.points(spec, patches, key)?;
         let samples = points.size()[0];
-        if samples < spec.filters.max(2) {
-            return Err(Error::Few {
-                what: "sub-patches with a direction",
-                needed: spec.filters.max(2),
-                found: samples,
-            });
-        }
         let mean = mean.map(|mean| mean.view(shape));
         let mut rng = stream(seed, Purpose::Anchors, at as u64, 0);
         let start = index::sample(&mut rng, samples as usize, spec.filters as usize);
@@ -178,6 +163,32 @@ impl Network {
         }
     }
 
+    /// The directions of a sample of sub-patches as rows, and their mean, from which they are counted where it is wanted.
+    fn points(
+        &self,
+        spec: &LayerSpec,
+        patches: &Tensor,
+        key: (u64, u64),
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let mut rows = self.draw(patches, spec.size, spec.samples, key)?;
+        let mean = spec
+            .centred
+            .then(|| rows.mean_dim([0].as_slice(), true, Kind::Float));
+        if let Some(mean) = &mean {
+            rows -= mean;
+        }
+        let points = directions(&rows);
+        let (needed, found) = (spec.filters.max(2), points.size()[0]);
+        match found < needed {
+            true => Err(Error::Few {
+                what: "sub-patches with a direction",
+                needed,
+                found,
+            }),
+            false => Ok((points, mean)),
+        }
+    }
+
     /// Sub-patches of the maps of the layers that are there, or of the patches themselves where the input is to be whitened.
     fn draw(&self, patches: &Tensor, size: i64, samples: usize, key: (u64, u64)) -> Result<Tensor> {
         let count = patches.size()[0];
@@ -201,7 +212,7 @@ impl Network {
     /// The map that the first layer sees, then those of the layers.
     fn maps_of(&self, patches: &Tensor) -> Tensor {
         let input = match (self.spec.input, &self.whitening) {
-            (Input::Gradient, _) => gradients(patches),
+            (Input::Gradient { blur }, _) => gradients(patches, blur),
             (Input::White { .. }, Some(whitening)) => whitening.apply(patches),
             _ => contrast_normalized(patches),
         };

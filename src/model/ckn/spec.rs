@@ -102,7 +102,7 @@ impl Spec {
         for (at, layer) in self.layers.iter().enumerate() {
             layer.check()?;
             let angles = layer.fit == Fit::Angles;
-            let gradient = at == 0 && self.input == Input::Gradient;
+            let gradient = at == 0 && matches!(self.input, Input::Gradient { .. });
             let found = format!("layer {at} of input {:?}", self.input);
             require(
                 "fit",
@@ -162,6 +162,9 @@ impl Spec {
 pub(super) mod tests {
     use super::*;
 
+    /// Gradients of what was blurred a little.
+    pub(in super::super) const GRADIENT: Input = Input::Gradient { blur: 0.5 };
+
     /// A layer of a small network.
     pub(in super::super) fn layer(size: i64, filters: i64, subsampling: i64) -> LayerSpec {
         LayerSpec {
@@ -194,7 +197,7 @@ pub(super) mod tests {
 
     #[test]
     fn maps_are_those_of_the_networks_in_the_notes() {
-        let grad = spec(Input::Gradient, &[angles(16, 3), layer(4, 256, 4)]);
+        let grad = spec(GRADIENT, &[angles(16, 3), layer(4, 256, 4)]);
         grad.check().unwrap();
         assert_eq!(
             grad.maps(51, 51).unwrap(),
@@ -203,7 +206,7 @@ pub(super) mod tests {
         assert_eq!(grad.features(51, 51).unwrap(), 4096);
         let raw = spec(Input::Raw, &[layer(5, 128, 5), layer(3, 256, 3)]);
         assert_eq!(raw.features(51, 51).unwrap(), 2304);
-        let one = spec(Input::Gradient, &[angles(16, 8)]);
+        let one = spec(GRADIENT, &[angles(16, 8)]);
         assert_eq!(one.features(51, 51).unwrap(), 784);
         let white = Input::White {
             size: 3,
@@ -248,7 +251,7 @@ pub(super) mod tests {
             ..angles(8, 2)
         };
         assert_eq!(
-            said(Input::Gradient, &[wrong]),
+            said(GRADIENT, &[wrong]),
             "ckn: 'size': expected 1 for uniform angles, got 3"
         );
         let fit = Fit::Pairs(Descent::default());

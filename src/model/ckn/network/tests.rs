@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::super::spec::tests::{angles, layer};
+use super::super::spec::tests::{GRADIENT, angles, layer};
 use super::super::{Descent, Kernel, Padding};
 use super::*;
 
@@ -54,7 +54,7 @@ fn fitted() -> Vec<Network> {
     };
     let patches = patches(12, 3, 17);
     let mut networks = vec![
-        network(Input::Gradient, 3, &[angles(8, 2), layer(3, 7, 2)]),
+        network(GRADIENT, 3, &[angles(8, 2), layer(3, 7, 2)]),
         network(Input::Raw, 3, &[same, centred]),
         network(white, 3, &[layer(1, 9, 2), pairs]),
     ];
@@ -121,7 +121,7 @@ fn a_stored_network_does_the_same_bit_for_bit() {
 fn a_network_may_be_stored_between_two_layers() {
     let patches = patches(12, 3, 17);
     let whole = fitted().remove(0);
-    let mut half = network(Input::Gradient, 3, &whole.spec().layers);
+    let mut half = network(GRADIENT, 3, &whole.spec().layers);
     assert_eq!(half.fit_layer(0, &patches, 5).unwrap(), Fitted::Angles);
     let state: BTreeMap<_, _> = half.state().into_iter().collect();
     let mut half = Network::load(whole.spec().clone(), &state, Device::Cpu).unwrap();
