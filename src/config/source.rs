@@ -36,15 +36,18 @@ pub fn source(config: &Config) -> Result<Source, Error> {
 
 /// How scenes are composed.
 fn scenes(scenes: &Scenes) -> Result<scenes::Spec, Error> {
-    within("data.scenes.side", scenes.side as f64, 4096.0)?;
-    within("data.scenes.cells", scenes.cells as f64, scenes.side as f64)?;
-    let expected = format!("a multiple of data.scenes.cells, which is {}", scenes.cells);
-    let holds = scenes.side % scenes.cells == 0;
-    need("data.scenes.side", holds, &expected, scenes.side as f64)?;
+    let (side, cells) = (scenes.side, scenes.cells);
+    within("data.scenes.cells", cells as f64, MOST_SIDE as f64)?;
+    let expected = format!("a multiple of data.scenes.cells, which is {cells}, up to {MOST_SIDE}");
+    let holds = (cells..=MOST_SIDE).contains(&side) && side % cells == 0;
+    need("data.scenes.side", holds, &expected, side as f64)?;
     let [least, most] = scenes.objects;
-    let places = (scenes.cells * scenes.cells) as f64;
-    within("data.scenes.objects", most as f64, places)?;
-    within("data.scenes.objects", least as f64, most as f64)?;
+    let expected = format!(
+        "1 to {}, one in each of the cells, the fewest first",
+        cells * cells
+    );
+    let holds = (1..=most).contains(&least) && most as i64 <= cells * cells;
+    need("data.scenes.objects", holds, &expected, most as f64)?;
     let each = 3.0 * (scenes.side * scenes.side) as f64;
     let most = (MOST_BYTES / each).floor();
     within("data.scenes.train", scenes.train as f64, most)?;
@@ -58,6 +61,9 @@ fn scenes(scenes: &Scenes) -> Result<scenes::Spec, Error> {
         seed: scenes.seed,
     })
 }
+
+/// Side of a scene, at most.
+const MOST_SIDE: i64 = 4096;
 
 /// Bytes of the scenes of a split: they are held in memory.
 const MOST_BYTES: f64 = 8e9;

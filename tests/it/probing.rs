@@ -120,7 +120,7 @@ fn a_task_is_a_script() {
             "ctx.counts.narrow(0, 0, 5)",
             "'targets' must be [N, T] = [100, at least 1]",
         ),
-        ("ctx.counts - 9", "in 0..N, or -1 for none"),
+        ("ctx.counts - 9", "is -9, expected 0..=99 (-1 means none)"),
     ] {
         let (code, said, found) = asked(text);
         assert_eq!(code, Some(1), "{text}: {said}");
@@ -165,11 +165,11 @@ fn what_cannot_be_probed_is_refused_by_its_key() {
         ),
         (
             "data.scenes.objects=[3, 12]",
-            "data.scenes.objects: expected 1 to 9, found 12",
+            "data.scenes.objects: expected 1 to 9, one in each of the cells, the fewest first, found 12",
         ),
         (
             "data.scenes.side=37",
-            "data.scenes.side: expected a multiple of data.scenes.cells, which is 3, found 37",
+            "data.scenes.side: expected a multiple of data.scenes.cells, which is 3, up to 4096, found 37",
         ),
         (
             "data.scenes.of=scenes",

@@ -65,12 +65,16 @@ impl NewScript {
             "embedded" => String::new(),
             other => format!("--config {other} "),
         };
+        let ask = match slot.evaluation() {
+            Some(evaluation) => format!("sandbox eval RUN {evaluation} --script {named}"),
+            None => format!("sandbox run {config}--script {named}      # edit it while it runs"),
+        };
         writeln!(
             std::io::stdout(),
             "made {} and {}\n\
              sandbox check --watch {named}     # at each save: compile, contract, rehearsal, time\n\
              sandbox test {named}              # its tests and examples\n\
-             sandbox run {config}--script {named}      # edit it while it runs",
+             {ask}",
             script.display(),
             tests.display(),
         )?;

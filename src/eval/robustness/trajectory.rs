@@ -263,7 +263,7 @@ mod tests {
                         let among = among.narrow(0, at, 1);
                         let near = off(alone, &among);
                         // Adam's first steps are as long for a gradient that rounding made as for a large one.
-                        let allowed = if step == 0 { 1e-5 } else { 5e-4 };
+                        let allowed = if step == 0 { 1e-5 } else { 2e-3 };
                         assert!(near < allowed, "{at} {step}: {near}");
                         let far = off(other, &among);
                         assert!(far > 0.03, "{at} {step}: {far}");

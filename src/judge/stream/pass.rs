@@ -73,8 +73,8 @@ impl Pass {
         let tried = self.thresholds(&own_labels, &features[0], twins)?;
         let own = self.categories(&features[0], &tried, twins)?;
         let categories = self.categories(&features[1], &tried, twins)?;
-        let chosen = best(&mean_ami(&own_labels, &own)).0;
-        let (at_max, ami_max) = best(&mean_ami(&labels, &categories));
+        let chosen = best(&mean_ami(&own_labels, &own), &tried).0;
+        let (at_max, ami_max) = best(&mean_ami(&labels, &categories), &tried);
         let found = tables(&labels, &categories.select(1, chosen as i64));
         let each = |of: fn(&Contingency) -> f64| found.iter().map(of).collect::<Vec<_>>();
         Ok(Scores {
@@ -234,13 +234,12 @@ fn mean_ami(labels: &Tensor, categories: &Tensor) -> Vec<f64> {
 /// What rounding makes of numbers that are alike.
 const ALIKE: f64 = 1e-9;
 
-/// The place of the largest number, the first of several that are alike, and the number.
-fn best(numbers: &[f64]) -> (usize, f64) {
-    let mut best = (0, f64::NEG_INFINITY);
-    for (at, number) in numbers.iter().enumerate() {
-        if *number > best.1 + ALIKE {
-            best = (at, *number);
-        }
-    }
-    best
+/// The place of the largest number, and the number; of several that are alike the one whose threshold is nearest to 0, by which the rule
+/// itself decides.
+fn best(numbers: &[f64], thresholds: &[f64]) -> (usize, f64) {
+    let largest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let alike = numbers.iter().zip(thresholds).enumerate();
+    let alike = alike.filter(|(_, (number, _))| **number >= largest - ALIKE);
+    let nearest = alike.min_by(|(_, (_, one)), (_, (_, other))| one.abs().total_cmp(&other.abs()));
+    nearest.map_or((0, largest), |(at, (number, _))| (at, *number))
 }

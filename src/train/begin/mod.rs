@@ -174,9 +174,9 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
         let told = changes.before.join(", ");
         match told.is_empty() {
             true => back?,
-            false => back.with_context(|| {
+            false => back.map_err(|error| {
                 past::Error::new(format!(
-                    "--set {told}: '{}' cannot be gone on from with it",
+                    "--set {told}: '{}' cannot be gone on from with it: {error:#}",
                     parent.named()
                 ))
             })?,

@@ -266,11 +266,18 @@ fn steps_without_an_update_are_no_small_matter() {
 /// A gamma that is learnt to below 0 turns the decision around, which is said once.
 #[test]
 fn a_gamma_below_0_is_said() {
-    let dir = dir();
-    let sets = ["method.oupn.gamma=0.01", "method.oupn.lr=0.02"];
+    let dir = Dir::new();
+    let sets = [
+        "method.oupn.gamma=0.01",
+        "method.oupn.lr=0.02",
+        "train.batch=24",
+        "model.width=4",
+        "eval.online=[]",
+        "log.every=1",
+    ];
     let sets = sets.iter().flat_map(|set| ["--set", *set]);
-    let args: Vec<_> = ["--steps", "8"].into_iter().chain(sets).collect();
-    let run = train(&dir, &args);
+    let args = ["--config", "oupn", "--steps", "2", "--seed", "1"];
+    let run = dir.train(&args.into_iter().chain(sets).collect::<Vec<_>>());
     let below =
         |line: &serde_json::Value| line["oupn/gamma"].as_f64().is_some_and(|gamma| gamma < 0.0);
     assert!(run.lines("metrics.jsonl").iter().any(below), "{}", run.text);

@@ -43,6 +43,7 @@ fn a_new_script_passes_its_check_and_its_tests_and_is_never_overwritten() {
         assert_eq!(code, 0, "{err}");
         let run = match slot {
             "novelty" | "prototypes" | "stream" => "sandbox run --config oupn",
+            "probe" => "sandbox eval RUN probing",
             _ => "sandbox run",
         };
         assert!(out.contains(&format!("{run} --script {path}")), "{out}");

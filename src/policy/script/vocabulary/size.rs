@@ -51,8 +51,9 @@ impl Makes {
 /// The rule of a verb; where none is told, elements as broadcasting makes them, or those of all tensors together.
 pub(super) fn rule(name: &str) -> Rule {
     match name {
-        "tensor" | "new_tensor" | "to_array" | "to_list" | "tolist" | "to_string" | "to_debug"
-        | "item" => |_| 0.0,
+        "tensor" => |a| a.values().first().map_or(0.0, |value| leaves(value)) * 8.0,
+        "new_tensor" => |a| a.values().get(1).map_or(0.0, |value| leaves(value)) * 8.0,
+        "to_array" | "to_list" | "tolist" | "to_string" | "to_debug" | "item" => |_| 0.0,
         "zeros" | "ones" => |a| a.product(0) * 4.0,
         "full" => |a| a.product(0) * 8.0,
         "new_zeros" | "new_ones" | "new_full" => |a| a.product(1) * a.width(),
@@ -138,6 +139,14 @@ pub(in crate::policy::script) fn of(value: &Dynamic) -> u64 {
     let mut all = BTreeMap::new();
     enter(value, &mut all);
     all.values().sum()
+}
+
+/// How many values a list of lists holds.
+fn leaves(value: &Dynamic) -> f64 {
+    match value.read_lock::<Array>() {
+        Some(items) => items.iter().map(leaves).sum(),
+        None => 1.0,
+    }
 }
 
 fn enter(value: &Dynamic, all: &mut BTreeMap<*const Held, u64>) {
