@@ -51,8 +51,7 @@ impl Makes {
 /// The rule of a verb; where none is told, elements as broadcasting makes them, or those of all tensors together.
 pub(super) fn rule(name: &str) -> Rule {
     match name {
-        "tensor" => |a| a.values().first().map_or(0.0, |value| leaves(value)) * 8.0,
-        "new_tensor" => |a| a.values().get(1).map_or(0.0, |value| leaves(value)) * 8.0,
+        "tensor" | "new_tensor" => |a| a.values().last().map_or(0.0, |value| leaves(value)) * 8.0,
         "to_array" | "to_list" | "tolist" | "to_string" | "to_debug" | "item" => |_| 0.0,
         "zeros" | "ones" => |a| a.product(0) * 4.0,
         "full" => |a| a.product(0) * 8.0,
