@@ -15,8 +15,8 @@ use tch::Tensor;
 use crate::config::{Evaluation, Plan};
 use crate::data::Feed;
 use crate::eval::{Knn, Solver, knn, linear, lowshot, representation, retrieval};
-use crate::ground::spread;
 use crate::ground::stop::{self, Stopped};
+use crate::ground::{Now, spread};
 use crate::model::Network;
 
 pub use embed::{embed_all, features_all, features_of_views};
@@ -41,6 +41,19 @@ impl Jury<'_> {
     /// C, the number of classes.
     pub(crate) fn classes(&self) -> i64 {
         self.memory.images().classes().len() as i64
+    }
+
+    /// The moment of an evaluation, of which policies see the numbers.
+    fn moment(&self) -> Now {
+        let config = &self.plan.config;
+        Now {
+            step: 0,
+            epoch: 0,
+            steps: config.train.epochs.max(1),
+            steps_per_epoch: 1,
+            seed: config.seed,
+            part: 0,
+        }
     }
 }
 

@@ -20,8 +20,8 @@ use super::left::Left;
 use super::{Jury, Verdict, labels};
 use crate::config::{Evaluation, Probing, WordSource};
 use crate::eval::probing::{CHARACTERS, Rgb, bins, character_pixels};
+use crate::ground::spread;
 use crate::ground::stop::Stopped;
-use crate::ground::{Now, spread};
 use crate::model::Network;
 use crate::slots::probe;
 use answers::{Answer, answer};
@@ -57,14 +57,12 @@ pub(super) fn probing(
 ) -> Result<Verdict, Stopped> {
     let settings = &jury.plan.config.eval.probing;
     let known = is_known(jury);
-    let said = json!({
-        "images": settings.images,
-        "side": settings.side,
-        "segments": settings.segments,
-        "words": if known { "known".into() } else { json!(settings.words) },
-        "tasks": settings.tasks,
-        "described": if known { "not" } else { describer.name() },
-    });
+    let mut said = json!(settings);
+    said["described"] = json!(describer.name());
+    if known {
+        said["words"] = json!("known");
+        said["described"] = json!("not");
+    }
     let verdict = Verdict::new(Evaluation::Probing, said);
     match asked(network, jury, describer, baselines) {
         Ok(said) => Ok(said.into_iter().fold(verdict, add)),
@@ -160,7 +158,7 @@ fn tasks(
     let mut tasks = Vec::new();
     for (name, policy) in policies.iter_mut() {
         let sentences = sentences.as_ref().expect("they were made for the policies");
-        let targets = probe::run(policy, &sentences.context(moment(jury)));
+        let targets = probe::run(policy, &sentences.context(jury.moment()));
         let targets = targets.map_err(|fault| Left::fault(&fault))?;
         let first = corpora[0].images.len() as i64;
         let rest = targets.size()[0] - first;
@@ -178,18 +176,6 @@ fn tasks(
         tasks.push(odd_man_out(corpora, jury)?);
     }
     Ok(tasks)
-}
-
-/// The moment of an evaluation, of which policies see the numbers.
-fn moment(jury: Jury<'_>) -> Now {
-    Now {
-        step: 0,
-        epoch: 0,
-        steps: jury.plan.config.train.epochs.max(1),
-        steps_per_epoch: 1,
-        seed: jury.plan.config.seed,
-        part: 0,
-    }
 }
 
 fn sentences(

@@ -15,26 +15,12 @@ use super::left::Left;
 use super::{Jury, Verdict};
 use crate::config::Evaluation;
 use crate::data::Feed;
-use crate::ground::Now;
 use crate::ground::stop::Stopped;
 use crate::model::Network;
 use episodes::{Episodes, encoded, pixels, shifted_pixels};
 use pass::{Pass, Scores};
 pub use rules::Deciders;
 use rules::Twins;
-
-/// The moment of an evaluation, of which policies see the numbers.
-fn moment(jury: Jury<'_>) -> Now {
-    let train = &jury.plan.config.train;
-    Now {
-        step: 0,
-        epoch: 0,
-        steps: train.epochs.max(1),
-        steps_per_epoch: 1,
-        seed: jury.plan.config.seed,
-        part: 0,
-    }
-}
 
 /// The episodes of both splits, the one on which the threshold is chosen first.
 struct Splits<'a> {
@@ -132,7 +118,7 @@ fn numbers(
     let splits = Splits::of(jury)?;
     splits.tell(plan.config.eval.stream.episodes);
     let rows = jury.memory.images().len() as i64;
-    let now = moment(jury);
+    let now = jury.moment();
     let own = Pass::new(plan, deciders.numbers(plan, device));
     let features = splits.features(|feed| encoded(network, feed, plan))?;
     let mut twins = || {
