@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.execute(),
         Command::Api(api) => api.execute(),
         Command::Eval(eval) => eval.execute(),
+        Command::Defend(defend) => defend.execute(),
         Command::Bench(bench) => bench.execute(),
         Command::Export(export) => export.execute(),
         Command::Embed(embed) => embed.execute(),

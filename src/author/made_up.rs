@@ -27,7 +27,7 @@ pub fn make_up() -> MakeUp {
 pub fn make_up_context(slot: Slot, given: &Map) -> Result<Rc<Question>, String> {
     let given = Fields(given);
     let function = match given.text("function")? {
-        None => slot.function("decide")?,
+        None => slot.contract().usual(),
         Some(name) => slot.function(&name)?,
     };
     let constant = |input: &&Input| !matches!(input.made, Made::Constant(_));

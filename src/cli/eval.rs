@@ -8,6 +8,7 @@ use clap::Args;
 use tch::Device;
 
 use super::Invalid;
+use super::again::slot_of;
 use super::progress::{Progress, say};
 use super::trained::Trained;
 use crate::config::stream::Order;
@@ -18,9 +19,11 @@ use crate::ground::clock::Stopwatch;
 use crate::ground::{device, threads};
 use crate::judge::{Describer, Jury, Subject};
 use crate::judge::{Measure, Verdict};
+use crate::policy::script::Search;
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::record::{EvalJson, RunFolder, RunStatus, Section};
 use crate::registry::{self, Found};
+use crate::slots::Slot;
 use crate::sweep::{Sweep, summary};
 
 /// Judge the newest checkpoint of a run that is whole, and write what comes out to the run's eval.json.
@@ -30,14 +33,14 @@ pub struct Eval {
     /// judged, and its table made anew.
     #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
-    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, finetune, or all; what the run's
-    /// eval.online says if nothing is named.
+    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, robustness, finetune, or all; what
+    /// the run's eval.online says if nothing is named.
     #[arg(value_name = "EVALUATIONS")]
     pub evaluations: Option<String>,
     /// A value in the place of the run's own, as in eval.k=200; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// A script of slot `probe`, which the evaluation `probing` asks beside its other tasks.
+    /// A script of a slot that an evaluation asks, beside its others: `probe` by `probing`, `defence` by `robustness`.
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
     /// The run whose encoder describes superpixels for the evaluation `probing`; a descriptor made by hand where this is not said.
@@ -65,8 +68,8 @@ impl Eval {
     pub fn execute(mut self) -> Result<()> {
         signals::heed();
         if let Some(script) = &self.script {
-            let set = format!("probe.script={}", script.display());
-            self.set.push(set);
+            let slot = asked_by_an_evaluation(script)?;
+            self.set.push(format!("{slot}.script={}", script.display()));
         }
         threads::choose(self.threads, None)?;
         let named = self.evaluations.as_deref().map(Evaluation::parse);
@@ -133,7 +136,9 @@ impl Eval {
             eval: &feeds.eval,
             plan: &plan,
         };
+        let progress = Progress::of(evaluations.len());
         let subject = Subject::new(&network, jury)
+            .telling(|what| progress.tells(what))
             .deciding(trained.deciders(&checkpoint, &self.set)?)
             .described(self.describer(device)?)
             .with_baselines();
@@ -141,7 +146,6 @@ impl Eval {
             introduce(&checkpoint)?;
         }
         let (mut sections, mut left_out) = (Vec::new(), Vec::new());
-        let progress = Progress::of(evaluations.len());
         for evaluation in evaluations {
             progress.begins(sections.len(), evaluation.name());
             let verdict = subject.verdict(evaluation);
@@ -155,6 +159,10 @@ impl Eval {
             sections.push(verdict.section());
             // Each by itself, so that what is found stays found if the next one is not waited for.
             if others.is_none() {
+                let folder = RunFolder::open(&trained.run)?;
+                for (name, picture) in &verdict.pictures {
+                    folder.write_picture(evaluation.name(), name, &picture.png)?;
+                }
                 EvalJson::merge(&path, checkpoint.step, &sections[sections.len() - 1..])?;
             }
         }
@@ -218,6 +226,22 @@ impl Eval {
     }
 }
 
+/// The slot of a script that an evaluation asks.
+fn asked_by_an_evaluation(script: &Path) -> Result<Slot> {
+    let slot = slot_of(&Search::default(), script)?;
+    if slot.evaluation().is_some() {
+        return Ok(slot);
+    }
+    let slots = Slot::all().filter(|slot| slot.evaluation().is_some());
+    let slots: Vec<_> = slots.map(Slot::name).collect();
+    Err(Invalid(format!(
+        "--script {}: no evaluation asks slot '{slot}', expected one of {}: sandbox run --script asks it",
+        script.display(),
+        slots.join(", ")
+    ))
+    .into())
+}
+
 fn is_saved(run: &Path) -> bool {
     checkpoint::list(&run.join("checkpoints")).is_ok_and(|saved| !saved.is_empty())
 }
@@ -249,10 +273,13 @@ fn line(measure: &Measure) -> String {
     let spread = measure
         .spread
         .map_or_else(String::new, |spread| format!("± {spread:.decimals$}"));
+    let interval = measure.interval.map_or_else(String::new, |[low, high]| {
+        format!("  [{low:.decimals$}, {high:.decimals$}]")
+    });
     let Measure {
         name, value, unit, ..
     } = measure;
-    format!("{name:<38} {value:>9.decimals$} {spread:>8}  {unit}")
+    format!("{name:<38} {value:>9.decimals$} {spread:>8}  {unit}{interval}")
         .trim_end()
         .to_owned()
 }
@@ -284,6 +311,7 @@ mod tests {
                 name: name.into(),
                 value,
                 spread,
+                interval: None,
                 unit,
             })
         };

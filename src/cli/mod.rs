@@ -7,6 +7,7 @@ mod best;
 mod check;
 mod compare;
 mod completions;
+mod defend;
 mod doctor;
 mod embed;
 mod eval;
@@ -125,6 +126,8 @@ pub enum Command {
     Api(api::Api),
     /// Judge the newest checkpoint of a run.
     Eval(eval::Eval),
+    /// Attack a classifier of a run's features, and defend it.
+    Defend(defend::Defend),
     /// Measure what things cost on this machine.
     Bench(bench::Bench),
     /// Write the encoder of a run as safetensors, under the names of torchvision or timm.

@@ -1,5 +1,6 @@
 //! How far something is that takes minutes: on a terminal a line that the next one takes the place of, in a pipe a line each.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 /// What a terminal takes for: back to the line's begin, and nothing on it.
@@ -9,6 +10,8 @@ const ANEW: &str = "\r\x1b[K";
 pub(super) struct Progress {
     count: usize,
     terminal: bool,
+    /// The thing that is being done.
+    now: RefCell<(usize, String)>,
 }
 
 impl Progress {
@@ -17,13 +20,22 @@ impl Progress {
         Self {
             count,
             terminal: io::stderr().is_terminal(),
+            now: RefCell::default(),
         }
     }
 
     /// Says that the thing at this place, from 0, is being done now.
     pub(super) fn begins(&self, at: usize, name: &str) {
+        self.now.replace((at, name.to_owned()));
         // Nobody who reads it is no fault of the work.
         let _ = io::stderr().write_all(self.line(at, name).as_bytes());
+    }
+
+    /// Says more of the thing that is being done.
+    pub(super) fn tells(&self, what: &str) {
+        let (at, name) = &*self.now.borrow();
+        let line = self.line(*at, &format!("{name}: {what}"));
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 
     /// Takes the line away again where it stands alone.
@@ -53,7 +65,16 @@ mod tests {
 
     #[test]
     fn a_terminal_has_one_line_and_a_pipe_one_each() {
-        let line = |terminal| Progress { count: 6, terminal }.line(1, "linear");
+        let line = |terminal| {
+            let now = RefCell::default();
+            let count = 6;
+            Progress {
+                count,
+                terminal,
+                now,
+            }
+            .line(1, "linear")
+        };
         assert_eq!(line(false), "[2/6] linear ...\n");
         assert_eq!(line(true), "\r\x1b[K[2/6] linear ...");
     }

@@ -17,7 +17,7 @@ use crate::slots::Slot;
 use crate::swap::live_policy;
 
 /// Sections whose values say how a run is judged, and by which images.
-const OF_JUDGING: [&str; 4] = ["eval", "data", "views", "probe"];
+const OF_JUDGING: [&str; 5] = ["eval", "data", "views", "probe", "defence"];
 
 /// That a `--set` makes no other run of the one that is judged.
 fn expect_of_judging(set: &str) -> Result<()> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::robustness::Robustness;
+
 /// How to judge the representation, during the run and afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +31,8 @@ pub struct Eval {
     pub stream: Stream,
     /// What features know of the superpixels of an image.
     pub probing: Probing,
+    /// What attacked images do to a classifier of the features, and what undoes it; by `sandbox eval` and `sandbox defend` alone.
+    pub robustness: Robustness,
     /// Training of a copy of the encoder with some of the labels; by `sandbox eval` alone.
     pub finetune: Finetune,
 }
@@ -46,6 +50,7 @@ impl Default for Eval {
             representation: Representation::default(),
             stream: Stream::default(),
             probing: Probing::default(),
+            robustness: Robustness::default(),
             finetune: Finetune::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::evaluation::{self, Eval, Finetune, Probing};
+use super::robustness::Measured;
 use super::values::{above_0, at_least, choose, need, within};
 use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
 
@@ -24,13 +25,15 @@ pub enum Evaluation {
     Stream,
     /// What features know of the superpixels of an image.
     Probing,
+    /// Attacked images and defences.
+    Robustness,
     /// Training of a copy of the encoder with some of the labels.
     Finetune,
 }
 
 impl Evaluation {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Knn,
         Self::KnnHead,
         Self::Linear,
@@ -39,6 +42,7 @@ impl Evaluation {
         Self::Representation,
         Self::Stream,
         Self::Probing,
+        Self::Robustness,
         Self::Finetune,
     ];
 
@@ -53,6 +57,7 @@ impl Evaluation {
             Self::Representation => "representation",
             Self::Stream => "stream",
             Self::Probing => "probing",
+            Self::Robustness => "robustness",
             Self::Finetune => "finetune",
         }
     }
@@ -91,6 +96,8 @@ pub struct Judging {
     pub lowshot: LowShot,
     /// Where the words of probing come from.
     pub vocabulary: WordSource,
+    /// How attacked images are made and defended.
+    pub robustness: Measured,
 }
 
 /// Where visual words come from.
@@ -112,6 +119,7 @@ impl Judging {
             linear: probe(&eval.linear)?,
             lowshot: lowshot(&eval.lowshot)?,
             vocabulary: vocabulary(&eval.probing)?,
+            robustness: Measured::new(&eval.robustness)?,
         })
     }
 }
@@ -150,7 +158,7 @@ fn check_probing(probing: &Probing) -> Result<(), Error> {
 fn online(names: &[String]) -> Result<Vec<Evaluation>, Error> {
     let fast = Evaluation::ALL
         .into_iter()
-        .filter(|&one| one != Evaluation::Finetune);
+        .filter(|one| ![Evaluation::Finetune, Evaluation::Robustness].contains(one));
     let known: Vec<_> = fast.map(|one| (one.name(), one)).collect();
     let chosen = names
         .iter()
@@ -283,7 +291,7 @@ mod tests {
         assert_eq!(Evaluation::parse("knn,all").unwrap(), Evaluation::ALL);
         assert_eq!(
             Evaluation::parse("knn,lineer").unwrap_err().to_string(),
-            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, finetune, all, found \
+            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, robustness, finetune, all, found \
              'lineer'; did you mean 'linear'?"
         );
     }

@@ -101,7 +101,7 @@ impl Problem<'_> {
 }
 
 /// Scores `[N, C]` that a classifier `[F + 1, C]` of the features' kind gives features `[N, F]`.
-fn scores(features: &Tensor, classifier: &Tensor) -> Tensor {
+pub(super) fn scores(features: &Tensor, classifier: &Tensor) -> Tensor {
     let width = features.size()[1];
     let bias = classifier.narrow(0, width, 1);
     bias.addmm(features, &classifier.narrow(0, 0, width))

@@ -3,8 +3,9 @@
 use rand::seq::SliceRandom;
 use tch::Tensor;
 
-use super::classifier::{Loss, Problem, accuracy};
+use super::classifier::{Loss, Problem, scores};
 use super::lbfgs::Stop;
+use super::scaling::Scaler;
 use super::{Accuracy, Scaling};
 use crate::ground::seed::{Purpose, stream};
 use crate::ground::stop;
@@ -65,32 +66,67 @@ pub fn linear(
     probe: &Probe,
     seed: u64,
 ) -> Probed {
-    let (features, test_features) = probe.scaling.apply(train.0, test.0);
-    let problem = Problem {
-        features: &features,
-        labels: train.1,
-        classes,
-        loss: Loss::Logistic,
-        weight_decay: probe.weight_decay,
-    };
-    let (classifier, objective, iterations, converged) = match probe.solver {
-        Solver::Lbfgs(stop) => {
-            let found = problem.solve(stop);
-            let converged = found.steepness <= stop.tolerance;
-            (found.point, found.value, found.iterations, converged)
-        }
-        Solver::Sgd { epochs, batch, lr } => {
-            let (classifier, steps) = descend(&problem, epochs, batch, lr, seed);
-            let objective = problem.objective(&classifier).0.double_value(&[]);
-            (classifier, objective, steps, true)
-        }
-    };
+    let fitted = Fitted::to(train, classes, probe, seed);
     Probed {
-        test: accuracy(&classifier, &test_features, test.1),
-        train: accuracy(&classifier, &features, train.1),
-        objective,
-        iterations,
-        converged,
+        test: fitted.accuracy(test),
+        train: fitted.accuracy(train),
+        objective: fitted.objective,
+        iterations: fitted.iterations,
+        converged: fitted.converged,
+    }
+}
+
+/// A fitted classifier of features.
+#[derive(Debug)]
+pub struct Fitted {
+    /// `[F + 1, C]` of the features' kind.
+    classifier: Tensor,
+    scaler: Scaler,
+    objective: f64,
+    iterations: u64,
+    converged: bool,
+}
+
+impl Fitted {
+    /// Fits a classifier to features `[N, F] f32` and labels `[N] i64` in `0..classes`, as [`linear`] does.
+    pub fn to(train: (&Tensor, &Tensor), classes: i64, probe: &Probe, seed: u64) -> Self {
+        let scaler = probe.scaling.measure(train.0);
+        let features = scaler.scale(train.0);
+        let problem = Problem {
+            features: &features,
+            labels: train.1,
+            classes,
+            loss: Loss::Logistic,
+            weight_decay: probe.weight_decay,
+        };
+        let (classifier, objective, iterations, converged) = match probe.solver {
+            Solver::Lbfgs(stop) => {
+                let found = problem.solve(stop);
+                let converged = found.steepness <= stop.tolerance;
+                (found.point, found.value, found.iterations, converged)
+            }
+            Solver::Sgd { epochs, batch, lr } => {
+                let (classifier, steps) = descend(&problem, epochs, batch, lr, seed);
+                let objective = problem.objective(&classifier).0.double_value(&[]);
+                (classifier, objective, steps, true)
+            }
+        };
+        Self {
+            classifier: classifier.to_kind(features.kind()),
+            scaler,
+            objective,
+            iterations,
+            converged,
+        }
+    }
+
+    /// The logits `[N, C]` of features `[N, F]`; gradients flow through them where the features carry some.
+    pub fn logits(&self, features: &Tensor) -> Tensor {
+        scores(&self.scaler.scale(features), &self.classifier)
+    }
+
+    fn accuracy(&self, (features, labels): (&Tensor, &Tensor)) -> Accuracy {
+        tch::no_grad(|| Accuracy::of(&self.logits(features), labels))
     }
 }
 

@@ -30,7 +30,7 @@ pub use classifier::Loss;
 pub use clusters::{Contingency, entropy};
 pub use knn::{Knn, knn};
 pub use lbfgs::Stop;
-pub use linear::{Probe, Probed, Solver, linear};
+pub use linear::{Fitted, Probe, Probed, Solver, linear};
 pub use lowshot::{LowShot, Shot, balanced, lowshot, members};
 pub use retrieval::{Retrieval, retrieval};
 pub use scaling::Scaling;

@@ -15,20 +15,48 @@ pub enum Scaling {
     Raw,
 }
 
+/// A scaling with what it has measured.
+#[derive(Debug)]
+pub(super) enum Scaler {
+    /// By these rows `[1, F]`.
+    Standardize { mean: Tensor, deviation: Tensor },
+    /// Each row by its own length.
+    Normalize,
+    /// Not at all.
+    Raw,
+}
+
 impl Scaling {
     /// Training and test features `[N, F]`, scaled; what is measured is measured on the training features.
     pub fn apply(self, train: &Tensor, test: &Tensor) -> (Tensor, Tensor) {
+        let scaler = self.measure(train);
+        (scaler.scale(train), scaler.scale(test))
+    }
+
+    /// Measures what it needs of the training features `[N, F]`.
+    pub(super) fn measure(self, train: &Tensor) -> Scaler {
         match self {
-            Self::Raw => (train.shallow_clone(), test.shallow_clone()),
-            Self::Normalize => (unit_rows(train), unit_rows(test)),
+            Self::Raw => Scaler::Raw,
+            Self::Normalize => Scaler::Normalize,
             Self::Standardize => {
                 let (variance, mean) = train.var_mean_dim(0, false, true);
                 let deviation = variance.sqrt();
                 // Rounding leaves a constant dimension a deviation of about this.
                 let constant = deviation.le_tensor(&(mean.abs() * 1e-6));
                 let deviation = deviation.masked_fill(&constant, 1.0);
-                ((train - &mean) / &deviation, (test - &mean) / &deviation)
+                Scaler::Standardize { mean, deviation }
             }
+        }
+    }
+}
+
+impl Scaler {
+    /// Features `[N, F]`, scaled.
+    pub(super) fn scale(&self, features: &Tensor) -> Tensor {
+        match self {
+            Self::Raw => features.shallow_clone(),
+            Self::Normalize => unit_rows(features),
+            Self::Standardize { mean, deviation } => (features - mean) / deviation,
         }
     }
 }

@@ -37,9 +37,7 @@ pub(super) fn finetune(network: &Network, jury: Jury<'_>) -> Result<Vec<Tuned>, 
     fractions
         .map(|&fraction| {
             let ids = labelled(jury, fraction);
-            let mut student = Student::new(network, jury.classes(), settings)
-                .expect("the plan checked momentum and weight decay");
-            student.train(&ids, jury);
+            let student = Student::taught(network, jury, &ids);
             Ok(Tuned {
                 fraction,
                 labels: ids.len(),
@@ -47,6 +45,16 @@ pub(super) fn finetune(network: &Network, jury: Jury<'_>) -> Result<Vec<Tuned>, 
             })
         })
         .collect()
+}
+
+/// A copy of `network` and a classifier, `[F, C]` and `[C]`, of its features, which were trained together with the largest fraction of
+/// the plan.
+pub(super) fn tuned(network: &Network, jury: Jury<'_>) -> (Network, [Tensor; 2]) {
+    let fractions = jury.plan.config.eval.finetune.fractions.iter().copied();
+    let most = fractions.fold(0.0, f64::max);
+    let student = Student::taught(network, jury, &labelled(jury, most));
+    let classifier = student.classifier.map(|tensor| tensor.detach());
+    (student.encoder, classifier)
 }
 
 /// The training images that keep their labels: as many of every class as the fraction gives on average, at least one, and
@@ -90,6 +98,15 @@ impl<'a> Student<'a> {
             classifier,
             settings,
         })
+    }
+
+    /// One that was trained with the labels of the images `ids`.
+    fn taught(network: &Network, jury: Jury<'a>, ids: &[i64]) -> Self {
+        let settings = &jury.plan.config.eval.finetune;
+        let mut student = Self::new(network, jury.classes(), settings)
+            .expect("the plan checked momentum and weight decay");
+        student.train(ids, jury);
+        student
     }
 
     /// Trains on random crops and mirror images of the labelled images `ids`; the batch that is left over at the end of

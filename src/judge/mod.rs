@@ -3,7 +3,9 @@
 mod embed;
 mod finetune;
 mod left;
+mod policies;
 mod probing;
+mod robustness;
 mod stream;
 mod verdict;
 
@@ -164,6 +166,8 @@ pub struct Subject<'a> {
     describer: Describer,
     /// Whether an evaluation also says what came without training.
     baselines: bool,
+    /// Hears what is being done where that takes minutes.
+    tell: Box<dyn Fn(&str) + 'a>,
 }
 
 impl<'a> Subject<'a> {
@@ -176,6 +180,7 @@ impl<'a> Subject<'a> {
             deciders: RefCell::default(),
             describer: Describer::default(),
             baselines: false,
+            tell: Box::new(|_| {}),
         }
     }
 
@@ -199,6 +204,15 @@ impl<'a> Subject<'a> {
     pub fn with_baselines(self) -> Self {
         Self {
             baselines: true,
+            ..self
+        }
+    }
+
+    /// The same, telling what is being done where that takes minutes.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(&str) + 'a) -> Self {
+        Self {
+            tell: Box::new(tell),
             ..self
         }
     }
@@ -228,6 +242,9 @@ impl<'a> Subject<'a> {
             }
             Evaluation::Probing => {
                 probing::probing(self.network, self.jury, &self.describer, self.baselines)?
+            }
+            Evaluation::Robustness => {
+                robustness::robustness(self.network, self.features()?, self.jury, &*self.tell)?
             }
             Evaluation::Finetune => self.finetune()?,
         })

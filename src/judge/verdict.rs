@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Evaluation;
 use crate::diagnostics::Scalars;
+use crate::diagnostics::pictures::Picture;
 use crate::record::{LEFT_OUT, Section};
 
 /// One number of an evaluation.
@@ -17,6 +18,8 @@ pub struct Measure {
     pub value: f64,
     /// Its standard deviation, where it is a mean over draws.
     pub spread: Option<f64>,
+    /// Between which ends it lies with a confidence of 95 %, where that was computed.
+    pub interval: Option<[f64; 2]>,
     /// Its unit; empty where it has none.
     pub unit: &'static str,
 }
@@ -32,6 +35,8 @@ pub struct Verdict {
     pub details: Map<String, Value>,
     /// Its numbers, the most telling one first.
     pub measures: Vec<Measure>,
+    /// What is shown by pictures, each with the name of its file without the ending.
+    pub pictures: Vec<(String, Picture)>,
 }
 
 impl Verdict {
@@ -46,6 +51,7 @@ impl Verdict {
             settings,
             details: Map::new(),
             measures: Vec::new(),
+            pictures: Vec::new(),
         }
     }
 
@@ -62,6 +68,7 @@ impl Verdict {
             name: name.into(),
             value,
             spread: None,
+            interval: None,
             unit,
         });
         self
@@ -72,6 +79,20 @@ impl Verdict {
         if let Some(last) = self.measures.last_mut() {
             last.spread = Some(spread);
         }
+        self
+    }
+
+    /// Says between which ends the last number lies.
+    pub fn interval(mut self, ends: [f64; 2]) -> Self {
+        if let Some(last) = self.measures.last_mut() {
+            last.interval = Some(ends);
+        }
+        self
+    }
+
+    /// Shows something by a picture, whose file has this name.
+    pub fn picture(mut self, name: impl Into<String>, picture: Picture) -> Self {
+        self.pictures.push((name.into(), picture));
         self
     }
 
@@ -105,6 +126,7 @@ impl Verdict {
             Evaluation::Representation => "rep/",
             Evaluation::Stream => "eval/stream_",
             Evaluation::Probing => "eval/probing_",
+            Evaluation::Robustness => "eval/robustness_",
             Evaluation::Finetune => "eval/finetune_",
         }
     }
@@ -132,9 +154,12 @@ impl Verdict {
     pub fn section(&self) -> Section {
         let mut results = self.details.clone();
         for measure in &self.measures {
-            let value = match measure.spread {
-                Some(std) => json!({ "mean": measure.value, "std": std }),
-                None => json!(measure.value),
+            let value = match (measure.spread, measure.interval) {
+                (Some(std), _) => json!({ "mean": measure.value, "std": std }),
+                (None, Some([low, high])) => {
+                    json!({ "value": measure.value, "low": low, "high": high })
+                }
+                (None, None) => json!(measure.value),
             };
             results.insert(measure.key.clone(), value);
         }

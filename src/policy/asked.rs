@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Functions of policies that the host calls.
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 10] = [
     "start",
     "decide",
     "after_step",
@@ -28,6 +28,8 @@ const FUNCTIONS: [&str; 8] = [
     "defaults",
     "create",
     "save",
+    "keep",
+    "finish",
 ];
 
 /// A policy's number, under which it says that it is asked.

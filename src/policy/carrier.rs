@@ -72,6 +72,14 @@ impl Policy {
         }
     }
 
+    /// Whether it has a function of this name.
+    pub fn has(&self, function: &str) -> bool {
+        match self {
+            Policy::Script(script) => script.has(function),
+            Policy::Plugin(plugin) => plugin.has(function),
+        }
+    }
+
     /// Its resolved parameters.
     pub fn params(&self) -> &Params {
         match self {

@@ -67,6 +67,16 @@ impl RunFolder {
         Ok(write_atomically(&self.file(name), bytes)?)
     }
 
+    /// Replaces a picture of an evaluation, `eval/EVALUATION/NAME.png`, atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one then stands.
+    pub fn write_picture(&self, evaluation: &str, name: &str, png: &[u8]) -> Result<()> {
+        let folder = self.path.join("eval").join(evaluation);
+        fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+        Ok(write_atomically(&folder.join(format!("{name}.png")), png)?)
+    }
+
     /// Where the policies lie, named by their hash.
     pub fn policies(&self) -> PathBuf {
         self.path.join("policies")

@@ -15,6 +15,7 @@ mod relation;
 mod shape;
 
 pub mod boundary;
+pub mod defence;
 pub mod labels;
 pub mod mixer;
 pub mod novelty;
@@ -38,7 +39,7 @@ pub use budget::{Budget, Lateness};
 pub use contract::{Asked, Contract, Function, Need, Place, When};
 pub use fault::{Fault, Kind};
 pub use number::{Number, Numbers};
-pub use question::{Asking, Given, Named, Question, Respondent};
+pub use question::{Asking, Classifier, Given, Named, Question, Respondent};
 pub use relation::Relation;
 pub use shape::{Shape, Sizes};
 
@@ -81,6 +82,8 @@ slots! {
     Boundary = boundary;
     /// What features are asked about the visual words of an image.
     Probe = probe;
+    /// What image comes of one that may be attacked.
+    Defence = defence;
 }
 
 impl Slot {

@@ -16,6 +16,8 @@ pub enum Given {
     Tensor(Tensor),
     /// A tensor that is computed when it is first read.
     Lazy(Rc<dyn Fn() -> Tensor>),
+    /// What answers logits `[N, classes]` f32 of images `[N, C, H, W]` f32 in `0..=1`.
+    Classifier(Classifier),
     /// A number.
     Number(f64),
     /// Numbers by names that the run knows.
@@ -23,6 +25,9 @@ pub enum Given {
     /// A map, in the order of its declaration.
     Map(Vec<Given>),
 }
+
+/// What answers logits `[N, classes]` of images `[N, C, H, W]`; a text says what was wrong with them.
+pub type Classifier = Rc<dyn Fn(&Tensor) -> Result<Tensor, String>>;
 
 /// Numbers by names that the run knows.
 pub trait Named {
@@ -56,6 +61,7 @@ impl Clone for Given {
         match self {
             Given::Tensor(tensor) => Given::Tensor(tensor.shallow_clone()),
             Given::Lazy(compute) => Given::Lazy(Rc::clone(compute)),
+            Given::Classifier(classifier) => Given::Classifier(Rc::clone(classifier)),
             Given::Number(number) => Given::Number(*number),
             Given::Numbers(numbers) => Given::Numbers(Rc::clone(numbers)),
             Given::Map(fields) => Given::Map(fields.clone()),
@@ -257,6 +263,11 @@ impl Asking {
     /// Gives a number.
     pub fn number(self, name: &str, number: f64) -> Self {
         self.push(name, Given::Number(number))
+    }
+
+    /// Gives what answers logits of images.
+    pub fn classifier(self, name: &str, classifier: &Classifier) -> Self {
+        self.push(name, Given::Classifier(Rc::clone(classifier)))
     }
 
     /// Gives numbers by their names.

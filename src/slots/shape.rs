@@ -5,7 +5,8 @@ use std::fmt;
 /// Sizes as `[B, D]` or `[B, P + K]`; several ways are separated by ` | `. Nothing is the shape of what is no tensor.
 ///
 /// B images of the batch, N rows of the bank, D dimensions, C clusters, P positives, K negatives, M terms. In a stream: B streams
-/// side by side, K prototypes, C classes, G contexts of M classes, T frames. Of visual words: N images, V words, T tasks.
+/// side by side, K prototypes, C classes, G contexts of M classes, T frames. Of visual words: N images, V words, T tasks. Of a
+/// defence: N images side by side, M images that were kept of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape(pub &'static str);
 

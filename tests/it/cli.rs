@@ -252,7 +252,7 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["eval", "nowhere", "knn,lineer"],
-        "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, finetune, all, found 'lineer'; \
+        "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, robustness, finetune, all, found 'lineer'; \
          did you mean 'linear'?",
     ),
     (

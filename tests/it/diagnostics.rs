@@ -14,7 +14,7 @@ use crate::support::{Dir, Finished, repo};
 const RUN: [&str; 4] = ["--steps", "96", "--set", "eval.every=1"];
 
 /// Tags that a run on small images in one file never has.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 12] = [
     "data/unreadable",
     "run/lapses",
     "eval/stream_random_ami",
@@ -23,6 +23,10 @@ const ELSEWHERE: [&str; 8] = [
     "eval/stream_pixels_ap",
     "eval/probing_<task>",
     "eval/probing_<of>_<task>",
+    "eval/robustness_clean",
+    "eval/robustness_attacked",
+    "eval/robustness_<defence>",
+    "eval/robustness_<of>_<near>",
 ];
 
 /// The tags of the events that a run wrote.

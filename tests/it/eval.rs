@@ -79,6 +79,8 @@ fn a_run_is_judged_by_everything_online_and_afterwards() {
         "eval.finetune={fractions: [0.07, 0.2], epochs: 2}",
         "--set",
         "eval.probing={images: 30, segments: [4], words: 4, tasks: [word_content]}",
+        "--set",
+        "eval.robustness={images: 4, defences: [last], prior: {widths: [4], steps: 3}, aware: {images: 0}}",
     ];
     let table = eval(&dir, &run, &[&["all"], &quick[..]].concat());
     for name in TABLE {

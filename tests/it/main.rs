@@ -12,6 +12,7 @@ mod control;
 mod costs;
 mod dashboard;
 mod data;
+mod defend;
 mod degenerate;
 mod diagnostics;
 mod eval;

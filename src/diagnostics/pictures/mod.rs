@@ -7,6 +7,7 @@ pub mod clusters;
 pub mod confusion;
 mod counts;
 pub mod episode;
+pub mod fit;
 pub mod montage;
 pub mod pairs;
 mod palette;
@@ -22,7 +23,7 @@ pub use seen::Seen;
 pub use tile::Tile;
 
 /// A picture as TensorBoard takes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// A PNG file of RGB pixels.
     pub png: Vec<u8>,

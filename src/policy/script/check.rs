@@ -104,11 +104,12 @@ pub(super) fn contract(
         .iter_functions()
         .map(|f| (f.name.to_owned(), f.params.len()))
         .collect();
+    let needed = slot.contract().usual().name;
     if !functions
         .iter()
-        .any(|(name, params)| name == "decide" && *params == 1)
+        .any(|(name, params)| name == needed && *params == 1)
     {
-        let message = format!("a script for slot '{slot}' needs 'fn decide(ctx)'");
+        let message = format!("a script for slot '{slot}' needs 'fn {needed}(ctx)'");
         return Err(diagnostic::at(
             slot,
             Kind::Contract,

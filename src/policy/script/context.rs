@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map};
 
-use super::vocabulary::{self, Handle, Record, Rng};
+use super::vocabulary::{self, Classifier, Handle, Record, Rng};
 use crate::ground::suggest;
 use crate::policy::Params;
 use crate::slots::contract::{COMMON, Input, Type};
@@ -117,6 +117,7 @@ fn value(input: &Input, given: &Given) -> Result<Dynamic, Box<EvalAltResult>> {
     Ok(match given {
         Given::Tensor(tensor) => Handle::new(tensor.shallow_clone()).into(),
         Given::Lazy(compute) => Handle::new(vocabulary::working(|| compute())).into(),
+        Given::Classifier(ask) => Dynamic::from(Classifier::new(ask)),
         Given::Number(number) => (*number).into(),
         Given::Numbers(numbers) => numbers_of(input, numbers)?,
         Given::Map(fields) => {

@@ -95,6 +95,11 @@ impl Answer {
         Self::of(name, shape, Type::Int64, range)
     }
 
+    /// A tensor of booleans.
+    pub(in crate::slots) const fn bool(name: &'static str, shape: &'static str) -> Self {
+        Self::of(name, shape, Type::Bool, Range::Any)
+    }
+
     /// What it is, with its unit.
     pub(in crate::slots) const fn is(self, doc: &'static str) -> Self {
         Self { doc, ..self }

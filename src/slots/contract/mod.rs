@@ -188,6 +188,8 @@ pub enum Type {
     Numbers,
     /// A map of these.
     Map(&'static [Input]),
+    /// What answers logits of images.
+    Classifier,
     /// The policy's own parameters.
     Params,
     /// The source of random numbers.
@@ -204,6 +206,7 @@ impl Type {
             Type::Int => "int",
             Type::Float => "float",
             Type::Numbers | Type::Map(_) | Type::Params => "map",
+            Type::Classifier => "Classifier",
             Type::Rng => "Rng",
         }
     }
@@ -314,6 +317,10 @@ pub enum Made {
     Counts,
     /// Classes that are together, in rows of which one may be shorter.
     Contexts,
+    /// One of two classes in each place.
+    Classes,
+    /// What tells bright images from dark ones: class 0 where the mean of an image is above 0.5.
+    Classifier,
     /// This number in each place.
     Each(f64),
     /// This number.
@@ -328,6 +335,14 @@ impl Contract {
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&'static Function> {
         self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The function that one means who names none: `decide`, or the first that a policy must have.
+    pub fn usual(&self) -> &'static Function {
+        let required = |function: &&Function| function.need == Need::Always;
+        let first = || self.functions.iter().find(required);
+        let usual = self.function("decide").or_else(first);
+        usual.expect("a policy must have a function")
     }
 
     /// Whether any of its functions is given something of that kind.

@@ -1,6 +1,7 @@
 //! How each input is made up, as its declaration says.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use tch::{Device, Kind as Dtype, Tensor};
 
@@ -8,8 +9,9 @@ use super::{Case, Scene};
 use crate::bank::{Bank, segment_mean, unit_rows};
 use crate::method::oupn::EMPTY;
 use crate::slots::contract::{BANK, Function, Input, Made, Type};
+use crate::slots::first_line;
 use crate::slots::sampler::{MISSING, Similarity};
-use crate::slots::{Asking, Given, Sizes};
+use crate::slots::{Asking, Classifier, Given, Sizes};
 
 const FLOAT: (Dtype, Device) = (Dtype::Float, Device::Cpu);
 const INT: (Dtype, Device) = (Dtype::Int64, Device::Cpu);
@@ -189,6 +191,7 @@ impl<'a> Making<'a> {
             (Some(Given::Number(number)), _) => asking.number(name, number),
             (Some(Given::Numbers(numbers)), _) => asking.numbers(name, numbers),
             (None, Made::Number(number) | Made::Constant(number)) => asking.number(name, number),
+            (_, Made::Classifier) => asking.classifier(name, &(Rc::new(brightness) as Classifier)),
             (given, _) => {
                 let tensor = given.and_then(|given| given.tensor());
                 let tensor = self.tensor(input, tensor)?;
@@ -223,6 +226,10 @@ impl<'a> Making<'a> {
             }
             (None, Made::Alike | Made::Unlike | Made::Ones) => self.cosines(input),
             (None, Made::Pixels) => self.pixels(input),
+            (None, Made::Classes) => {
+                let drawn = Tensor::rand(self.shape(input), FLOAT) * 2.0;
+                drawn.to_kind(Dtype::Int64)
+            }
             (
                 None,
                 Made::Scores
@@ -353,6 +360,15 @@ impl<'a> Making<'a> {
         let shape = self.shape(input);
         Tensor::randn(&shape, FLOAT)
     }
+}
+
+/// Logits of two classes, bright and dark, of images.
+fn brightness(images: &Tensor) -> Result<Tensor, String> {
+    let mean = images
+        .f_flatten(1, -1)
+        .and_then(|pixels| pixels.f_mean_dim([1i64].as_slice(), true, Dtype::Float));
+    let mean = mean.map_err(|error| first_line(&error))?;
+    Ok(Tensor::cat(&[&mean, &(1.0 - &mean)], 1))
 }
 
 fn within(field: &str, values: &Tensor, end: i64) -> Result<(), String> {

@@ -8,7 +8,7 @@ use super::kind::kind_of;
 use super::number::Operand;
 use super::record::map_of;
 use super::signature::Signature;
-use super::{Handle, Rng};
+use super::{Classifier, Handle, Rng};
 
 /// The arguments of one call, read by position.
 pub(super) struct Arguments<'a> {
@@ -57,6 +57,10 @@ impl<'a> Arguments<'a> {
     }
 
     pub(super) fn rng(&self, at: usize) -> Result<Rng, Fault> {
+        self.read(at)
+    }
+
+    pub(super) fn classifier(&self, at: usize) -> Result<Classifier, Fault> {
         self.read(at)
     }
 

@@ -18,6 +18,7 @@ fn word(name: &str) -> Option<&'static str> {
         "str" | "String" | "ImmutableString" => "string",
         "Handle" => "Tensor",
         "Rng" => "Rng",
+        "Classifier" => "Classifier",
         "Context" => "Context",
         "Record" | "Map" => "map",
         "Array" => "array",

@@ -19,6 +19,7 @@ mod answer;
 mod arguments;
 mod arithmetic;
 mod choose;
+mod classify;
 mod cluster;
 mod compare;
 mod create;
@@ -59,6 +60,7 @@ use tch::{Device, Tensor};
 use crate::ground::clock::{CpuTime, Stopwatch};
 use crate::ground::{memory, stop};
 pub(super) use answer::sync;
+pub use classify::Classifier;
 pub(super) use differ::{Difference, differ, shown};
 use held::Held;
 pub use kind::kind_of;
@@ -124,6 +126,7 @@ const DOMAINS: &[(&str, &[Verb])] = &[
     ("Linear algebra", linear::VERBS),
     ("Clusters", cluster::VERBS),
     ("Losses", loss::VERBS),
+    ("Classifiers", classify::VERBS),
     ("Looking at tensors", inspect::VERBS),
     ("Random numbers", random::VERBS),
 ];
@@ -201,7 +204,7 @@ pub(super) fn begin_call(state: &Dynamic) {
     held::begin(allowed, size::of(state));
 }
 
-/// Registers the types `Tensor` and `Rng` and all verbs, with their documentation, and makes `var` a word that scripts may call.
+/// Registers the types `Tensor`, `Rng` and `Classifier` and all verbs, with their documentation, and makes `var` a word that scripts may call.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(MODULE.with(Shared::clone));
     record::register(engine);
@@ -286,6 +289,7 @@ fn module() -> Module {
     module.set_id("tensors");
     module.set_custom_type::<Handle>("Tensor");
     module.set_custom_type::<Rng>("Rng");
+    module.set_custom_type::<Classifier>("Classifier");
     for verb in verbs() {
         verb.install(&mut module);
     }

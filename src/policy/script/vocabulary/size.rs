@@ -14,6 +14,9 @@ use super::record::map_of;
 /// Bytes of a handle and of what libtorch keeps of a view.
 const HANDLE: f64 = 512.0;
 
+/// No classifier that a script is given has more classes: those of ImageNet-21K.
+const MOST_CLASSES: f64 = 21_843.0;
+
 /// The most bytes that a verb's answer takes.
 pub(super) type Rule = fn(&Arguments<'_>) -> f64;
 
@@ -80,6 +83,7 @@ pub(super) fn rule(name: &str) -> Rule {
         "split" => |a| a.size(0, a.dim(2, 0)) / a.count(1).max(1.0) * HANDLE,
         "matmul" | "mm" | "mv" | "bmm" | "dot" => |a| products(a) * a.width(),
         "outer" => |a| a.numel(0) * a.numel(1) * a.width(),
+        "logits" => |a| a.size(1, 0) * MOST_CLASSES * 4.0,
         "cdist" => |a| pairs(a) * a.width(),
         "einsum" => |a| einsum(a) * a.width(),
         "one_hot" => |a| a.numel(0) * a.count(1) * 8.0,

@@ -12,7 +12,7 @@ use super::arguments::Arguments;
 use super::signature::{Param, Signature};
 use super::size::{self, Makes};
 use super::word::Word;
-use super::{CALLS, Handle, Rng, held, is_late, working};
+use super::{CALLS, Classifier, Handle, Rng, held, is_late, working};
 use crate::ground::memory::readable;
 use crate::policy::script::limits::Stopped;
 
@@ -194,6 +194,7 @@ fn overloads(params: &[Param]) -> Vec<Vec<TypeId>> {
     types[0] = match first.kind {
         "Tensor" | "Tensor | number" => TypeId::of::<Handle>(),
         "Rng" => TypeId::of::<Rng>(),
+        "Classifier" => TypeId::of::<Classifier>(),
         "array" => TypeId::of::<Array>(),
         _ => any,
     };

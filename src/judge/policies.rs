@@ -1,0 +1,44 @@
+//! The policies that an evaluation asks, by their names.
+
+use std::path::Path;
+
+use crate::config::Plan;
+use crate::policy::{Params, Policy, PolicyFile, Unknown};
+use crate::slots::{Fault, Slot};
+
+/// That of `SLOT.script`, where it is named, and those of a list; one of the list whose name another has is left out.
+///
+/// # Errors
+/// A script that cannot be found or built.
+pub(super) fn policies<'a>(
+    plan: &Plan,
+    slot: Slot,
+    list: impl Iterator<Item = &'a Path>,
+) -> Result<Vec<(String, Policy)>, Fault> {
+    let own = plan.slot(slot);
+    let named = !own.script.as_os_str().is_empty();
+    let first = named.then_some((own.script.as_path(), &own.params));
+    let none = Params::new();
+    let mut policies: Vec<(String, Policy)> = Vec::new();
+    for (path, params) in first.into_iter().chain(list.map(|path| (path, &none))) {
+        let name = name(path);
+        if policies.iter().all(|(known, _)| *known != name) {
+            policies.push((name, built(plan, slot, path, params)?));
+        }
+    }
+    Ok(policies)
+}
+
+fn built(plan: &Plan, slot: Slot, path: &Path, params: &Params) -> Result<Policy, Fault> {
+    let script = PolicyFile::Script(plan.search.find(slot, path)?);
+    let content = script.read(slot)?;
+    Policy::build(slot, content, params, Unknown::Refused)
+}
+
+/// A policy is called as its script.
+fn name(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
