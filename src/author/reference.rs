@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use crate::config::Evaluation;
 use crate::slots::contract::{
     Answer, BANK, By, COMMON, Contract, Form, Function, Input, Need, Type,
 };
@@ -101,9 +102,18 @@ fn section(contract: &'static Contract) -> String {
                 "Asked where the inter-image branch is on; by `{script}`, unless another policy is named."
             )
         }
-        Asked::WhereNamed if let Some(evaluation) = contract.slot.evaluation() => format!(
-            "Asked by `sandbox eval RUN {evaluation}`, and where `eval.online` names that: `--script {folder}/NAME.rhai` there, `--set {name}.script=...`, or in the YAML."
-        ),
+        Asked::WhereNamed if let Some(evaluation) = contract.slot.evaluation() => {
+            let online = match Evaluation::ONLINE
+                .iter()
+                .any(|one| one.name() == evaluation)
+            {
+                true => ", and where `eval.online` names that",
+                false => "",
+            };
+            format!(
+                "Asked by `sandbox eval RUN {evaluation}`{online}: `--script {folder}/NAME.rhai` there, `--set {name}.script=...`, or in the YAML."
+            )
+        }
         Asked::WhereNamed => format!(
             "Asked where a script is named: `--script {folder}/NAME.rhai`, `--set {name}.script=...`, or in the YAML."
         ),

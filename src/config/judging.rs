@@ -46,6 +46,18 @@ impl Evaluation {
         Self::Finetune,
     ];
 
+    /// Those that a run can make while it goes on; the others take minutes.
+    pub const ONLINE: [Self; 8] = [
+        Self::Knn,
+        Self::KnnHead,
+        Self::Linear,
+        Self::LowShot,
+        Self::Retrieval,
+        Self::Representation,
+        Self::Stream,
+        Self::Probing,
+    ];
+
     /// Its name in a configuration, on the command line and in `eval.json`.
     pub fn name(self) -> &'static str {
         match self {
@@ -156,10 +168,7 @@ fn check_probing(probing: &Probing) -> Result<(), Error> {
 }
 
 fn online(names: &[String]) -> Result<Vec<Evaluation>, Error> {
-    let fast = Evaluation::ALL
-        .into_iter()
-        .filter(|one| ![Evaluation::Finetune, Evaluation::Robustness].contains(one));
-    let known: Vec<_> = fast.map(|one| (one.name(), one)).collect();
+    let known = Evaluation::ONLINE.map(|one| (one.name(), one));
     let chosen = names
         .iter()
         .map(|name| choose("eval.online", name, &known))
