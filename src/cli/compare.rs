@@ -1,5 +1,7 @@
 //! `sandbox compare`: runs side by side.
 
+mod probing;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
@@ -9,6 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use self::probing::Probed;
 use super::Invalid;
 use crate::ground::plain::plain;
 use crate::ground::suggest;
@@ -39,6 +42,10 @@ pub struct Compare {
     /// A folder for plots of the numbers.
     #[arg(long, value_name = "DIR")]
     pub plots: Option<PathBuf>,
+    /// What each one's representation knows of superpixels, as `sandbox eval RUN probing` found it: a table, and bars in probing.png, in
+    /// the folder of --plots or else the working directory.
+    #[arg(long)]
+    pub probing: bool,
     /// How to print what differs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -68,14 +75,36 @@ impl Compare {
             return Err(Invalid(message).into());
         }
         self.refuse_unknown(&entries)?;
+        let probed = self.probing.then(|| Probed::of(&entries)).transpose()?;
         let metrics = metrics(&entries, &self.metrics);
         let mut out = std::io::stdout().lock();
         match self.format {
-            Format::Text => write!(out, "{}", plain(&text(&entries, &metrics)?))?,
-            Format::Json => writeln!(out, "{:#}", as_json(&entries, &metrics))?,
+            Format::Text => {
+                let probed = probed.as_ref().map(Probed::text).transpose()?;
+                let all = [text(&entries, &metrics)?, probed.unwrap_or_default()];
+                write!(out, "{}", plain(&all.concat()))?;
+            }
+            Format::Json => {
+                let mut json = as_json(&entries, &metrics);
+                if let Some(probed) = &probed {
+                    json["probing"] = probed.json();
+                }
+                writeln!(out, "{json:#}")?;
+            }
         }
         if let Some(folder) = &self.plots {
             for file in draw(folder, &entries, &metrics)? {
+                writeln!(out, "{}", file.display())?;
+            }
+        }
+        if let Some(probed) = probed {
+            let file = self
+                .plots
+                .as_deref()
+                .unwrap_or(Path::new(""))
+                .join("probing.png");
+            write_atomically(&file, &probed.picture().png)?;
+            if self.format == Format::Text {
                 writeln!(out, "{}", file.display())?;
             }
         }

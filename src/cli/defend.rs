@@ -11,7 +11,7 @@ use crate::config::Evaluation;
 /// Attack a classifier of a run's features, defend it, and say how often it is right: the evaluation `robustness` in short words.
 ///
 /// Each option stands for a key of `eval.robustness`; what is not said is as the run's configuration has it. What comes out is written to
-/// the run's eval.json, pictures of fits to its folder eval/robustness.
+/// the run's eval.json, pictures of fits to its folder robustness.
 #[derive(Debug, Args)]
 pub struct Defend {
     /// The folder of a run or a sweep, or a part of the name of one in runs/ that no other there has.

@@ -1,7 +1,9 @@
 //! `sandbox eval`: judge the newest checkpoint of a run.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -10,6 +12,7 @@ use tch::Device;
 use super::Invalid;
 use super::again::slot_of;
 use super::progress::{Progress, say};
+use super::reference::reference;
 use super::trained::Trained;
 use crate::config::stream::Order;
 use crate::config::{Evaluation, Plan};
@@ -17,11 +20,10 @@ use crate::control::signals;
 use crate::data::{self, Feeds, Splits};
 use crate::ground::clock::Stopwatch;
 use crate::ground::{device, threads};
-use crate::judge::{Describer, Jury, Subject};
-use crate::judge::{Measure, Verdict};
+use crate::judge::{Describer, Jury, Measure, Subject, Told, Verdict};
 use crate::policy::script::Search;
 use crate::record::checkpoint::{self, Checkpoint};
-use crate::record::{EvalJson, RunFolder, RunStatus, Section};
+use crate::record::{self, EvalJson, Kept, RunFolder, RunStatus, Section};
 use crate::registry::{self, Found};
 use crate::slots::Slot;
 use crate::sweep::{Sweep, summary};
@@ -43,8 +45,9 @@ pub struct Eval {
     /// A script of a slot that an evaluation asks, beside its others: `probe` by `probing`, `defence` by `robustness`.
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
-    /// The run whose encoder describes superpixels for the evaluation `probing`; a descriptor made by hand where this is not said.
-    #[arg(long, value_name = "RUN")]
+    /// Whose encoder describes superpixels for the evaluation `probing`: a run, the folder of a checkpoint, or a safetensors file of weights
+    /// under torchvision's names, as `sandbox export` writes; a descriptor made by hand where this is not said.
+    #[arg(long, value_name = "RUN|FILE")]
     pub reference: Option<PathBuf>,
     /// Judge with other images than the run had.
     #[arg(long)]
@@ -136,36 +139,24 @@ impl Eval {
             eval: &feeds.eval,
             plan: &plan,
         };
-        let progress = Progress::of(evaluations.len());
+        // Images that are not the run's leave nothing in its folder.
+        let kept = match others {
+            None => Some(Kept::of(&RunFolder::open(&trained.run)?, Kept::PROBING)),
+            Some(_) => None,
+        };
         let subject = Subject::new(&network, jury)
-            .telling(|what| progress.tells(what))
             .deciding(trained.deciders(&checkpoint, &self.set)?)
-            .described(self.describer(device)?)
+            .described(self.describer(&plan, device)?)
+            .keeping(kept)
             .with_baselines();
         if !self.json {
             introduce(&checkpoint)?;
         }
-        let (mut sections, mut left_out) = (Vec::new(), Vec::new());
-        for evaluation in evaluations {
-            progress.begins(sections.len(), evaluation.name());
-            let verdict = subject.verdict(evaluation);
-            progress.ends();
-            let verdict = verdict?;
-            if !self.json {
-                show(&verdict)?;
-            }
-            let why = verdict.left_out();
-            left_out.extend(why.map(|why| format!("{}: {why}", evaluation.name())));
-            sections.push(verdict.section());
+        let verdicts = self.verdicts(subject, &evaluations, |verdict| match others {
             // Each by itself, so that what is found stays found if the next one is not waited for.
-            if others.is_none() {
-                let folder = RunFolder::open(&trained.run)?;
-                for (name, picture) in &verdict.pictures {
-                    folder.write_picture(evaluation.name(), name, &picture.png)?;
-                }
-                EvalJson::merge(&path, checkpoint.step, &sections[sections.len() - 1..])?;
-            }
-        }
+            None => write(&trained.run, &path, checkpoint.step, verdict),
+            Some(_) => Ok(()),
+        })?;
         if let Some(what) = others {
             tracing::warn!(
                 "judged on other images than those of '{}', so that '{}' stays as it was: {what}",
@@ -173,11 +164,45 @@ impl Eval {
                 path.display()
             );
         }
+        let sections: Vec<_> = verdicts.iter().map(Verdict::section).collect();
         match self.json {
             true => print_json(checkpoint.step, &sections)?,
             false => conclude(&path, watch.elapsed().as_secs_f64())?,
         }
-        Ok(left_out)
+        let left_out = verdicts.iter().filter_map(|verdict| {
+            let why = verdict.left_out()?;
+            Some(format!("{}: {why}", verdict.evaluation.name()))
+        });
+        Ok(left_out.collect())
+    }
+
+    /// Makes the evaluations one after the other, and shows and writes what each found.
+    fn verdicts(
+        &self,
+        subject: Subject<'_>,
+        evaluations: &[Evaluation],
+        write: impl Fn(&Verdict) -> Result<(), record::Error>,
+    ) -> Result<Vec<Verdict>> {
+        let progress = Progress::of(evaluations.len());
+        let at = Cell::new(0);
+        let subject = subject.telling(Told::by(|part, done, of| {
+            let name = evaluations[at.get()].name();
+            progress.goes(at.get(), name, part, (done, of));
+        }));
+        let mut verdicts = Vec::new();
+        for evaluation in evaluations {
+            at.set(verdicts.len());
+            progress.begins(verdicts.len(), evaluation.name());
+            let verdict = subject.verdict(*evaluation);
+            progress.ends();
+            let verdict = verdict?;
+            if !self.json {
+                show(&verdict)?;
+            }
+            write(&verdict)?;
+            verdicts.push(verdict);
+        }
+        Ok(verdicts)
     }
 }
 
@@ -193,15 +218,11 @@ impl Eval {
     }
 
     /// What describes superpixels.
-    fn describer(&self, device: Device) -> Result<Describer> {
-        let Some(run) = &self.reference else {
-            return Ok(Describer::Hand);
-        };
-        let trained = Trained::of(run.clone()).found()?;
-        let checkpoint = trained.checkpoint()?;
-        let plan = trained.plan_at(&checkpoint, &[])?;
-        let network = trained.network(&checkpoint, &plan, device)?;
-        Ok(Describer::Encoder(Box::new((network, plan))))
+    fn describer(&self, plan: &Plan, device: Device) -> Result<Describer> {
+        Ok(match &self.reference {
+            Some(named) => Describer::Encoder(Box::new(reference(named, plan, device)?)),
+            None => Describer::Hand,
+        })
     }
 
     /// The splits of the run: those that it had, unless a person says otherwise; then also what differs.
@@ -240,6 +261,15 @@ fn asked_by_an_evaluation(script: &Path) -> Result<Slot> {
         slots.join(", ")
     ))
     .into())
+}
+
+/// Writes what was found to a run's eval.json, and its pictures beside it.
+fn write(run: &Path, path: &Path, step: u64, verdict: &Verdict) -> Result<(), record::Error> {
+    let folder = RunFolder::open(run)?;
+    for (name, picture) in &verdict.pictures {
+        folder.write_picture(verdict.evaluation.name(), name, &picture.png)?;
+    }
+    EvalJson::merge(path, step, &[verdict.section()])
 }
 
 fn is_saved(run: &Path) -> bool {

@@ -13,8 +13,8 @@ use crate::registry::garbage;
 
 /// Say what may go from the runs of a folder, and with --yes remove it.
 ///
-/// That is what interrupted writes left, checkpoints beyond the newest, and policies that no line of a ledger names. Live runs are
-/// left alone, the newest whole checkpoint of each run stays, and so do those that a fork or a replay began with. Where the runs read
+/// That is what interrupted writes left, checkpoints beyond the newest, policies that no line of a ledger names, and what `sandbox eval`
+/// keeps of probing to be fast when it is made again. Live runs are left alone, the newest whole checkpoint of each run stays, and so do those that a fork or a replay began with. Where the runs read
 /// decoded images, what killed decodings left beside them may go too, and decoded images that none of the runs reads.
 #[derive(Debug, Args)]
 pub struct Gc {

@@ -21,6 +21,7 @@ mod new;
 mod plot;
 mod plugin;
 mod progress;
+mod reference;
 mod replay;
 mod report;
 mod resume;

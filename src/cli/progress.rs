@@ -1,6 +1,5 @@
 //! How far something is that takes minutes: on a terminal a line that the next one takes the place of, in a pipe a line each.
 
-use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 /// What a terminal takes for: back to the line's begin, and nothing on it.
@@ -10,8 +9,6 @@ const ANEW: &str = "\r\x1b[K";
 pub(super) struct Progress {
     count: usize,
     terminal: bool,
-    /// The thing that is being done.
-    now: RefCell<(usize, String)>,
 }
 
 impl Progress {
@@ -20,22 +17,27 @@ impl Progress {
         Self {
             count,
             terminal: io::stderr().is_terminal(),
-            now: RefCell::default(),
         }
     }
 
     /// Says that the thing at this place, from 0, is being done now.
     pub(super) fn begins(&self, at: usize, name: &str) {
-        self.now.replace((at, name.to_owned()));
         // Nobody who reads it is no fault of the work.
         let _ = io::stderr().write_all(self.line(at, name).as_bytes());
     }
 
-    /// Says more of the thing that is being done.
-    pub(super) fn tells(&self, what: &str) {
-        let (at, name) = &*self.now.borrow();
-        let line = self.line(*at, &format!("{name}: {what}"));
-        let _ = io::stderr().write_all(line.as_bytes());
+    /// Says how far the thing at this place is: in a pipe only that another part of it begins.
+    pub(super) fn goes(&self, at: usize, name: &str, part: &str, (done, of): (usize, usize)) {
+        if self.terminal || done == 0 {
+            self.begins(at, &self.part(name, part, (done, of)));
+        }
+    }
+
+    fn part(&self, name: &str, part: &str, (done, of): (usize, usize)) -> String {
+        match self.terminal {
+            true => format!("{name}: {part}, {done} of {of}"),
+            false => format!("{name}: {part}, {of}"),
+        }
     }
 
     /// Takes the line away again where it stands alone.
@@ -65,17 +67,12 @@ mod tests {
 
     #[test]
     fn a_terminal_has_one_line_and_a_pipe_one_each() {
-        let line = |terminal| {
-            let now = RefCell::default();
-            let count = 6;
-            Progress {
-                count,
-                terminal,
-                now,
-            }
-            .line(1, "linear")
-        };
+        let line = |terminal| Progress { count: 6, terminal }.line(1, "linear");
         assert_eq!(line(false), "[2/6] linear ...\n");
         assert_eq!(line(true), "\r\x1b[K[2/6] linear ...");
+        let part =
+            |terminal| Progress { count: 6, terminal }.part("probing", "images cut", (64, 400));
+        assert_eq!(part(true), "probing: images cut, 64 of 400");
+        assert_eq!(part(false), "probing: images cut, 400");
     }
 }

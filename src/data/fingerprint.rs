@@ -28,7 +28,8 @@ pub struct Fingerprint {
 pub type Fingerprints = BTreeMap<String, Fingerprint>;
 
 impl Fingerprint {
-    fn of(images: &Images) -> Self {
+    /// That of some images.
+    pub fn of(images: &Images) -> Self {
         let mut pixels = Hasher::new();
         match images.content() {
             Content::Pixels(of) => of.hash(&mut pixels),

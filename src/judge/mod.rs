@@ -7,6 +7,7 @@ mod policies;
 mod probing;
 mod robustness;
 mod stream;
+mod told;
 mod verdict;
 
 use std::cell::{OnceCell, RefCell};
@@ -20,12 +21,15 @@ use crate::eval::{Knn, Solver, knn, linear, lowshot, representation, retrieval};
 use crate::ground::stop::{self, Stopped};
 use crate::ground::{Now, spread};
 use crate::model::Network;
+use crate::record::Kept;
 
 pub use embed::{embed_all, features_all, features_of_views};
 use embed::{heads_all, joined};
 use finetune::finetune;
-pub use probing::Describer;
+use probing::Means;
+pub use probing::{Describer, Reference};
 pub use stream::Deciders;
+pub use told::Told;
 pub use verdict::{Measure, Verdict, Verdicts};
 
 /// The images on which a representation is judged, and how.
@@ -164,10 +168,12 @@ pub struct Subject<'a> {
     deciders: RefCell<Deciders>,
     /// What makes descriptors of superpixels.
     describer: Describer,
+    /// Where probing keeps what takes time.
+    kept: Option<Kept>,
+    /// Who waits for the evaluations that take minutes.
+    told: Told<'a>,
     /// Whether an evaluation also says what came without training.
     baselines: bool,
-    /// Hears what is being done where that takes minutes.
-    tell: Box<dyn Fn(&str) + 'a>,
 }
 
 impl<'a> Subject<'a> {
@@ -179,8 +185,9 @@ impl<'a> Subject<'a> {
             features: OnceCell::new(),
             deciders: RefCell::default(),
             describer: Describer::default(),
+            kept: None,
+            told: Told::nobody(),
             baselines: false,
-            tell: Box::new(|_| {}),
         }
     }
 
@@ -199,20 +206,23 @@ impl<'a> Subject<'a> {
         Self { describer, ..self }
     }
 
+    /// The same, with what probing takes time for kept in this folder, and taken from there.
+    #[must_use]
+    pub fn keeping(self, kept: Option<Kept>) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// The same, where somebody is told how far an evaluation is that takes minutes.
+    #[must_use]
+    pub fn telling(self, told: Told<'a>) -> Self {
+        Self { told, ..self }
+    }
+
     /// The same, beside what comes without training where an evaluation knows it.
     #[must_use]
     pub fn with_baselines(self) -> Self {
         Self {
             baselines: true,
-            ..self
-        }
-    }
-
-    /// The same, telling what is being done where that takes minutes.
-    #[must_use]
-    pub fn telling(self, tell: impl Fn(&str) + 'a) -> Self {
-        Self {
-            tell: Box::new(tell),
             ..self
         }
     }
@@ -224,7 +234,11 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// When the process was asked to stop meanwhile.
     pub fn verdict(&self, evaluation: Evaluation) -> Result<Verdict, Stopped> {
-        let broken = self.features()?.broken();
+        // Probing has features of its own, which it may have kept.
+        let broken = match evaluation {
+            Evaluation::Probing => 0,
+            _ => self.features()?.broken(),
+        };
         if broken > 0 {
             let why = format!("the features of {broken} images are not finite");
             return Ok(Verdict::new(evaluation, json!({})).leaves_out(why));
@@ -240,14 +254,22 @@ impl<'a> Subject<'a> {
                 let mut deciders = self.deciders.borrow_mut();
                 stream::stream(self.network, self.jury, &mut deciders, self.baselines)?
             }
-            Evaluation::Probing => {
-                probing::probing(self.network, self.jury, &self.describer, self.baselines)?
-            }
+            Evaluation::Probing => self.probing()?,
             Evaluation::Robustness => {
-                robustness::robustness(self.network, self.features()?, self.jury, &*self.tell)?
+                robustness::robustness(self.network, self.features()?, self.jury, &self.told)?
             }
             Evaluation::Finetune => self.finetune()?,
         })
+    }
+
+    fn probing(&self) -> Result<Verdict, Stopped> {
+        let means = Means {
+            describer: &self.describer,
+            kept: self.kept.as_ref(),
+            told: &self.told,
+            baselines: self.baselines,
+        };
+        probing::probing(self.network, self.jury, &means)
     }
 
     fn features(&self) -> Result<&Features, Stopped> {

@@ -67,12 +67,12 @@ impl RunFolder {
         Ok(write_atomically(&self.file(name), bytes)?)
     }
 
-    /// Replaces a picture of an evaluation, `eval/EVALUATION/NAME.png`, atomically.
+    /// Replaces a picture of an evaluation, `EVALUATION/NAME.png`, atomically.
     ///
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write_picture(&self, evaluation: &str, name: &str, png: &[u8]) -> Result<()> {
-        let folder = self.path.join("eval").join(evaluation);
+        let folder = self.path.join(evaluation);
         fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
         Ok(write_atomically(&folder.join(format!("{name}.png")), png)?)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, test_kill_process};
 
 use super::{Entry, State};
-use crate::record::{UNBORN, checkpoint};
+use crate::record::{Kept, RunFolder, UNBORN, checkpoint};
 
 /// Something that may go.
 #[derive(Clone, Debug)]
@@ -22,7 +22,8 @@ pub struct Garbage {
 }
 
 /// What may go of these runs, of which all others of the folder may descend: what interrupted writes left, checkpoints beyond the
-/// newest `keep` of each, and policies that neither the ledger nor a checkpoint names. A live run is left alone, and so is each
+/// newest `keep` of each, policies that neither the ledger nor a checkpoint names, and what an evaluation keeps to be fast when it is made
+/// again. A live run is left alone, and so is each
 /// checkpoint that a descendant began with.
 pub fn of(entries: &[Entry], all: &[Entry], keep: usize) -> Vec<Garbage> {
     let begun: BTreeSet<_> = all.iter().filter_map(Entry::parent).collect();
@@ -58,12 +59,22 @@ fn of_run(entry: &Entry, keep: usize, begun: &BTreeSet<(String, u64)>) -> Vec<Ga
         });
     };
     let checkpoints = entry.path.join("checkpoints");
-    for folder in [&entry.path, &checkpoints, &entry.path.join("policies")] {
+    let kept = RunFolder::open(&entry.path).map(|run| Kept::of(&run, Kept::PROBING));
+    let probing = entry.path.join(Kept::PROBING);
+    for folder in [
+        &entry.path,
+        &checkpoints,
+        &entry.path.join("policies"),
+        &probing,
+    ] {
         for path in inside(folder) {
             if name(&path).starts_with(".tmp-") {
                 take(path, "an interrupted write left it");
             }
         }
+    }
+    for path in kept.map(|kept| kept.files()).unwrap_or_default() {
+        take(path, "an evaluation works it out again");
     }
     // The newest that is whole stays, whatever lies after it.
     let all = checkpoint::list(&checkpoints).unwrap_or_default();

@@ -12,6 +12,7 @@ pub mod find;
 pub mod garbage;
 pub mod history;
 pub mod page;
+pub mod probing;
 pub mod sweeps;
 
 pub use entry::{Entry, State};

@@ -72,7 +72,7 @@ fn clean_attacked_and_defended_images_are_counted() {
         "{found}"
     );
 
-    let folder = fs::read_dir(run.folder.join("eval/robustness")).unwrap();
+    let folder = fs::read_dir(run.folder.join("robustness")).unwrap();
     let pictures: Vec<_> = folder.map(|file| file.unwrap().path()).collect();
     assert_eq!(pictures.len(), 2, "{pictures:?}");
     for picture in &pictures {

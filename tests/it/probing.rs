@@ -1,6 +1,9 @@
 //! Visual probing from outside: scenes whose words are known, tasks that are scripts, and what cannot be asked.
 
-use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
 
 use crate::support::{Dir, Finished};
 
@@ -9,7 +12,7 @@ fn run(dir: &Dir) -> Finished {
     let sets = [
         "data.scenes={side: 36, train: 60, eval: 40}",
         "views.size=24",
-        "model.width=4",
+        "model.width=8",
         "train.batch=30",
         "train.threads=1",
         "eval.probing={side: 36, segments: [4, 9], words: 6, characters: 60}",
@@ -80,9 +83,10 @@ fn each_task_is_answered_by_all_that_make_features() {
     ];
     let (code, said, described) = eval(&dir, &run, &[&few[..], &["--reference", folder]].concat());
     assert_eq!(code, Some(0), "{said}");
+    let name = run.folder.file_name().unwrap().to_str().unwrap();
     assert_eq!(
         described["probing"]["settings"]["described"],
-        "by an encoder"
+        format!("by {name}, step 2")
     );
     assert!(described["probing"]["odd_man_out"].is_null(), "{described}");
 }
@@ -186,4 +190,218 @@ fn what_cannot_be_probed_is_refused_by_its_key() {
     let (code, said, _) = eval(&dir, &run, &["--script", "nowhere.rhai"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("nowhere.rhai"), "{said}");
+}
+
+/// The files that probing keeps in a run's folder.
+fn kept(run: &Finished, file: &str) -> PathBuf {
+    run.folder.join("probing").join(file)
+}
+
+fn size(png: &Path) -> (u32, u32) {
+    let image = image::open(png);
+    let image = image.unwrap_or_else(|error| panic!("{}: {error}", png.display()));
+    (image.width(), image.height())
+}
+
+/// What no script changes is taken from where it was kept, to the same numbers; a damaged file is worked out again.
+#[test]
+fn what_takes_time_is_kept_and_a_damaged_file_is_made_again() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let found = ["--set", "eval.probing.vocabulary=found"];
+    let (code, said, cold) = eval(&dir, &run, &found);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("[1/1] probing: images cut, 60 ..."), "{said}");
+    let written = fs::read(run.folder.join("eval.json")).unwrap();
+
+    let (_, said, warm) = eval(&dir, &run, &found);
+    assert!(!said.contains("cut") && !said.contains("read by"), "{said}");
+    assert_eq!(warm, cold);
+    assert_eq!(fs::read(run.folder.join("eval.json")).unwrap(), written);
+
+    // Another script is asked of what was kept, and the numbers of the others stay.
+    dir.write(
+        "mine.rhai",
+        "//! slot: probe\nfn decide(ctx) { (ctx.neighbours.sum([1, 2]) > 20).long().unsqueeze(1) }\n",
+    );
+    let (code, said, other) = eval(
+        &dir,
+        &run,
+        &[&found[..], &["--script", "mine.rhai"]].concat(),
+    );
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("cut") && !said.contains("read by"), "{said}");
+    assert!(other["probing"]["mine"].is_number(), "{other}");
+    for key in ["word_content", "odd_man_out_score", "noise_character_bin"] {
+        assert_eq!(other["probing"][key], cold["probing"][key], "{key}");
+    }
+
+    // A flipped bit, a torn file, another's file, and answers that are none.
+    let mut bytes = fs::read(kept(&run, "words.safetensors")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(kept(&run, "words.safetensors"), bytes).unwrap();
+    fs::write(kept(&run, "features-encoder-images.safetensors"), b"torn").unwrap();
+    fs::write(kept(&run, "answers.safetensors"), b"").unwrap();
+    fs::copy(
+        kept(&run, "features-pixels-images.safetensors"),
+        kept(&run, "features-random-images.safetensors"),
+    )
+    .unwrap();
+    let (code, said, again) = eval(&dir, &run, &found);
+    assert_eq!(code, Some(0), "{said}");
+    for file in ["words", "features-encoder-images", "answers"] {
+        let line = said
+            .lines()
+            .find(|line| line.contains(&format!("{file}.safetensors")));
+        let line = line.unwrap_or_else(|| panic!("{file}: {said}"));
+        assert!(
+            line.contains("is damaged, so it is worked out again"),
+            "{line}"
+        );
+    }
+    assert!(!said.contains("'features-random"), "{said}");
+    assert_eq!(again, cold);
+
+    // Other settings are other superpixels.
+    let (_, said, _) = eval(
+        &dir,
+        &run,
+        &[&found[..], &["--set", "eval.probing.sigma=0"]].concat(),
+    );
+    assert!(said.contains("images cut"), "{said}");
+    assert!(!said.contains("images read by"), "{said}");
+    assert!(said.contains("boxes read by encoder"), "{said}");
+}
+
+/// Pictures of the words, and of two runs side by side; what may go.
+#[test]
+fn pictures_are_drawn_and_runs_compared() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let (_, _, known) = eval(&dir, &run, &[]);
+    let pictures = ["probing/words.png", "probing/superpixels.png"];
+    assert_eq!(known["probing"]["pictures"], json!(pictures), "{known}");
+    // A row for each of ten classes with eight cut-outs; six images of 36 pixels, each of them eight times as wide.
+    assert_eq!(size(&kept(&run, "words.png")), (644, 656));
+    assert_eq!(size(&kept(&run, "superpixels.png")), (920, 680));
+    let drawn = fs::read(kept(&run, "words.png")).unwrap();
+    let (_, _, found) = eval(&dir, &run, &["--set", "eval.probing.vocabulary=found"]);
+    assert_eq!(found["probing"]["pictures"], json!(pictures), "{found}");
+    // Six words that are found.
+    assert_eq!(size(&kept(&run, "words.png")), (644, 416));
+    assert_ne!(fs::read(kept(&run, "words.png")).unwrap(), drawn);
+
+    let folder = run.folder.to_str().unwrap();
+    let other = self::run(&dir);
+    let both = [folder, other.folder.to_str().unwrap()];
+    let compare = |args: &[&str]| {
+        let output = dir.output(&[&["compare"], &both[..], args].concat());
+        let all = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(all).unwrap())
+    };
+    let (code, said) = compare(&["--probing"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("has no numbers of probing"), "{said}");
+    eval(
+        &dir,
+        &other,
+        &["--set", "eval.probing.tasks=[word_content]"],
+    );
+    let (code, said) = compare(&["--probing"]);
+    assert_eq!(code, Some(0), "{said}");
+    let line = |start: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.trim_start().starts_with(start));
+        let line = line.unwrap_or_else(|| panic!("{start}: {said}"));
+        line.split_whitespace()
+            .skip(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let auc = found["probing"]["word_content"].as_f64().unwrap();
+    assert_eq!(line("word content")[0], format!("{auc:.3}"));
+    assert_eq!(line("character bin")[1], "-");
+    let (width, height) = size(&dir.path().join("probing.png"));
+    assert!(width > 800 && height > 400, "{width} x {height}");
+    let (code, said) = compare(&["--probing", "--format", "json", "--plots", "plots"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\"word_content\""), "{said}");
+    assert!(dir.path().join("plots/probing.png").is_file());
+
+    let gone = dir.output(&["gc", folder, "--yes"]);
+    assert_eq!(gone.status.code(), Some(0));
+    assert!(!kept(&run, "words.safetensors").exists());
+    assert!(kept(&run, "words.png").is_file());
+}
+
+/// Superpixels may be described by the encoder of a run, of a checkpoint, or of a file.
+#[test]
+fn a_reference_is_a_run_a_checkpoint_or_a_file() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let folder = run.folder.to_str().unwrap();
+    let exported = dir.output(&["export", folder, "-o", "own.safetensors"]);
+    assert_eq!(exported.status.code(), Some(0));
+    let few = [
+        "--set",
+        "eval.probing.vocabulary=found",
+        "--set",
+        "eval.probing.tasks=[word_content]",
+    ];
+    let with = |reference: &str| {
+        eval(
+            &dir,
+            &run,
+            &[&few[..], &["--reference", reference]].concat(),
+        )
+    };
+    let checkpoint = format!("{folder}/checkpoints/step-000000002");
+    let mut numbers = Vec::new();
+    for (reference, name) in [
+        (
+            folder,
+            format!(
+                "by {}, step 2",
+                run.folder.file_name().unwrap().to_str().unwrap()
+            ),
+        ),
+        (
+            &checkpoint,
+            format!(
+                "by {}, step 2",
+                run.folder.file_name().unwrap().to_str().unwrap()
+            ),
+        ),
+        ("own.safetensors", "by own.safetensors".to_owned()),
+    ] {
+        let (code, said, found) = with(reference);
+        assert_eq!(code, Some(0), "{reference}: {said}");
+        assert_eq!(found["probing"]["settings"]["described"], name);
+        numbers.push(found["probing"]["word_content"].clone());
+    }
+    // They are all the same encoder.
+    assert!(
+        numbers.iter().all(|number| *number == numbers[0]),
+        "{numbers:?}"
+    );
+
+    dir.write("none.safetensors", "no weights");
+    for (reference, expected) in [
+        (
+            "none.safetensors",
+            "'none.safetensors': not a safetensors file",
+        ),
+        (
+            "nowhere",
+            "--reference nowhere: expected a run, a checkpoint of one, or a file of weights",
+        ),
+    ] {
+        let (code, said, _) = with(reference);
+        assert!(matches!(code, Some(1 | 2)), "{said}");
+        assert!(
+            said.contains(expected),
+            "{reference}: expected '{expected}' in\n{said}"
+        );
+    }
 }

@@ -1,7 +1,8 @@
 //! Pictures of what the policies do: the pairs of a sampler, the clusters of the labels, where the true classes lie in them, and what
-//! became of a stream's window.
+//! became of a stream's window; and of what evaluations ask: the words of a probing, and numbers of several runs as bars.
 //! What is shown is chosen by pure functions of tensors, apart from the drawing.
 
+pub mod bars;
 mod canvas;
 pub mod clusters;
 pub mod confusion;
@@ -13,7 +14,9 @@ pub mod pairs;
 mod palette;
 pub mod prototypes;
 mod seen;
+pub mod superpixels;
 mod tile;
+pub mod words;
 
 use tch::Tensor;
 

@@ -38,7 +38,7 @@ pub use poisson::{blended, solution};
 pub use rgb::Rgb;
 pub use slic::{Slic, segmented};
 pub use superpixels::{
-    Keep, Segments, Superpixel, character_pixels, cut_out, on_grey, pictures, superpixels,
+    Keep, Segments, Superpixel, character_pixels, cut_out, on_grey, picture, pictures, superpixels,
 };
 pub use words::{Concept, ConceptRule, Vocabulary, concepts, most_frequent, nearest, sentences};
 

@@ -103,11 +103,16 @@ impl Rgb {
                 .copied()
                 .collect(),
         };
-        let (rows, columns) = (0..part.height, 0..part.width);
+        part.scaled(height, width)
+    }
+
+    /// The whole image scaled to `height` times `width` by Pillow's bicubic filter.
+    pub fn scaled(&self, height: usize, width: usize) -> Self {
+        let (rows, columns) = (0..self.height, 0..self.width);
         // What lies between is rounded and cut to bytes, so the order shows: where rows are lost, Pillow begins with them.
-        match height < part.height {
-            true => part.down(&rows, height).along(&columns, width),
-            false => part.along(&columns, width).down(&rows, height),
+        match height < self.height {
+            true => self.down(&rows, height).along(&columns, width),
+            false => self.along(&columns, width).down(&rows, height),
         }
     }
 

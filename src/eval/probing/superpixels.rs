@@ -203,27 +203,56 @@ pub fn cut_out(image: &Rgb, mask: &Mask, size: usize) -> Result<Rgb, Error> {
     Ok(shown.cut(&bounds, size, size))
 }
 
-/// The pictures of an image's superpixels, each as [`cut_out`] makes it, side by side on all threads. `segmentations` are those
-/// that the superpixels are of.
+/// The picture of a superpixel of an image, as [`cut_out`] makes it of its mask; nothing but its box is looked at. `segmentations` are
+/// those that superpixels of the image are of.
 ///
 /// # Errors
-/// Segmentations of another size than the image's, or without a superpixel, or a size of 0.
+/// Segmentations of another size than the image's, or without the superpixel, or a size of 0.
+pub fn picture(
+    image: &Rgb,
+    segmentations: &[Segments],
+    superpixel: &Superpixel,
+    size: usize,
+) -> Result<Rgb, Error> {
+    let of = segmentations.get(superpixel.segmentation);
+    let segments = of.ok_or_else(|| Error::Value {
+        name: "segmentation",
+        expected: format!("0..{}", segmentations.len()),
+        found: superpixel.segmentation.to_string(),
+    })?;
+    if size == 0 || (segments.height, segments.width) != (image.height(), image.width()) {
+        return cut_out(image, &segments.mask(superpixel.label), size);
+    }
+    let Bounds { rows, columns } = &superpixel.bounds;
+    let shown = rows.clone().flat_map(|row| {
+        let line = row * segments.width;
+        let line = line + columns.start..line + columns.end;
+        let pixels = image.pixels()[line.clone()].iter();
+        let labels = segments.labels[line].iter();
+        pixels
+            .zip(labels)
+            .map(|(&pixel, &label)| match label == superpixel.label {
+                true => pixel,
+                false => [GREY; 3],
+            })
+    });
+    let shown = Rgb::new(rows.len(), columns.len(), shown.collect())?;
+    Ok(shown.scaled(size, size))
+}
+
+/// The pictures of an image's superpixels, each as [`picture`] makes it, side by side on all threads.
+///
+/// # Errors
+/// As [`picture`].
 pub fn pictures(
     image: &Rgb,
     segmentations: &[Segments],
     superpixels: &[Superpixel],
     size: usize,
 ) -> Result<Vec<Rgb>, Error> {
-    let picture = |superpixel: &Superpixel| {
-        let of = segmentations.get(superpixel.segmentation);
-        let segments = of.ok_or_else(|| Error::Value {
-            name: "segmentation",
-            expected: format!("0..{}", segmentations.len()),
-            found: superpixel.segmentation.to_string(),
-        })?;
-        cut_out(image, &segments.mask(superpixel.label), size)
-    };
-    superpixels.par_iter().map(picture).collect()
+    let of = superpixels.par_iter();
+    of.map(|superpixel| picture(image, segmentations, superpixel, size))
+        .collect()
 }
 
 /// The pixels of a picture that are not grey in all three channels: how much of its box the region fills.

@@ -22,6 +22,28 @@ pub(super) struct Answer {
     pub(super) questions: usize,
 }
 
+impl Answer {
+    /// As `[4]` f64.
+    pub(super) fn tensor(&self) -> Tensor {
+        let numbers = [self.auc, self.other, f64::from(u8::from(self.binary))];
+        Tensor::from_slice(&[numbers[0], numbers[1], numbers[2], self.questions as f64])
+    }
+
+    /// Of a tensor that [`Answer::tensor`] made.
+    pub(super) fn of_tensor(tensor: &Tensor) -> Option<Self> {
+        let numbers = Vec::<f64>::try_from(tensor).ok()?;
+        let &[auc, other, binary, questions] = numbers.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            auc,
+            other,
+            binary: binary > 0.0,
+            questions: questions as usize,
+        })
+    }
+}
+
 /// Fits to `features[0]` `[N, F]` with `targets[0]` `[N, T]` i64 (-1: not asked) and scores on the others; nothing where no question can
 /// be asked.
 ///

@@ -1,6 +1,7 @@
 //! The images of a split, cut into superpixels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
@@ -8,20 +9,18 @@ use tch::{Device, Kind, Tensor};
 use crate::config::Probing;
 use crate::data::Feed;
 use crate::eval::probing::{
-    Error, Keep, Rgb, Segments, Slic, Superpixel, cut_out, segmented, superpixels,
+    Error, Keep, Rgb, Segments, Slic, Superpixel, picture, segmented, superpixels,
 };
-use crate::ground::spread;
 use crate::ground::stop;
 use crate::judge::left::Left;
+use crate::judge::told::Told;
 
-/// Images that are cut at once, so that whoever asks the process to stop is heard.
+/// Images that are read or cut at once, so that whoever asks the process to stop is heard, and who waits sees it go on.
 const CHUNK: usize = 64;
 
 /// Images of a split with their superpixels.
 pub(super) struct Corpus {
-    /// The number of each in its split.
-    pub(super) ids: Vec<i64>,
-    pub(super) images: Vec<Rgb>,
+    pub(super) images: Arc<Vec<Rgb>>,
     segmentations: Vec<Vec<Segments>>,
     /// Those of each image.
     pub(super) superpixels: Vec<Vec<Superpixel>>,
@@ -30,42 +29,48 @@ pub(super) struct Corpus {
 /// A superpixel: the place of its image in the corpus, and its own among those of the image.
 pub(super) type Place = (usize, usize);
 
+/// Images of a split by their numbers there.
+pub(super) fn images(feed: &Feed, ids: &[i64], side: i64) -> Result<Vec<Rgb>, Left> {
+    let mut images = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(CHUNK) {
+        stop::look()?;
+        let squares = (feed.squares(ids, side) * 255.0)
+            .round()
+            .to_kind(Kind::Uint8);
+        let squares = squares.to_device(Device::Cpu).unbind(0);
+        let read = squares.iter().map(Rgb::from_tensor);
+        images.extend(read.collect::<Result<Vec<_>, _>>().map_err(out)?);
+    }
+    Ok(images)
+}
+
 impl Corpus {
-    /// Of images that lie evenly in a split.
-    pub(super) fn of(feed: &Feed, settings: &Probing) -> Result<Self, Left> {
+    /// Cuts images.
+    pub(super) fn of(
+        images: Arc<Vec<Rgb>>,
+        settings: &Probing,
+        told: &Told<'_>,
+    ) -> Result<Self, Left> {
         let slics = settings.segments.iter().map(|&segments| Slic {
             compactness: settings.compactness,
             sigma: settings.sigma,
             ..Slic::of(segments)
         });
         let slics: Vec<_> = slics.collect();
-        let mut corpus = Self {
-            ids: spread(feed.images().len(), settings.images),
-            images: Vec::new(),
-            segmentations: Vec::new(),
-            superpixels: Vec::new(),
-        };
-        for ids in corpus.ids.clone().chunks(CHUNK) {
+        let (mut segmentations, mut kept) = (Vec::new(), Vec::new());
+        for some in images.chunks(CHUNK) {
             stop::look()?;
-            let squares = feed.squares(ids, settings.side);
-            let images = (squares * 255.0).round().to_kind(Kind::Uint8);
-            let images = images.to_device(Device::Cpu).unbind(0);
-            let images = images.iter().map(Rgb::from_tensor);
-            corpus.take(images.collect(), &slics).map_err(out)?;
+            told.tell("images cut", kept.len(), images.len());
+            let cut = segmented(some, &slics).map_err(out)?;
+            let of = cut.par_iter().map(|one| superpixels(one, &Keep::default()));
+            kept.extend(of.collect::<Result<Vec<_>, Error>>().map_err(out)?);
+            segmentations.extend(cut);
         }
-        Ok(corpus)
-    }
-
-    fn take(&mut self, images: Result<Vec<Rgb>, Error>, slics: &[Slic]) -> Result<(), Error> {
-        let images = images?;
-        let segmentations = segmented(&images, slics)?;
-        let kept = segmentations.par_iter();
-        let kept = kept.map(|segmentations| superpixels(segmentations, &Keep::default()));
-        self.superpixels
-            .extend(kept.collect::<Result<Vec<_>, _>>()?);
-        self.segmentations.extend(segmentations);
-        self.images.extend(images);
-        Ok(())
+        Ok(Self {
+            images,
+            segmentations,
+            superpixels: kept,
+        })
     }
 
     /// All superpixels, image by image.
@@ -77,11 +82,42 @@ impl Corpus {
 
     /// The pictures of superpixels on grey, each scaled from its box to `side` times `side`.
     pub(super) fn pictures(&self, places: &[Place], side: usize) -> Result<Vec<Rgb>, Left> {
-        let pictures = places.par_iter().map(|&place| {
-            let mask = self.mask(place);
-            cut_out(&self.images[place.0], &mask, side)
+        let pictures = places.par_iter().map(|&(image, at)| {
+            let superpixel = &self.superpixels[image][at];
+            picture(
+                &self.images[image],
+                &self.segmentations[image],
+                superpixel,
+                side,
+            )
         });
         pictures.collect::<Result<_, _>>().map_err(out)
+    }
+
+    /// The middle, row and column of 0 to 1, of each superpixel that one of an image's segmentations has, by its place among all of the
+    /// image.
+    pub(super) fn middles(&self, image: usize, segmentation: usize) -> Vec<(usize, [f64; 2])> {
+        let (height, width) = (self.images[image].height(), self.images[image].width());
+        let own = self.superpixels[image].iter().enumerate();
+        let own = own.filter(|(_, one)| one.segmentation == segmentation);
+        let middle = |label: u32| {
+            let pixels = self.labels(image, segmentation).iter().enumerate();
+            let pixels = pixels.filter(|(_, other)| **other == label);
+            let sum = pixels.fold([0.0; 3], |[rows, columns, count], (at, _)| {
+                let (row, column) = ((at / width) as f64, (at % width) as f64);
+                [rows + row, columns + column, count + 1.0]
+            });
+            [
+                sum[0] / sum[2] / height as f64,
+                sum[1] / sum[2] / width as f64,
+            ]
+        };
+        own.map(|(at, one)| (at, middle(one.label))).collect()
+    }
+
+    /// The labels of an image's pixels in one of its segmentations, row by row.
+    pub(super) fn labels(&self, image: usize, segmentation: usize) -> &[u32] {
+        self.segmentations[image][segmentation].labels()
     }
 
     /// The pixels of a superpixel.
@@ -90,19 +126,27 @@ impl Corpus {
         self.segmentations[image][superpixel.segmentation].mask(superpixel.label)
     }
 
-    /// The part of its image that a superpixel covers.
-    pub(super) fn share(&self, (image, at): Place) -> f32 {
-        let pixels = self.images[image].pixels().len() as f32;
-        self.superpixels[image][at].area as f32 / pixels
+    /// The part of its image that each superpixel covers.
+    pub(super) fn shares(&self) -> Vec<f32> {
+        let of = |(image, own): (&Rgb, &Vec<Superpixel>)| -> Vec<f32> {
+            let pixels = image.pixels().len() as f32;
+            own.iter().map(|one| one.area as f32 / pixels).collect()
+        };
+        let images = self.images.iter().zip(&self.superpixels);
+        images.flat_map(of).collect()
     }
 
-    /// The pairs of superpixels of an image that touch, within one segmentation each.
-    pub(super) fn touching(&self, image: usize) -> BTreeSet<(usize, usize)> {
-        let own = &self.superpixels[image];
-        let place = |segmentation: usize, label: u32| {
-            own.iter()
-                .position(|one| (one.segmentation, one.label) == (segmentation, label))
-        };
+    /// The pairs of superpixels that touch, of each image, within one segmentation each.
+    pub(super) fn touching(&self) -> Vec<BTreeSet<(usize, usize)>> {
+        let images = (0..self.images.len()).into_par_iter();
+        images.map(|image| self.touching_in(image)).collect()
+    }
+
+    fn touching_in(&self, image: usize) -> BTreeSet<(usize, usize)> {
+        let own = self.superpixels[image].iter().enumerate();
+        let places = own.map(|(at, one)| ((one.segmentation, one.label), at));
+        let places: BTreeMap<_, _> = places.collect();
+        let place = |segmentation, label| places.get(&(segmentation, label)).copied();
         let width = self.images[image].width();
         let mut pairs = BTreeSet::new();
         for (number, segments) in self.segmentations[image].iter().enumerate() {

@@ -6,74 +6,94 @@
 
 mod answers;
 mod corpus;
+mod describer;
+mod keys;
+mod material;
 mod odd_man;
+mod pictures;
 mod policies;
 mod readers;
 mod sentences;
 
-use std::rc::Rc;
+use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::left::Left;
-use super::{Jury, Verdict, labels};
-use crate::config::{Evaluation, Probing, WordSource};
-use crate::eval::probing::{CHARACTERS, Rgb, bins, character_pixels};
-use crate::ground::spread;
-use crate::ground::stop::Stopped;
+use super::{Jury, Verdict};
+use crate::config::Evaluation;
+use crate::ground::stop::{self, Stopped};
 use crate::model::Network;
+use crate::record::Kept;
 use crate::slots::probe;
 use answers::{Answer, answer};
-use corpus::{Corpus, out};
+pub use describer::{Describer, Reference};
+use material::{Features, Material, Shown};
 use policies::Policies;
 use readers::Reader;
-pub use sentences::Describer;
-use sentences::Sentences;
 
-/// The tasks that are not scripts: they need other pictures than the images.
+/// The tasks that are not scripts: they need other pictures than the images. This one asks how much of its box a superpixel fills.
 const CHARACTER_BIN: &str = "character_bin";
 /// Whether a superpixel was put there from another image.
 const ODD_MAN_OUT: &str = "odd_man_out";
 
-/// Side of the pictures whose characters are counted: what the edges of the bins are for.
-const CHARACTER_SIDE: usize = 224;
-
-/// A task: pictures of both splits, and what is asked of each.
+/// A task: what is shown, and what is asked of each picture of both splits, `[P, T]` i64.
 struct Task {
     name: String,
-    /// None: the images themselves.
-    pictures: Option<[Vec<Rgb>; 2]>,
-    /// `[P, T]` i64.
+    shown: Shown,
     targets: [Tensor; 2],
 }
 
-/// Judges an encoder; with `baselines` untrained weights, pixels and noise beside it.
+/// How a probing is made.
+pub(super) struct Means<'a> {
+    /// What makes descriptors of superpixels.
+    pub(super) describer: &'a Describer,
+    /// Where what no script changes is kept.
+    pub(super) kept: Option<&'a Kept>,
+    /// Who waits.
+    pub(super) told: &'a Told<'a>,
+    /// Whether untrained weights, pixels and noise answer too.
+    pub(super) baselines: bool,
+}
+
+/// Judges an encoder.
 pub(super) fn probing(
     network: &Network,
     jury: Jury<'_>,
-    describer: &Describer,
-    baselines: bool,
+    means: &Means<'_>,
 ) -> Result<Verdict, Stopped> {
-    let settings = &jury.plan.config.eval.probing;
-    let known = is_known(jury);
-    let mut said = json!(settings);
-    said["described"] = json!(describer.name());
-    if known {
-        said["words"] = json!("known");
-        said["described"] = json!("not");
-    }
-    let verdict = Verdict::new(Evaluation::Probing, said);
-    match asked(network, jury, describer, baselines) {
-        Ok(said) => Ok(said.into_iter().fold(verdict, add)),
+    let material = Material::of(jury, means.describer, means.kept, means.told);
+    let verdict = Verdict::new(Evaluation::Probing, settings(&material, jury, means));
+    match asked(network, jury, &material, means) {
+        Ok(said) => {
+            let verdict = said.into_iter().fold(verdict, add);
+            let drawn = means.kept.map(|kept| places(kept)).unwrap_or_default();
+            Ok(match drawn.is_empty() {
+                true => verdict,
+                false => verdict.detail("pictures", drawn),
+            })
+        }
         Err(Left::Stopped(stopped)) => Err(stopped),
         Err(Left::Out(why)) => Ok(verdict.leaves_out(why)),
     }
 }
 
-/// Whether the words are those that the source knows.
-fn is_known(jury: Jury<'_>) -> bool {
-    jury.plan.judging.vocabulary != WordSource::Found && jury.memory.images().objects().is_some()
+/// The pictures that there are, by their places in the run's folder.
+fn places(kept: &Kept) -> Vec<String> {
+    let files = pictures::FILES.iter().filter(|file| kept.has(file));
+    files.map(|file| kept.place(file)).collect()
+}
+
+/// What it was told.
+fn settings(material: &Material<'_>, jury: Jury<'_>, means: &Means<'_>) -> Value {
+    let mut said = json!(jury.plan.config.eval.probing);
+    said["described"] = json!(means.describer.name());
+    if material.is_known() {
+        said["words"] = json!("known");
+        said["described"] = json!("not");
+    }
+    said
 }
 
 /// Who answered, what, and how well.
@@ -104,33 +124,30 @@ fn add(verdict: Verdict, (who, task, answer): Said) -> Verdict {
 fn asked(
     network: &Network,
     jury: Jury<'_>,
-    describer: &Describer,
-    baselines: bool,
+    material: &Material<'_>,
+    means: &Means<'_>,
 ) -> Result<Vec<Said>, Left> {
-    let (plan, seed) = (jury.plan, jury.plan.config.seed);
-    let corpora = [jury.memory, jury.eval].map(|feed| Corpus::of(feed, &plan.config.eval.probing));
-    let [own, other] = corpora;
-    let corpora = [Rc::new(own?), Rc::new(other?)];
-    let tasks = tasks(&corpora, jury, describer)?;
+    let seed = jury.plan.config.seed;
+    let tasks = tasks(material, jury)?;
     let random = Network::new(network.spec(), network.device(), seed);
-    let mut readers = vec![("", Reader::Encoder(network, plan))];
-    if baselines {
-        readers.push(("random", Reader::Encoder(&random, plan)));
-        readers.push(("pixels", Reader::Pixels));
-        readers.push(("noise", Reader::Noise(seed)));
+    let mut readers = vec![Reader::Encoder(network, jury.plan)];
+    if means.baselines {
+        let others = [Reader::Pixels, Reader::Noise(seed)];
+        readers.push(Reader::Untrained(&random, jury.plan));
+        readers.extend(others);
     }
-    let mut said = Vec::new();
-    for (who, reader) in readers {
-        let whole = read(&reader, [&corpora[0].images, &corpora[1].images], 0)?;
-        for (at, task) in (1..).zip(&tasks) {
-            let own = task.pictures.as_ref();
-            let own = own.map(|pictures| read(&reader, pictures.each_ref().map(Vec::as_slice), at));
-            let own = own.transpose()?;
-            let features = own.as_ref().unwrap_or(&whole);
-            let found = answer(features.each_ref(), task.targets.each_ref(), seed)?;
-            said.extend(found.map(|answer| (who, task.name.clone(), answer)));
+    let mut answers = Answers::of(material);
+    let (mut said, count) = (Vec::new(), readers.len() * tasks.len());
+    for reader in readers {
+        for task in &tasks {
+            stop::look()?;
+            let features = material.features(&reader, task.shown)?;
+            means.told.tell("tasks answered", answers.given, count);
+            let found = answers.of_task(&features, task, seed)?;
+            said.extend(found.map(|answer| (reader.name(), task.name.clone(), answer)));
         }
     }
+    answers.keep(material);
     match said.is_empty() {
         true => Err(Left::Out(
             "no task has several answers in both splits".into(),
@@ -139,98 +156,81 @@ fn asked(
     }
 }
 
-fn read(reader: &Reader<'_>, pictures: [&[Rgb]; 2], part: u64) -> Result<[Tensor; 2], Stopped> {
-    let features = |split: usize| reader.features(pictures[split], 2 * part + split as u64);
-    Ok([features(0)?, features(1)?])
+/// Answers by the digests of features and targets, so that a task that has not changed is not learnt again.
+struct Answers {
+    before: BTreeMap<String, Tensor>,
+    now: BTreeMap<String, Tensor>,
+    given: usize,
 }
 
-fn tasks(
-    corpora: &[Rc<Corpus>; 2],
-    jury: Jury<'_>,
-    describer: &Describer,
-) -> Result<Vec<Task>, Left> {
-    let settings = &jury.plan.config.eval.probing;
-    let mut policies = Policies::of(jury.plan).map_err(|fault| Left::fault(&fault))?;
-    let sentences = match policies.is_empty() {
-        true => None,
-        false => Some(sentences(corpora, jury, describer)?),
-    };
-    let mut tasks = Vec::new();
-    for (name, policy) in policies.iter_mut() {
-        let sentences = sentences.as_ref().expect("they were made for the policies");
-        let targets = probe::run(policy, &sentences.context(jury.moment()));
-        let targets = targets.map_err(|fault| Left::fault(&fault))?;
-        let first = corpora[0].images.len() as i64;
-        let rest = targets.size()[0] - first;
-        tasks.push(Task {
-            name: name.clone(),
-            pictures: None,
-            targets: [targets.narrow(0, 0, first), targets.narrow(0, first, rest)],
-        });
+impl Answers {
+    fn of(material: &Material<'_>) -> Self {
+        Self {
+            before: material.answers(),
+            now: BTreeMap::new(),
+            given: 0,
+        }
     }
-    let names = |name: &str| settings.tasks.iter().any(|task| task.as_os_str() == name);
-    if names(CHARACTER_BIN) {
-        tasks.push(characters(corpora, settings)?);
+
+    fn of_task(
+        &mut self,
+        features: &Features,
+        task: &Task,
+        seed: u64,
+    ) -> Result<Option<Answer>, Left> {
+        self.given += 1;
+        let [own, other] = task.targets.each_ref();
+        let named = [("own", own), ("other", other)];
+        let named = named.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
+        let key = keys::digest(&json!([features.key, keys::digest_of(&named), seed]));
+        let before = self.before.get(&key).and_then(Answer::of_tensor);
+        let found = match before {
+            Some(before) => Some(before),
+            None => answer(features.of.each_ref(), [own, other], seed)?,
+        };
+        self.now.extend(found.map(|answer| (key, answer.tensor())));
+        Ok(found)
     }
-    if names(ODD_MAN_OUT) {
-        tasks.push(odd_man_out(corpora, jury)?);
+
+    fn keep(&self, material: &Material<'_>) {
+        if self.now.keys().ne(self.before.keys()) {
+            material.remember_answers(&self.now);
+        }
+    }
+}
+
+fn tasks(material: &Material<'_>, jury: Jury<'_>) -> Result<Vec<Task>, Left> {
+    let mut tasks = scripts(material, jury)?;
+    let named = &jury.plan.config.eval.probing.tasks;
+    for (name, shown) in [(CHARACTER_BIN, Shown::Boxes), (ODD_MAN_OUT, Shown::Altered)] {
+        if named.iter().any(|task| task.as_os_str() == name) {
+            tasks.push(Task {
+                name: name.into(),
+                shown,
+                targets: material.targets(shown)?,
+            });
+        }
     }
     Ok(tasks)
 }
 
-fn sentences(
-    corpora: &[Rc<Corpus>; 2],
-    jury: Jury<'_>,
-    describer: &Describer,
-) -> Result<Sentences, Left> {
-    if is_known(jury) {
-        let splits = [
-            (jury.memory.images(), corpora[0].as_ref()),
-            (jury.eval.images(), corpora[1].as_ref()),
-        ];
-        return Ok(Sentences::known(splits).expect("both splits are composed where one is"));
+/// What scripts ask of the words.
+fn scripts(material: &Material<'_>, jury: Jury<'_>) -> Result<Vec<Task>, Left> {
+    let mut policies = Policies::of(jury.plan).map_err(|fault| Left::fault(&fault))?;
+    if policies.is_empty() {
+        return Ok(Vec::new());
     }
-    let settings = (&jury.plan.config.eval.probing, jury.plan.config.seed);
-    Sentences::found(corpora.clone(), settings, describer)
-}
-
-/// How much of its box a superpixel fills, in bins of pixels of its picture of 224 times 224.
-fn characters(corpora: &[Rc<Corpus>; 2], settings: &Probing) -> Result<Task, Left> {
-    let split = |corpus: &Corpus| {
-        let places = corpus.places();
-        let chosen = spread(places.len(), settings.characters);
-        let chosen: Vec<_> = chosen.into_iter().map(|at| places[at as usize]).collect();
-        let (mut pictures, mut counts) = (Vec::new(), Vec::new());
-        // Counted at the size of the edges, kept at that of the images.
-        for places in chosen.chunks(256) {
-            let large = corpus.pictures(places, CHARACTER_SIDE)?;
-            counts.extend(large.iter().map(|picture| character_pixels(picture) as f64));
-            pictures.extend(corpus.pictures(places, settings.side as usize)?);
-        }
-        let classes = bins(&counts, &CHARACTERS).map_err(out)?;
-        Ok::<_, Left>((pictures, Tensor::from_slice(&classes).unsqueeze(1)))
-    };
-    let [own, other] = [split(&corpora[0])?, split(&corpora[1])?];
-    Ok(Task {
-        name: CHARACTER_BIN.into(),
-        pictures: Some([own.0, other.0]),
-        targets: [own.1, other.1],
-    })
-}
-
-fn odd_man_out(corpora: &[Rc<Corpus>; 2], jury: Jury<'_>) -> Result<Task, Left> {
-    let split = |at: usize, feed| {
-        let own = &corpora[at];
-        let classes = labels(feed).take(&Tensor::from_slice(&own.ids));
-        let classes = Vec::<i64>::try_from(classes).expect("a line of integers");
-        let seed = (jury.plan.config.seed, at as u64);
-        let (images, altered) = odd_man::altered(own, &classes, seed)?;
-        Ok::<_, Left>((images, Tensor::from_slice(&altered).unsqueeze(1)))
-    };
-    let [own, other] = [split(0, jury.memory)?, split(1, jury.eval)?];
-    Ok(Task {
-        name: ODD_MAN_OUT.into(),
-        pictures: Some([own.0, other.0]),
-        targets: [own.1, other.1],
-    })
+    let sentences = material.occurrences()?.sentences()?;
+    let first = material.first();
+    let asked = policies.iter_mut().map(|(name, policy)| {
+        let targets = probe::run(policy, &sentences.context(jury.moment()));
+        let targets = targets.map_err(|fault| Left::fault(&fault))?;
+        let rest = targets.size()[0] - first;
+        Ok(Task {
+            name: name.clone(),
+            shown: Shown::Images,
+            targets: [targets.narrow(0, 0, first), targets.narrow(0, first, rest)],
+        })
+    });
+    asked.collect()
 }

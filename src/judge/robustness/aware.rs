@@ -8,6 +8,7 @@ use crate::config::Robustness;
 use crate::eval::robustness::{Pgd, through};
 use crate::ground::{spread, stop};
 use crate::judge::left::Left;
+use crate::judge::told::Told;
 
 /// Images that were attacked through the first defence, and what that makes of them.
 pub(super) struct Aware {
@@ -23,7 +24,7 @@ pub(super) fn attacked(
     images: &Images,
     settings: &Robustness,
     attack: &Pgd,
-    tell: &dyn Fn(&str),
+    told: &Told<'_>,
 ) -> Result<Option<Aware>, Left> {
     let aware = &settings.aware;
     if aware.images == 0 {
@@ -37,7 +38,7 @@ pub(super) fn attacked(
     let chosen = images.some(&spread(images.ids.len(), aware.images));
     let mut groups = Vec::new();
     for group in chosen.groups(settings.prior.group) {
-        groups.push(one_group(defences, &group, &steps, aware.draws, tell)?);
+        groups.push(one_group(defences, &group, &steps, aware.draws, told)?);
     }
     let [attacked, defended] = [0, 1].map(|at| {
         Tensor::cat(
@@ -57,15 +58,16 @@ fn one_group(
     group: &Images,
     attack: &Pgd,
     draws: u64,
-    tell: &dyn Fn(&str),
+    told: &Told<'_>,
 ) -> Result<[Tensor; 2], Left> {
     let mut left = None;
     let victim = defences.victim;
     let gradient = |images: &Tensor, step: u64| {
-        tell(&format!(
-            "attack through the defence, step {step} of {}",
-            attack.steps
-        ));
+        told.tell(
+            "steps through the defence",
+            step as usize,
+            attack.steps as usize,
+        );
         let defend = |images: &Tensor, draw: u64| {
             // Draw 0 is that of the defender.
             let streams = group.streams(1 + step * draws + draw);

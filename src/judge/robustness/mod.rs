@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::left::Left;
+use super::told::Told;
 use super::{Features, Jury, Verdict, labels};
 use crate::config::{Evaluation, Plan};
 use crate::eval::robustness::Fit;
@@ -34,10 +35,10 @@ pub(super) fn robustness(
     network: &Network,
     features: &Features,
     jury: Jury<'_>,
-    tell: &dyn Fn(&str),
+    told: &Told<'_>,
 ) -> Result<Verdict, Stopped> {
     let mut said = json!(jury.plan.config.eval.robustness);
-    match judged(network, features, jury, tell, &mut said) {
+    match judged(network, features, jury, told, &mut said) {
         Ok(report) => Ok(report.verdict(Verdict::new(Evaluation::Robustness, said))),
         Err(Left::Stopped(stopped)) => Err(stopped),
         Err(Left::Out(why)) => Ok(Verdict::new(Evaluation::Robustness, said).leaves_out(why)),
@@ -87,17 +88,16 @@ fn judged(
     network: &Network,
     features: &Features,
     jury: Jury<'_>,
-    tell: &dyn Fn(&str),
+    told: &Told<'_>,
     said: &mut Value,
 ) -> Result<Report, Left> {
     let settings = &jury.plan.config.eval.robustness;
     let measured = &jury.plan.judging.robustness;
-    said["policies"] = told(jury.plan)?;
-    tell("the victim's classifier");
+    said["policies"] = named(jury.plan)?;
+    told.tell("the victim's classifier", 0, 1);
     let victim = Rc::new(Victim::of(network, features, jury));
     stop::look()?;
-    tell("attack");
-    let images = attacked(&victim, jury)?;
+    let images = attacked(&victim, jury, told)?;
     let mut fit = measured.fit.clone();
     fit.network.output = images.clean.size()[1];
     let defences = Defences {
@@ -107,14 +107,14 @@ fn judged(
     };
     tried(&defences, &images)?;
     let watch = Stopwatch::start();
-    let outcomes = outcomes(&defences, &images, settings.prior.group, tell)?;
+    let outcomes = outcomes(&defences, &images, settings.prior.group, told)?;
     let seconds = watch.elapsed().as_secs_f64() / (2 * images.ids.len()) as f64;
-    let aware = aware::attacked(&defences, &images, settings, &measured.attack, tell)?;
+    let aware = aware::attacked(&defences, &images, settings, &measured.attack, told)?;
     Report::new(jury, &victim, images, outcomes, aware, seconds)
 }
 
 /// The images that are judged, attacked as the plan says.
-fn attacked(victim: &Victim, jury: Jury<'_>) -> Result<Images, Left> {
+fn attacked(victim: &Victim, jury: Jury<'_>, told: &Told<'_>) -> Result<Images, Left> {
     let plan = jury.plan;
     let ids = spread(jury.eval.images().len(), plan.config.eval.robustness.images);
     let clean = victim.pixels(jury, &ids);
@@ -128,8 +128,12 @@ fn attacked(victim: &Victim, jury: Jury<'_>) -> Result<Images, Left> {
     };
     let attack = &plan.judging.robustness.attack;
     let groups = images.groups(plan.config.eval.robustness.prior.group);
+    let mut done = 0;
+    let all = images.ids.len();
     let attacked = groups.map(|group| {
         stop::look()?;
+        told.tell("images attacked", done, all);
+        done += group.ids.len();
         let (seed, streams) = (plan.config.seed, group.streams(0));
         let victim = |images: &Tensor| victim.logits(images);
         let attacked = attack.attack(&group.clean, &group.labels, victim, seed, &streams);
@@ -140,13 +144,13 @@ fn attacked(victim: &Victim, jury: Jury<'_>) -> Result<Images, Left> {
 }
 
 /// The policies, for the settings: what is wrong with one is said before any work.
-fn told(plan: &Plan) -> Result<Value, Left> {
+fn named(plan: &Plan) -> Result<Value, Left> {
     let policies = defended::policies_of(plan).map_err(|fault| Left::fault(&fault))?;
-    let told = policies.into_iter().map(|(name, policy)| {
+    let named = policies.into_iter().map(|(name, policy)| {
         let told = json!({ "hash": policy.content().hash(), "params": policy.params() });
         (name, told)
     });
-    Ok(Value::Object(told.collect()))
+    Ok(Value::Object(named.collect()))
 }
 
 /// Asks the defences about one image and a few steps, so that a fault is not found after minutes.
@@ -170,7 +174,7 @@ fn outcomes(
     defences: &Defences<'_>,
     images: &Images,
     size: usize,
-    tell: &dyn Fn(&str),
+    told: &Told<'_>,
 ) -> Result<Outcomes, Left> {
     let mut outcomes = Outcomes {
         attacked: Vec::new(),
@@ -179,10 +183,11 @@ fn outcomes(
     let (all, mut done) = (images.ids.len(), 0);
     for group in images.groups(size) {
         let streams = group.streams(0);
-        tell(&format!("attacked images, {done} of {all} defended"));
+        told.tell("images defended, attacked and clean", done, 2 * all);
         let attacked = defences.defend(&group.attacked, &streams)?;
         outcomes.attacked.push(attacked);
-        tell(&format!("clean images, {done} of {all} defended"));
+        done += group.ids.len();
+        told.tell("images defended, attacked and clean", done, 2 * all);
         let mut clean = defences.defend(&group.clean, &streams)?;
         // Pictures are of attacked ones.
         clean.fitted = None::<Course>;

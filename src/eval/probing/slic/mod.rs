@@ -81,15 +81,25 @@ impl Slic {
     /// A setting with which there is no segmentation.
     pub fn segments(&self, image: &Rgb) -> Result<Segments, Error> {
         self.check()?;
-        let (height, width) = (image.height(), image.width());
-        let grid = grid::Grid::new(height, width, self.segments);
+        self.cut(image, self.colours(image))
+    }
+
+    /// The smoothed colours of an image.
+    fn colours(&self, image: &Rgb) -> [Vec<f32>; 3] {
         let mut colours = lab::planes(image.pixels());
         if self.sigma > 0.0 {
             let kernel = lab::gaussian(self.sigma);
             for plane in &mut colours {
-                lab::smooth(plane, width, &kernel);
+                lab::smooth(plane, image.width(), &kernel);
             }
         }
+        colours
+    }
+
+    /// The segments of an image of which the smoothed colours are known.
+    fn cut(&self, image: &Rgb, mut colours: [Vec<f32>; 3]) -> Result<Segments, Error> {
+        let (height, width) = (image.height(), image.width());
+        let grid = grid::Grid::new(height, width, self.segments);
         let scale = (1.0 / self.compactness) as f32;
         for colour in colours.iter_mut().flatten() {
             *colour *= scale;
@@ -116,8 +126,21 @@ impl Slic {
 /// # Errors
 /// A setting with which there is no segmentation.
 pub fn segmented(images: &[Rgb], settings: &[Slic]) -> Result<Vec<Vec<Segments>>, Error> {
-    let of = |image: &Rgb| settings.iter().map(|slic| slic.segments(image)).collect();
-    images.par_iter().map(of).collect()
+    settings.iter().try_for_each(Slic::check)?;
+    images.par_iter().map(|image| of(image, settings)).collect()
+}
+
+/// The segments of an image; its colours are smoothed once where settings smooth alike.
+fn of(image: &Rgb, settings: &[Slic]) -> Result<Vec<Segments>, Error> {
+    let mut smoothed: Option<(f64, [Vec<f32>; 3])> = None;
+    let cut = settings.iter().map(|slic| {
+        let before = smoothed.take().filter(|(sigma, _)| *sigma == slic.sigma);
+        let (sigma, colours) = before.unwrap_or_else(|| (slic.sigma, slic.colours(image)));
+        let segments = slic.cut(image, colours.clone());
+        smoothed = Some((sigma, colours));
+        segments
+    });
+    cut.collect()
 }
 
 #[cfg(test)]
