@@ -186,6 +186,8 @@ pub struct Probing {
     pub sigma: f64,
     /// Visual words: clusters of the superpixels' descriptors.
     pub words: usize,
+    /// Whether words must recur over images as ACE's concepts do (Ghorbani et al. 2019), or any cluster is one.
+    pub concepts: bool,
     /// Where the words come from: `found` among superpixels, `known` objects of composed scenes, or `auto`: known where they are.
     pub vocabulary: String,
     /// Superpixels of each split that the task `character_bin` is about.
@@ -208,6 +210,7 @@ impl Default for Probing {
             compactness: 20.0,
             sigma: 1.0,
             words: 100,
+            concepts: false,
             vocabulary: "auto".into(),
             characters: 2000,
         }

@@ -203,9 +203,9 @@ fn size(png: &Path) -> (u32, u32) {
     (image.width(), image.height())
 }
 
-/// What no script changes is taken from where it was kept, to the same numbers; a damaged file is worked out again.
+/// What no script changes is taken from where it was kept, to the same numbers.
 #[test]
-fn what_takes_time_is_kept_and_a_damaged_file_is_made_again() {
+fn what_takes_time_is_kept() {
     let dir = Dir::new();
     let run = run(&dir);
     let found = ["--set", "eval.probing.vocabulary=found"];
@@ -236,6 +236,25 @@ fn what_takes_time_is_kept_and_a_damaged_file_is_made_again() {
         assert_eq!(other["probing"][key], cold["probing"][key], "{key}");
     }
 
+    // Other settings are other superpixels.
+    let (_, said, _) = eval(
+        &dir,
+        &run,
+        &[&found[..], &["--set", "eval.probing.sigma=0"]].concat(),
+    );
+    assert!(said.contains("images cut"), "{said}");
+    assert!(!said.contains("images read by"), "{said}");
+    assert!(said.contains("boxes read by encoder"), "{said}");
+}
+
+/// A damaged file of what was kept is warned of and worked out again, and another's is not taken for it.
+#[test]
+fn what_was_kept_and_is_damaged_is_made_again() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let found = ["--set", "eval.probing.vocabulary=found"];
+    let (code, said, cold) = eval(&dir, &run, &found);
+    assert_eq!(code, Some(0), "{said}");
     // A flipped bit, a torn file, another's file, and answers that are none.
     let mut bytes = fs::read(kept(&run, "words.safetensors")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -261,16 +280,30 @@ fn what_takes_time_is_kept_and_a_damaged_file_is_made_again() {
     }
     assert!(!said.contains("'features-random"), "{said}");
     assert_eq!(again, cold);
+}
 
-    // Other settings are other superpixels.
-    let (_, said, _) = eval(
-        &dir,
-        &run,
-        &[&found[..], &["--set", "eval.probing.sigma=0"]].concat(),
+/// Clusters that do not recur over images are no words where ACE's rule is asked for.
+#[test]
+fn words_may_have_to_recur() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let words = |words: usize| {
+        let settings = format!(
+            "eval.probing={{vocabulary: found, concepts: true, words: {words}, tasks: [word_content], side: 36, segments: [4, 9]}}"
+        );
+        eval(&dir, &run, &["--set", &settings])
+    };
+    // Some 400 superpixels make few clusters of more than 40 members, and none at all where there are as many as superpixels.
+    let (code, said, found) = words(5);
+    assert_eq!(code, Some(0), "{said}");
+    let count = found["probing"]["word_content_questions"].as_u64().unwrap();
+    assert!((1..=5).contains(&count), "{found}");
+    let (code, said, _) = words(200);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("'words' is 0 of 200 clusters, expected at least 1"),
+        "{said}"
     );
-    assert!(said.contains("images cut"), "{said}");
-    assert!(!said.contains("images read by"), "{said}");
-    assert!(said.contains("boxes read by encoder"), "{said}");
 }
 
 /// Pictures of the words, and of two runs side by side; what may go.
@@ -283,7 +316,7 @@ fn pictures_are_drawn_and_runs_compared() {
     assert_eq!(known["probing"]["pictures"], json!(pictures), "{known}");
     // A row for each of ten classes with eight cut-outs; six images of 36 pixels, each of them eight times as wide.
     assert_eq!(size(&kept(&run, "words.png")), (644, 656));
-    assert_eq!(size(&kept(&run, "superpixels.png")), (920, 680));
+    assert_eq!(size(&kept(&run, "superpixels.png")), (920, 684));
     let drawn = fs::read(kept(&run, "words.png")).unwrap();
     let (_, _, found) = eval(&dir, &run, &["--set", "eval.probing.vocabulary=found"]);
     assert_eq!(found["probing"]["pictures"], json!(pictures), "{found}");
@@ -335,6 +368,19 @@ fn pictures_are_drawn_and_runs_compared() {
     assert!(kept(&run, "words.png").is_file());
 }
 
+/// Words of superpixels that a reference describes.
+fn described(dir: &Dir, run: &Finished, reference: &str) -> (Option<i32>, String, Value) {
+    let args = [
+        "--set",
+        "eval.probing.vocabulary=found",
+        "--set",
+        "eval.probing.tasks=[word_content]",
+        "--reference",
+        reference,
+    ];
+    eval(dir, run, &args)
+}
+
 /// Superpixels may be described by the encoder of a run, of a checkpoint, or of a file.
 #[test]
 fn a_reference_is_a_run_a_checkpoint_or_a_file() {
@@ -343,19 +389,6 @@ fn a_reference_is_a_run_a_checkpoint_or_a_file() {
     let folder = run.folder.to_str().unwrap();
     let exported = dir.output(&["export", folder, "-o", "own.safetensors"]);
     assert_eq!(exported.status.code(), Some(0));
-    let few = [
-        "--set",
-        "eval.probing.vocabulary=found",
-        "--set",
-        "eval.probing.tasks=[word_content]",
-    ];
-    let with = |reference: &str| {
-        eval(
-            &dir,
-            &run,
-            &[&few[..], &["--reference", reference]].concat(),
-        )
-    };
     let checkpoint = format!("{folder}/checkpoints/step-000000002");
     let mut numbers = Vec::new();
     for (reference, name) in [
@@ -375,7 +408,7 @@ fn a_reference_is_a_run_a_checkpoint_or_a_file() {
         ),
         ("own.safetensors", "by own.safetensors".to_owned()),
     ] {
-        let (code, said, found) = with(reference);
+        let (code, said, found) = described(&dir, &run, reference);
         assert_eq!(code, Some(0), "{reference}: {said}");
         assert_eq!(found["probing"]["settings"]["described"], name);
         numbers.push(found["probing"]["word_content"].clone());
@@ -385,7 +418,13 @@ fn a_reference_is_a_run_a_checkpoint_or_a_file() {
         numbers.iter().all(|number| *number == numbers[0]),
         "{numbers:?}"
     );
+}
 
+/// A reference that cannot be read says what was expected, and what lies there.
+#[test]
+fn what_is_no_reference_is_refused() {
+    let dir = Dir::new();
+    let run = run(&dir);
     dir.write("none.safetensors", "no weights");
     for (reference, expected) in [
         (
@@ -397,7 +436,7 @@ fn a_reference_is_a_run_a_checkpoint_or_a_file() {
             "--reference nowhere: expected a run, a checkpoint of one, or a file of weights",
         ),
     ] {
-        let (code, said, _) = with(reference);
+        let (code, said, _) = described(&dir, &run, reference);
         assert!(matches!(code, Some(1 | 2)), "{said}");
         assert!(
             said.contains(expected),

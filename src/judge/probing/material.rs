@@ -155,7 +155,12 @@ impl<'a> Material<'a> {
         let known = Occurrences::known(splits).filter(|_| self.is_known());
         let of = match &known {
             Some(known) => json!(keys::digest_of(&known.named())),
-            None => json!([settings.words, seed, self.describer.key()]),
+            None => json!([
+                settings.words,
+                settings.concepts,
+                seed,
+                self.describer.key()
+            ]),
         };
         let key = keys::digest(&json!([self.key, cut, of]));
         let is_drawn = |kept: &Kept| pictures::FILES.iter().all(|file| kept.has(file));

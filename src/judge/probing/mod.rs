@@ -68,7 +68,7 @@ pub(super) fn probing(
     match asked(network, jury, &material, means) {
         Ok(said) => {
             let verdict = said.into_iter().fold(verdict, add);
-            let drawn = means.kept.map(|kept| places(kept)).unwrap_or_default();
+            let drawn = means.kept.map(places).unwrap_or_default();
             Ok(match drawn.is_empty() {
                 true => verdict,
                 false => verdict.detail("pictures", drawn),

@@ -9,7 +9,7 @@ use super::corpus::{Corpus, out};
 use super::describer::Describer;
 use crate::config::Probing;
 use crate::data::{Images, Objects};
-use crate::eval::probing::{Vocabulary, nearest, sentences};
+use crate::eval::probing::{ConceptRule, Vocabulary, nearest, sentences};
 use crate::ground::Now;
 use crate::ground::stop;
 use crate::judge::left::Left;
@@ -22,6 +22,9 @@ const CHUNK: usize = 1024;
 /// Rounds of k-means for the words, and how often it begins anew.
 const ROUNDS: i64 = 50;
 const STARTS: i64 = 3;
+
+/// A concept of ACE has more members than this.
+const MEMBERS: usize = 40;
 
 /// All words of all images, those of the first split first.
 pub(super) struct Occurrences {
@@ -89,7 +92,11 @@ impl Occurrences {
             clusters: settings.words as i64,
             iterations: ROUNDS,
             restarts: STARTS,
-            rule: None,
+            rule: settings.concepts.then(|| ConceptRule {
+                min_members: MEMBERS,
+                max_members: MEMBERS,
+                images: corpora[0].images.len(),
+            }),
             words: settings.words,
         };
         let of = places(corpora, 0);
