@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::slice;
 
 use anyhow::{Result, ensure};
 use clap::Args;

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::left::Left;
+use super::told::Told;
 use super::{Jury, Verdict};
 use crate::config::Evaluation;
 use crate::ground::stop::{self, Stopped};
@@ -30,7 +31,6 @@ use crate::slots::probe;
 use answers::{Answer, answer};
 pub use describer::{Describer, Reference};
 use material::{Features, Material, Shown};
-use policies::Policies;
 use readers::Reader;
 
 /// The tasks that are not scripts: they need other pictures than the images. This one asks how much of its box a superpixel fills.
@@ -216,7 +216,7 @@ fn tasks(material: &Material<'_>, jury: Jury<'_>) -> Result<Vec<Task>, Left> {
 
 /// What scripts ask of the words.
 fn scripts(material: &Material<'_>, jury: Jury<'_>) -> Result<Vec<Task>, Left> {
-    let mut policies = Policies::of(jury.plan).map_err(|fault| Left::fault(&fault))?;
+    let mut policies = policies::tasks(jury.plan).map_err(|fault| Left::fault(&fault))?;
     if policies.is_empty() {
         return Ok(Vec::new());
     }
