@@ -32,7 +32,7 @@ pub struct Defend {
     /// Steps of pgd.
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// A script of slot `defence`, as in defences/stitch.rhai; may be repeated. All that the configuration names unless given.
+    /// A script of slot `defence`, as in defences/stitch.rhai; may be repeated. What eval.robustness.defences names unless given.
     #[arg(long, value_name = "FILE")]
     pub defence: Vec<PathBuf>,
     /// What is attacked: linear, the linear probe of the features, or finetune, a copy of the encoder that was trained with labels.
@@ -44,7 +44,7 @@ pub struct Defend {
     /// Images that are also attacked through the first defence; 0: none.
     #[arg(long, value_name = "N")]
     pub aware: Option<usize>,
-    /// A value in the place of the run's own, as in defence.burn_in=0.3 or eval.robustness.prior.steps=400; may be repeated.
+    /// A value in the place of the run's own, as in defence.burn_in=0.3, a parameter of the first --defence, or eval.robustness.prior.steps=400; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Judge with other images than the run had.
@@ -88,6 +88,10 @@ impl Defend {
         }
         let defences = self.defence.iter();
         let defences: Vec<_> = defences.map(|path| path.display().to_string()).collect();
+        // The first is the slot's own, so that `defence.KEY` sets a parameter of it.
+        let first = defences
+            .first()
+            .map(|file| format!("defence.script={file}"));
         let defences = (!defences.is_empty()).then(|| json_list(&defences));
         let options = [
             ("attack.name", text(self.attack.as_ref())),
@@ -104,7 +108,7 @@ impl Defend {
             let value = value?;
             Some(format!("eval.robustness.{key}={value}"))
         });
-        told.chain(self.set.iter().cloned()).collect()
+        told.chain(first).chain(self.set.iter().cloned()).collect()
     }
 }
 
@@ -129,6 +133,7 @@ mod tests {
             "eval.robustness.attack.name=fgsm",
             "eval.robustness.attack.eps=0.25",
             "eval.robustness.defences=[\"a/b.rhai\",\"last\"]",
+            "defence.script=a/b.rhai",
             "eval.robustness.images=7",
         ];
         assert_eq!(defend.settings(), expected);

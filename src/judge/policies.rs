@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::config::Plan;
 use crate::policy::{Params, Policy, PolicyFile, Unknown};
-use crate::slots::{Fault, Slot};
+use crate::slots::{Fault, Kind, Slot};
 
 /// That of `SLOT.script`, where it is named, and those of a list; one of the list whose name another has is left out.
 ///
 /// # Errors
-/// A script that cannot be found or built.
+/// A script that cannot be found or built, or parameters of none.
 pub(super) fn policies<'a>(
     plan: &Plan,
     slot: Slot,
@@ -17,6 +17,12 @@ pub(super) fn policies<'a>(
 ) -> Result<Vec<(String, Policy)>, Fault> {
     let own = plan.slot(slot);
     let named = !own.script.as_os_str().is_empty();
+    if !named && let Some(name) = own.params.keys().next() {
+        let message = format!(
+            "'{slot}.{name}' is set, and '{slot}.script' names no script whose parameter it could be: those of a list have their defaults"
+        );
+        return Err(Fault::new(slot, Kind::Contract, message));
+    }
     let first = named.then_some((own.script.as_path(), &own.params));
     let none = Params::new();
     let mut policies: Vec<(String, Policy)> = Vec::new();

@@ -71,7 +71,7 @@ pub fn picture(course: &Course) -> Picture {
     let row = |canvas: &mut Canvas, y: u32, tiles: &[RgbImage], said: Vec<(String, i64)>| {
         for (at, (image, (text, class))) in (0..).zip(tiles.iter().zip(said)) {
             let x = MARGIN + at * (across + GAP);
-            let same = Some(class == course.truth);
+            let same = course.kind(class);
             let lines = [(INK, text), (PALE, course.name(class))];
             framed(canvas, (x, y), image, same, &lines);
         }
@@ -97,11 +97,17 @@ impl Course {
         self.begins[1].class
     }
 
+    /// Whether a class is the true one, or what the attack makes of the image; none of another one.
+    fn kind(&self, class: i64) -> Option<bool> {
+        let known = [self.truth, self.attacked()].contains(&class);
+        known.then_some(class == self.truth)
+    }
+
     fn colour(&self, class: i64) -> Colour {
-        match class {
-            class if class == self.truth => SAME,
-            class if class == self.attacked() => OTHER,
-            _ => THIRD,
+        match self.kind(class) {
+            Some(true) => SAME,
+            Some(false) => OTHER,
+            None => THIRD,
         }
     }
 }
@@ -122,7 +128,7 @@ fn head(canvas: &mut Canvas, course: &Course) {
                 ),
             },
         ),
-        (THIRD, "any other class (below)".to_owned()),
+        (THIRD, "any other class".to_owned()),
     ];
     let mut x = MARGIN;
     for (colour, text) in said {
@@ -169,4 +175,55 @@ fn band(canvas: &mut Canvas, course: &Course, (y, width): (u32, u32)) {
         PALE,
         &steps.to_string(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    fn course() -> Course {
+        let image = |value: f64| Tensor::full([1, 4, 4], value, (Kind::Float, Device::Cpu));
+        let end = |said: &str, class| End {
+            said: said.into(),
+            class,
+            image: image(0.5),
+        };
+        Course {
+            names: ["zero", "one", "two"].map(String::from).to_vec(),
+            truth: 0,
+            begins: [end("clean", 0), end("attacked", 1)],
+            ends: vec![end("mine", 2)],
+            steps: vec![0, 2, 4],
+            frames: Tensor::zeros([3, 1, 4, 4], (Kind::Float, Device::Cpu)),
+            predictions: vec![2, 2, 0, 0, 1],
+            kept: vec![("mine".into(), vec![2, 4])],
+        }
+    }
+
+    /// The band has a column a step in the colour of its class, and marks below the steps that were kept.
+    #[test]
+    fn the_band_shows_the_classes_and_what_was_kept() {
+        let drawn = picture(&course());
+        let image = image::load_from_memory(&drawn.png).unwrap().to_rgb8();
+        let (left, room) = (MARGIN + NAMES, drawn.width - 2 * MARGIN - NAMES);
+        let column = |step: u32| left + step * room / 5 + room / 10;
+        let y = drawn.height - 40 - MARKS - BAND / 2;
+        let seen = [0, 1, 2, 3, 4].map(|step| image.get_pixel(column(step), y).0);
+        assert_eq!(seen, [THIRD, THIRD, SAME, SAME, OTHER]);
+        let marks = drawn.height - 40 - MARKS / 2 + 2;
+        let marked = [0, 1, 2, 3, 4].map(|step| image.get_pixel(column(step), marks - 2).0 == INK);
+        assert_eq!(marked, [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn an_image_that_the_attack_left_right_has_no_class_of_the_attack() {
+        let mut course = course();
+        course.begins[1].class = 0;
+        assert_eq!(
+            [0, 1, 2].map(|class| course.kind(class)),
+            [Some(true), None, None]
+        );
+    }
 }
