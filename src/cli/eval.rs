@@ -34,8 +34,8 @@ pub struct Eval {
     /// judged, and its table made anew.
     #[arg(value_name = "RUN|SWEEP")]
     pub run: String,
-    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, robustness, finetune, or all; what
-    /// the run's eval.online says if nothing is named.
+    /// A comma list of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, patches, matching, robustness,
+    /// finetune, or all; what the run's eval.online says if nothing is named.
     #[arg(value_name = "EVALUATIONS")]
     pub evaluations: Option<String>,
     /// A value in the place of the run's own, as in eval.k=200; may be repeated.
@@ -127,7 +127,8 @@ impl Eval {
         EvalJson::read(&path, checkpoint.step)?;
 
         let watch = Stopwatch::start();
-        let (splits, others) = self.splits(&trained, &plan)?;
+        let labelled = evaluations.iter().any(|one| one.needs_labels());
+        let (splits, others) = self.splits(&trained, &plan, labelled)?;
         for note in &splits.notes {
             tracing::warn!("{note}");
         }
@@ -211,8 +212,12 @@ impl Eval {
         if self.evaluations.as_deref() != Some("all") {
             return evaluations;
         }
-        let applies =
-            |one: &Evaluation| *one != Evaluation::Stream || plan.order != Order::Shuffled;
+        let pair = !plan.config.eval.matching.first.as_os_str().is_empty();
+        let applies = |one: &Evaluation| match one {
+            Evaluation::Stream => plan.order != Order::Shuffled,
+            Evaluation::Matching => pair,
+            _ => true,
+        };
         evaluations.into_iter().filter(applies).collect()
     }
 
@@ -225,8 +230,17 @@ impl Eval {
     }
 
     /// The splits of the run: those that it had, unless a person says otherwise; then also what differs.
-    fn splits(&self, trained: &Trained, plan: &Plan) -> Result<(Splits, Option<String>)> {
-        let splits = data::open(&plan.source)?.limited(plan.config.data.limit);
+    fn splits(
+        &self,
+        trained: &Trained,
+        plan: &Plan,
+        labelled: bool,
+    ) -> Result<(Splits, Option<String>)> {
+        let splits = match labelled {
+            true => data::open(&plan.source)?,
+            false => data::open_unlabelled(&plan.source)?,
+        };
+        let splits = splits.limited(plan.config.data.limit);
         plan.expect_channels(splits.train.channels())?;
         let told = self.changed_data || self.set.iter().any(|set| set.starts_with("data."));
         let status = RunFolder::open(&trained.run).and_then(|folder| RunStatus::load(&folder));

@@ -54,7 +54,7 @@ impl Export {
         let plan = self.trained.plan(&[])?;
         let checkpoint = self.trained.checkpoint()?;
         let network = self.trained.network(&checkpoint, &plan, Device::Cpu)?;
-        let (spec, step) = (*network.spec(), checkpoint.step);
+        let (spec, step) = (network.spec().clone(), checkpoint.step);
         let folder = RunFolder::open(&self.trained.run.canonicalize()?)?;
         let file = self
             .output
@@ -107,7 +107,7 @@ impl Export {
 
     /// Whose names the weights have.
     fn library(&self, plan: &Plan) -> &'static str {
-        match (own(plan.encoder), self.names) {
+        match (own(&plan.encoder), self.names) {
             (Some(_), _) => "sandbox",
             (None, Names::Torchvision) => "torchvision",
             (None, Names::Timm) => "timm",
@@ -116,7 +116,7 @@ impl Export {
 
     /// How to load the file in Python.
     fn recipe(&self, plan: &Plan, channels: i64) -> String {
-        if let Some(what) = own(plan.encoder) {
+        if let Some(what) = own(&plan.encoder) {
             return format!("note   {what}, which neither torchvision nor timm has");
         }
         let encoder = &plan.config.model.encoder;
@@ -145,7 +145,7 @@ impl Export {
 }
 
 /// What an encoder is that no library has, and whose names it has; nothing for the others.
-fn own(encoder: EncoderKind) -> Option<&'static str> {
+fn own(encoder: &EncoderKind) -> Option<&'static str> {
     match encoder {
         EncoderKind::Small { .. } => Some(
             "'small' is the sandbox's own encoder: the names are those of a residual network of three stages of one basic block",
@@ -156,6 +156,10 @@ fn own(encoder: EncoderKind) -> Option<&'static str> {
         EncoderKind::ResNet12 { .. } => Some(
             "'resnet12' is the few-shot literature's ResNet-12: the names are those of a residual network of four stages of one \
              block of three convolutions",
+        ),
+        EncoderKind::Ckn(_) => Some(
+            "'ckn' is a convolutional kernel network: 'kernels.0.filters' and 'kernels.0.transform' are the anchors of its first layer and \
+             the inverse root of their kernel",
         ),
         EncoderKind::ResNet18 | EncoderKind::ResNet34 | EncoderKind::ResNet50 => None,
     }

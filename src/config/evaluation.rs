@@ -12,7 +12,8 @@ use super::robustness::Robustness;
 pub struct Eval {
     /// Epochs between two evaluations; 0: at the end alone.
     pub every: u64,
-    /// What these are: any of `knn`, `knn_head`, `linear`, `lowshot`, `retrieval`, `representation`, `stream` and `probing`. Empty: nothing is evaluated, and
+    /// What these are: any of `knn`, `knn_head`, `linear`, `lowshot`, `retrieval`, `representation`, `stream`, `probing`,
+    /// `patches` and `matching`. Empty: nothing is evaluated, and
     /// images without labels can be trained on alone.
     pub online: Vec<String>,
     /// Neighbours of the weighted kNN.
@@ -31,6 +32,10 @@ pub struct Eval {
     pub stream: Stream,
     /// What features know of the superpixels of an image.
     pub probing: Probing,
+    /// Retrieval of patches among synthetic views.
+    pub patches: Patches,
+    /// Matches between two pictures of a plane.
+    pub matching: Matching,
     /// What attacked images do to a classifier of the features, and what undoes it; by `sandbox eval` and `sandbox defend` alone.
     pub robustness: Robustness,
     /// Training of a copy of the encoder with some of the labels; by `sandbox eval` alone.
@@ -50,6 +55,8 @@ impl Default for Eval {
             representation: Representation::default(),
             stream: Stream::default(),
             probing: Probing::default(),
+            patches: Patches::default(),
+            matching: Matching::default(),
             robustness: Robustness::default(),
             finetune: Finetune::default(),
         }
@@ -127,11 +134,20 @@ impl Default for LowShot {
 pub struct Retrieval {
     /// The K of recall at K.
     pub at: Vec<i64>,
+    /// `features` of the image, or `vlad`: one vector of what the encoder makes of the patches at its corners, which are those of
+    /// `patches`.
+    pub descriptor: String,
+    /// Words of `vlad`.
+    pub words: i64,
 }
 
 impl Default for Retrieval {
     fn default() -> Self {
-        Self { at: vec![1, 5, 10] }
+        Self {
+            at: vec![1, 5, 10],
+            descriptor: "features".into(),
+            words: 64,
+        }
     }
 }
 
@@ -213,6 +229,65 @@ impl Default for Probing {
             concepts: false,
             vocabulary: "auto".into(),
             characters: 2000,
+        }
+    }
+}
+
+/// Each patch asks for the other views of its corner among all patches of the evaluation images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Patches {
+    /// Evaluation images, which lie evenly in the split; all, if they are fewer.
+    pub images: usize,
+    /// Side in pixels to which the square in the middle of a larger image is brought.
+    pub size: i64,
+    /// Corners of an image, at most.
+    pub corners: usize,
+    /// Side of a patch in pixels of the image.
+    pub side: i64,
+    /// Views of a corner: the plain one, and others moved by an affine map and recoloured.
+    pub views: usize,
+}
+
+impl Default for Patches {
+    fn default() -> Self {
+        Self {
+            images: 100,
+            size: 480,
+            corners: 60,
+            side: 51,
+            views: 5,
+        }
+    }
+}
+
+/// Each point of a picture is matched with the nearest one of another picture of the same plane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matching {
+    /// A JPEG or PNG file.
+    pub first: PathBuf,
+    /// The file of the other picture.
+    pub second: PathBuf,
+    /// A file with the matrix that brings points of the first picture to the second: nine numbers, or OpenCV's XML.
+    pub homography: PathBuf,
+    /// Points of a picture, at most; the strongest blobs.
+    pub points: usize,
+    /// Side in pixels of the patches that are made of their regions.
+    pub side: i64,
+    /// Pixels within which a match is right.
+    pub tolerance: f64,
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self {
+            first: PathBuf::new(),
+            second: PathBuf::new(),
+            homography: PathBuf::new(),
+            points: 1000,
+            side: 51,
+            tolerance: 3.0,
         }
     }
 }

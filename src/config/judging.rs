@@ -1,7 +1,7 @@
 //! What the section `eval` means: every name resolved to its type, every value checked.
 
 use super::error::Error;
-use super::evaluation::{self, Eval, Finetune, Probing};
+use super::evaluation::{self, Eval, Finetune, Probing, Retrieval};
 use super::robustness::Measured;
 use super::values::{above_0, at_least, choose, need, within};
 use crate::eval::{Loss, LowShot, Probe, Scaling, Solver, Stop};
@@ -25,6 +25,10 @@ pub enum Evaluation {
     Stream,
     /// What features know of the superpixels of an image.
     Probing,
+    /// Retrieval of patches among synthetic views.
+    Patches,
+    /// Matches between two pictures of a plane.
+    Matching,
     /// Attacked images and defences.
     Robustness,
     /// Training of a copy of the encoder with some of the labels.
@@ -33,7 +37,7 @@ pub enum Evaluation {
 
 impl Evaluation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Knn,
         Self::KnnHead,
         Self::Linear,
@@ -42,12 +46,14 @@ impl Evaluation {
         Self::Representation,
         Self::Stream,
         Self::Probing,
+        Self::Patches,
+        Self::Matching,
         Self::Robustness,
         Self::Finetune,
     ];
 
     /// Those that a run can make while it goes on; the others take minutes.
-    pub const ONLINE: [Self; 8] = [
+    pub const ONLINE: [Self; 10] = [
         Self::Knn,
         Self::KnnHead,
         Self::Linear,
@@ -56,6 +62,8 @@ impl Evaluation {
         Self::Representation,
         Self::Stream,
         Self::Probing,
+        Self::Patches,
+        Self::Matching,
     ];
 
     /// Its name in a configuration, on the command line and in `eval.json`.
@@ -69,9 +77,16 @@ impl Evaluation {
             Self::Representation => "representation",
             Self::Stream => "stream",
             Self::Probing => "probing",
+            Self::Patches => "patches",
+            Self::Matching => "matching",
             Self::Robustness => "robustness",
             Self::Finetune => "finetune",
         }
+    }
+
+    /// Whether it looks at labels.
+    pub fn needs_labels(self) -> bool {
+        !matches!(self, Self::Patches | Self::Matching)
     }
 
     /// What a comma list names, in the order of [`Evaluation::ALL`]; `all` stands for all.
@@ -110,6 +125,17 @@ pub struct Judging {
     pub vocabulary: WordSource,
     /// How attacked images are made and defended.
     pub robustness: Measured,
+    /// What images are ranked by.
+    pub descriptor: Descriptor,
+}
+
+/// What images are ranked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descriptor {
+    /// The features of the image.
+    Features,
+    /// One vector of the descriptors of all its patches.
+    Vlad,
 }
 
 /// Where visual words come from.
@@ -131,9 +157,39 @@ impl Judging {
             linear: probe(&eval.linear)?,
             lowshot: lowshot(&eval.lowshot)?,
             vocabulary: vocabulary(&eval.probing)?,
+            descriptor: descriptor(&eval.retrieval)?,
             robustness: Measured::new(&eval.robustness)?,
         })
     }
+}
+
+fn descriptor(retrieval: &Retrieval) -> Result<Descriptor, Error> {
+    let known = [
+        ("features", Descriptor::Features),
+        ("vlad", Descriptor::Vlad),
+    ];
+    choose("eval.retrieval.descriptor", &retrieval.descriptor, &known)
+}
+
+fn check_patches(eval: &Eval) -> Result<(), Error> {
+    let Eval {
+        patches, matching, ..
+    } = eval;
+    within("eval.patches.images", patches.images as f64, 1e6)?;
+    within("eval.patches.size", patches.size as f64, 4096.0)?;
+    within("eval.patches.side", patches.side as f64, 512.0)?;
+    within("eval.patches.corners", patches.corners as f64, 1e6)?;
+    let views = patches.views;
+    need(
+        "eval.patches.views",
+        (2..=1000).contains(&views),
+        "2 to 1000",
+        views as f64,
+    )?;
+    within("eval.matching.points", matching.points as f64, 1e6)?;
+    within("eval.matching.side", matching.side as f64, 512.0)?;
+    above_0("eval.matching.tolerance", matching.tolerance)?;
+    within("eval.retrieval.words", eval.retrieval.words as f64, 1e5)
 }
 
 fn vocabulary(probing: &Probing) -> Result<WordSource, Error> {
@@ -250,6 +306,7 @@ fn check(eval: &Eval) -> Result<(), Error> {
     within("eval.stream.episodes", stream.episodes as f64, 10_000.0)?;
     within("eval.stream.thresholds", stream.thresholds as f64, 1_000.0)?;
     check_probing(&eval.probing)?;
+    check_patches(eval)?;
     let images = representation.images as f64;
     at_least("eval.representation.images", images, 1.0)?;
     check_finetune(finetune)
@@ -300,7 +357,7 @@ mod tests {
         assert_eq!(Evaluation::parse("knn,all").unwrap(), Evaluation::ALL);
         assert_eq!(
             Evaluation::parse("knn,lineer").unwrap_err().to_string(),
-            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, robustness, finetune, all, found \
+            "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, patches, matching, robustness, finetune, all, found \
              'lineer'; did you mean 'linear'?"
         );
     }
@@ -331,7 +388,7 @@ mod tests {
         let cases = [
             (
                 refused(|eval| eval.online.push("finetune".into())),
-                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, found 'finetune'",
+                "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, patches, matching, found 'finetune'",
             ),
             (
                 refused(|eval| eval.linear.solver = "lbgfs".into()),

@@ -1,6 +1,7 @@
 //! What to do: [`Config`] is what the YAML says, [`Plan`] what it means.
 
 mod aside;
+pub mod ckn;
 mod error;
 mod evaluation;
 mod judging;
@@ -19,8 +20,8 @@ mod values;
 pub mod yaml;
 
 pub use error::Error;
-pub use evaluation::Probing;
-pub use judging::{Evaluation, Judging, WordSource};
+pub use evaluation::{Matching, Probing};
+pub use judging::{Descriptor, Evaluation, Judging, WordSource};
 pub use load::{Loaded, Request};
 pub use plan::{Plan, SlotPlan};
 pub use robustness::{Measured, Robustness, Victim};

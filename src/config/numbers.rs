@@ -96,12 +96,14 @@ fn encoder(model: &Model) -> (f64, f64) {
         // Four blocks of three 3x3 convolutions and a shortcut, each of twice the channels of the one before.
         "resnet12" => (8.0 * width, (9.0 * 212.0 + 42.0) * width.powi(2)),
         "resnet50" => (2048.0, 0.0),
+        // What goes into the head is known where the layers are.
+        "ckn" => (model.dim as f64, 0.0),
         _ => (512.0, 0.0),
     }
 }
 
 /// Bytes that each size asks for; nothing where it is not used.
-fn asked(config: &Config) -> [(&'static str, f64); 7] {
+fn asked(config: &Config) -> [(&'static str, f64); 8] {
     let Config {
         model,
         method,
@@ -122,9 +124,16 @@ fn asked(config: &Config) -> [(&'static str, f64); 7] {
         most if most == batch => "train.batch",
         _ => "views.mean",
     };
+    let filters = model.ckn.filters.iter().map(|filters| *filters as f64);
+    let filters: f64 = filters.map(|filters| filters.powi(2)).sum();
     let predictor = 2.0 * method.predictor as f64 * dim;
     [
         ("model.width", weights(of_width)),
+        // Each layer has a square of them.
+        (
+            "model.ckn.filters",
+            used(model.encoder == "ckn", weights(filters)),
+        ),
         // Before the hidden layer, which would be blamed for it.
         ("model.dim", weights(dim * dim.min(features))),
         ("model.hidden", weights(hidden * (features + dim))),

@@ -9,7 +9,7 @@ use super::schema::{Config, SlotConfig};
 use super::source::source;
 use super::stream::{self, Order};
 use super::values::{at_least, choose, fraction, need, temperature};
-use super::{numbers, optim};
+use super::{ckn, numbers, optim};
 use crate::data::Source;
 use crate::method::Margin;
 use crate::model::{EncoderKind, Precision, Spec, Stem};
@@ -43,6 +43,8 @@ pub enum MethodKind {
     Byol,
     /// [`crate::method::Oupn`].
     Oupn,
+    /// [`crate::method::Ckn`].
+    Ckn,
 }
 
 /// A resolved experiment. What a number means says the key of the same name in [`Config`].
@@ -98,6 +100,7 @@ impl Plan {
                     ("simclr", MethodKind::SimClr),
                     ("byol", MethodKind::Byol),
                     ("oupn", MethodKind::Oupn),
+                    ("ckn", MethodKind::Ckn),
                 ],
             )?,
             order: stream::order(&config)?,
@@ -125,7 +128,7 @@ impl Plan {
     pub fn spec(&self, channels: i64) -> Spec {
         let model = &self.config.model;
         Spec {
-            encoder: self.encoder,
+            encoder: self.encoder.clone(),
             stem: self.stem,
             channels,
             hidden: model.hidden,
@@ -179,6 +182,11 @@ impl Plan {
     pub fn steps(&self, steps_per_epoch: u64) -> u64 {
         let train = &self.config.train;
         let all = train.epochs.saturating_mul(steps_per_epoch);
+        let all = match &self.encoder {
+            // A fit has an end of its own.
+            EncoderKind::Ckn(patch) => all.min(ckn::steps(patch)),
+            _ => all,
+        };
         match train.steps {
             0 => all,
             steps => steps.min(all),
@@ -262,6 +270,7 @@ fn encoder(config: &Config) -> Result<EncoderKind, Error> {
         ("resnet18", EncoderKind::ResNet18),
         ("resnet34", EncoderKind::ResNet34),
         ("resnet50", EncoderKind::ResNet50),
+        ("ckn", EncoderKind::Ckn(Box::new(ckn::encoder(config)?))),
     ];
     choose("model.encoder", &config.model.encoder, &known)
 }
@@ -285,6 +294,7 @@ fn check(config: &Config) -> Result<(), Error> {
     optim::check(config)?;
     check_carriers(config)?;
     stream::check(config)?;
+    ckn::check(config)?;
     check_branches(config)?;
     recipe(config).check().map_err(|error| Error::Value {
         key: "views".into(),

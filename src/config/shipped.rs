@@ -18,6 +18,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "oupn_omniglot",
         include_str!("../../configs/oupn_omniglot.yaml"),
     ),
+    ("patch_ckn", include_str!("../../configs/patch_ckn.yaml")),
     ("unmix", include_str!("../../configs/unmix.yaml")),
     (
         "unmix_cifar10",

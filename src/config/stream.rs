@@ -228,6 +228,9 @@ pub(crate) fn takes(config: &Config, slot: Slot) -> Result<(), &'static str> {
     let streams = config.data.stream.process == "restaurant";
     match slot {
         Slot::Mixer if prototypes => Err("method 'oupn' takes no mixture of frames"),
+        Slot::Mixer if config.method.name == "ckn" => {
+            Err("method 'ckn' contrasts nothing that could be mixed")
+        }
         Slot::Novelty | Slot::Prototypes if !prototypes => Err("method.name is not oupn"),
         Slot::Stream if !streams => Err("data.stream.process is not restaurant"),
         _ => Ok(()),

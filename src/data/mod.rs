@@ -19,6 +19,7 @@ mod list;
 mod listing;
 mod live;
 mod loader;
+mod picture;
 mod pixels;
 mod scan;
 pub mod scenes;
@@ -37,6 +38,7 @@ pub use feed::{Feed, Feeds};
 pub use fingerprint::{Fingerprint, Fingerprints, difference, fingerprints};
 pub use images::{Images, Object, Objects};
 pub use loader::{Batch, Loader, epoch_order};
+pub use picture::picture;
 pub use splits::Decode;
 pub use stl10::Stl10Split;
 
@@ -210,11 +212,22 @@ pub fn open_to_train(source: &Source) -> Result<Splits, Error> {
     read(source, Use::Trained)
 }
 
+/// Reads the splits of a source to train on and to look at: those to evaluate on are there, but no labels are needed.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_unlabelled(source: &Source) -> Result<Splits, Error> {
+    read(source, Use::Seen)
+}
+
 /// What splits are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     /// An encoder is trained and judged.
     Judged,
+    /// An encoder is trained and judged without labels.
+    Seen,
     /// An encoder is trained, and nobody asks how good it is.
     Trained,
 }

@@ -3,6 +3,7 @@
 mod embed;
 mod finetune;
 mod left;
+mod patches;
 mod policies;
 mod probing;
 mod robustness;
@@ -15,7 +16,7 @@ use std::cell::{OnceCell, RefCell};
 use serde_json::{Value, json};
 use tch::Tensor;
 
-use crate::config::{Evaluation, Plan};
+use crate::config::{Descriptor, Evaluation, Plan};
 use crate::data::Feed;
 use crate::eval::{Knn, Solver, knn, linear, lowshot, representation, retrieval};
 use crate::ground::stop::{self, Stopped};
@@ -26,6 +27,9 @@ use crate::record::Kept;
 pub use embed::{embed_all, features_all, features_of_views};
 use embed::{heads_all, joined};
 use finetune::finetune;
+use left::Left;
+use patches::Bags;
+pub use patches::{Error as PatchError, fitted};
 use probing::Means;
 pub use probing::{Describer, Reference};
 pub use stream::Deciders;
@@ -234,6 +238,15 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// When the process was asked to stop meanwhile.
     pub fn verdict(&self, evaluation: Evaluation) -> Result<Verdict, Stopped> {
+        match evaluation {
+            Evaluation::Patches => {
+                return whole(patches::patches(self.network, self.jury, self.baselines)?);
+            }
+            Evaluation::Matching => {
+                return whole(patches::matching(self.network, self.jury, self.baselines)?);
+            }
+            _ => {}
+        }
         // Probing has features of its own, which it may have kept.
         let broken = match evaluation {
             Evaluation::Probing => 0,
@@ -248,7 +261,7 @@ impl<'a> Subject<'a> {
             Evaluation::KnnHead => self.knn_head()?,
             Evaluation::Linear => self.linear(self.features()?),
             Evaluation::LowShot => self.lowshot(self.features()?),
-            Evaluation::Retrieval => self.retrieval(self.features()?),
+            Evaluation::Retrieval => self.retrieval()?,
             Evaluation::Representation => self.representation(self.features()?)?,
             Evaluation::Stream => {
                 let mut deciders = self.deciders.borrow_mut();
@@ -259,6 +272,7 @@ impl<'a> Subject<'a> {
                 robustness::robustness(self.network, self.features()?, self.jury, &self.told)?
             }
             Evaluation::Finetune => self.finetune()?,
+            Evaluation::Patches | Evaluation::Matching => unreachable!("they were made above"),
         })
     }
 
@@ -358,11 +372,24 @@ impl<'a> Subject<'a> {
         })
     }
 
-    fn retrieval(&self, features: &Features) -> Verdict {
+    fn retrieval(&self) -> Result<Verdict, Stopped> {
+        let plan = self.jury.plan;
+        if plan.judging.descriptor == Descriptor::Features {
+            let (_, (features, labels)) = self.features()?.pairs();
+            let verdict = Verdict::new(Evaluation::Retrieval, json!({}));
+            return Ok(self.ranked(verdict, (features, labels)));
+        }
+        let verdict = Verdict::new(Evaluation::Retrieval, Bags::settings(plan));
+        match Bags::new(self.network, self.jury).vectors() {
+            Ok((vectors, labels)) => Ok(self.ranked(verdict, (&vectors, &labels))),
+            Err(Left::Stopped(stopped)) => Err(stopped),
+            Err(Left::Out(why)) => Ok(verdict.leaves_out(why)),
+        }
+    }
+
+    fn ranked(&self, verdict: Verdict, (rows, labels): (&Tensor, &Tensor)) -> Verdict {
         let at = &self.jury.plan.config.eval.retrieval.at;
-        let (_, (features, labels)) = features.pairs();
-        let found = retrieval(features, labels, at);
-        let verdict = Verdict::new(Evaluation::Retrieval, json!({}));
+        let found = retrieval(rows, labels, at);
         let verdict = at
             .iter()
             .zip(&found.recall)
@@ -411,6 +438,10 @@ impl<'a> Subject<'a> {
         let settings = json!({ "epochs": tune.epochs, "batch": tune.batch, "lr": tune.lr,
                                "classifier_lr": tune.classifier_lr, "weight_decay": tune.weight_decay });
         let verdict = Verdict::new(Evaluation::Finetune, settings);
+        if self.network.kernels().is_some() {
+            let why = "a kernel network has no gradient to be fine-tuned by";
+            return Ok(verdict.leaves_out(why));
+        }
         let tuned = finetune(self.network, self.jury)?.into_iter();
         Ok(tuned.fold(verdict, |verdict, tuned| {
             // Rounded, because a hundred times 0.07 is not 7.

@@ -126,6 +126,8 @@ impl Verdict {
             Evaluation::Representation => "rep/",
             Evaluation::Stream => "eval/stream_",
             Evaluation::Probing => "eval/probing_",
+            Evaluation::Patches => "eval/patches_",
+            Evaluation::Matching => "eval/matching_",
             Evaluation::Robustness => "eval/robustness_",
             Evaluation::Finetune => "eval/finetune_",
         }
@@ -143,7 +145,13 @@ impl Verdict {
     /// Its most telling number in a few words, where runs are compared by it: `kNN 79.85 %`, `stream AMI 0.557`.
     pub fn headline(&self) -> Option<String> {
         let first = self.measures.first()?;
-        if matches!(self.evaluation, Evaluation::Stream | Evaluation::Probing) {
+        let in_parts = [
+            Evaluation::Stream,
+            Evaluation::Probing,
+            Evaluation::Patches,
+            Evaluation::Matching,
+        ];
+        if in_parts.contains(&self.evaluation) {
             return Some(format!("{} {:.3}", first.name, first.value));
         }
         let name = first.name.trim_end_matches(" top-1");

@@ -8,8 +8,11 @@
 //! | [`SimClr`] | the other view | all other views of the batch | none |
 //! | [`Byol`] | the other view, by the momentum encoder | none; a predictor instead | yes |
 //! | [`Oupn`] | the prototype that the other view is nearest to | all other prototypes | none |
+//!
+//! [`Ckn`] contrasts nothing: it fits a kernel network to sub-patches.
 
 mod byol;
+mod ckn;
 pub mod margin;
 mod mixture;
 pub mod moco;
@@ -22,6 +25,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 pub use byol::Byol;
+pub use ckn::Ckn;
 pub use margin::Margin;
 pub use mixture::{Mixed, Mixture};
 pub use moco::{Moco, info_nce, mixed_info_nce};
@@ -97,11 +101,27 @@ pub trait Method {
     /// Hears the numbers of the step that begins; they hold until the next step's.
     fn tune(&mut self, tuning: &Tuning);
 
+    /// Finds what the step that begins changes, where that is not up to gradients; called once before it.
+    ///
+    /// # Errors
+    /// What cannot be fitted; and where the process is asked to stop.
+    fn prepare(&mut self, _query: &Network, _now: Now) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Embeds the views that it needs and contrasts them. Changes nothing but statistics of batch normalisation.
     fn contrast(&self, query: &Network, batch: &Batch<'_>) -> Contrast;
 
     /// Takes in what a batch left, after the weights have changed: the backward pass still needed what it replaces.
     fn remember(&mut self, index: &Tensor, contrast: &Contrast);
+
+    /// Changes the network by what [`Method::prepare`] has found, once a step.
+    fn fit(&mut self, _query: &mut Network) {}
+
+    /// The layer of a kernel network that the last step has fitted, from 0; their number where it was what follows them.
+    fn layer(&self) -> Option<usize> {
+        None
+    }
 
     /// Lets the momentum encoder follow, once a step.
     fn follow(&mut self, _query: &Network) {}
@@ -126,7 +146,7 @@ pub trait Method {
     fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<(), Error>;
 }
 
-/// Why a method's state cannot be loaded.
+/// Why a method's state cannot be loaded, or a step not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Weights of the momentum encoder or the predictor.
@@ -135,6 +155,9 @@ pub enum Error {
     /// The queue or the memory.
     #[error(transparent)]
     Bank(#[from] bank::Error),
+    /// The fit of a kernel network.
+    #[error(transparent)]
+    Ckn(#[from] model::ckn::Error),
 }
 
 /// Tensors with a prefix before their names.

@@ -2,10 +2,15 @@
 
 use tch::{Tensor, nn};
 
+use super::ckn;
 use super::conv4::Conv4;
+use super::patch::{Patch, PatchSpec};
 use super::resnet::{Block, Layout, ResNet};
 use super::resnet12::ResNet12;
 use super::{EncoderKind, Spec, resnet12, small};
+
+/// What the names of a kernel network's variables begin with.
+pub(super) const KERNELS: &str = "kernels";
 
 /// What an encoder is made of.
 pub(super) enum Design {
@@ -15,16 +20,19 @@ pub(super) enum Design {
     Conv4(i64),
     /// The few-shot ResNet-12, whose first block is of this width.
     ResNet12(i64),
+    /// A kernel network.
+    Patch(PatchSpec),
 }
 
 impl Design {
     /// That of a specification.
     pub(super) fn of(spec: &Spec) -> Self {
         let torchvision = |block, blocks| Layout::torchvision(spec.stem, block, blocks);
-        Self::Residual(match spec.encoder {
-            EncoderKind::Conv4 { width } => return Self::Conv4(width),
-            EncoderKind::ResNet12 { width } => return Self::ResNet12(width),
-            EncoderKind::Small { width } => small::layout(spec.stem, width),
+        Self::Residual(match &spec.encoder {
+            EncoderKind::Conv4 { width } => return Self::Conv4(*width),
+            EncoderKind::ResNet12 { width } => return Self::ResNet12(*width),
+            EncoderKind::Ckn(patch) => return Self::Patch(patch.as_ref().clone()),
+            EncoderKind::Small { width } => small::layout(spec.stem, *width),
             EncoderKind::ResNet18 => torchvision(Block::Basic, [2, 2, 2, 2]),
             EncoderKind::ResNet34 => torchvision(Block::Basic, [3, 4, 6, 3]),
             EncoderKind::ResNet50 => torchvision(Block::Bottleneck, [3, 4, 6, 3]),
@@ -37,6 +45,7 @@ impl Design {
             Self::Residual(layout) => layout.features(),
             Self::Conv4(width) => *width,
             Self::ResNet12(width) => resnet12::features(*width),
+            Self::Patch(patch) => patch.features(),
         }
     }
 }
@@ -49,6 +58,8 @@ pub(super) enum Encoder {
     Conv4(Conv4),
     /// The few-shot ResNet-12.
     ResNet12(ResNet12),
+    /// A kernel network.
+    Patch(Patch),
 }
 
 impl Encoder {
@@ -60,6 +71,7 @@ impl Encoder {
             }
             Design::Conv4(width) => Self::Conv4(Conv4::new(path, channels, *width)),
             Design::ResNet12(width) => Self::ResNet12(ResNet12::new(path, channels, *width)),
+            Design::Patch(patch) => Self::Patch(Patch::new(&(path / KERNELS), &patch.network)),
         }
     }
 
@@ -69,6 +81,15 @@ impl Encoder {
             Self::Residual(encoder) => encoder.forward(images, train),
             Self::Conv4(encoder) => encoder.forward(images, train),
             Self::ResNet12(encoder) => encoder.forward(images, train),
+            Self::Patch(encoder) => encoder.forward(images),
+        }
+    }
+
+    /// The kernel network, where it is one.
+    pub(super) fn kernels(&self) -> Option<ckn::Network> {
+        match self {
+            Self::Patch(encoder) => Some(encoder.network()),
+            Self::Residual(_) | Self::Conv4(_) | Self::ResNet12(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod encoder;
 mod head;
 mod momentum;
 mod network;
+mod patch;
 mod predictor;
 mod resnet;
 mod resnet12;
@@ -17,6 +18,7 @@ mod weights;
 
 pub use momentum::{MomentumEncoder, key_of, momentum_update, rising_momentum};
 pub use network::{Embedding, Network};
+pub use patch::PatchSpec;
 pub use predictor::Predictor;
 
 use tch::Kind;
@@ -57,7 +59,7 @@ fn few(faults: &[String]) -> String {
 }
 
 /// The encoders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum EncoderKind {
     /// Three basic blocks, the last `4 width` wide: about 0.3 million parameters at width 32.
     Small {
@@ -80,21 +82,26 @@ pub enum EncoderKind {
     ResNet34,
     /// ResNet-50: 2048 features, 23.5 million parameters.
     ResNet50,
+    /// A convolutional kernel network, which is fitted without gradients; an image is one patch. It has no stem.
+    Ckn(Box<PatchSpec>),
 }
 
 impl EncoderKind {
     /// Its width, where that is chosen.
-    pub fn width(self) -> Option<i64> {
+    pub fn width(&self) -> Option<i64> {
         match self {
-            Self::Small { width } | Self::Conv4 { width } | Self::ResNet12 { width } => Some(width),
-            Self::ResNet18 | Self::ResNet34 | Self::ResNet50 => None,
+            Self::Small { width } | Self::Conv4 { width } | Self::ResNet12 { width } => {
+                Some(*width)
+            }
+            Self::ResNet18 | Self::ResNet34 | Self::ResNet50 | Self::Ckn(_) => None,
         }
     }
 
-    /// The name of the weight `[to, channels, H, W]` that images meet first.
-    pub fn first(self) -> &'static str {
+    /// The name of the weight that images meet first: `[to, channels, H, W]`, of `ckn` with the channels of its input.
+    pub fn first(&self) -> &'static str {
         match self {
             Self::ResNet12 { .. } => "layer1.0.conv1.weight",
+            Self::Ckn(_) => "kernels.0.filters",
             _ => "conv1.weight",
         }
     }
@@ -130,7 +137,7 @@ impl Precision {
 }
 
 /// What a [`Network`] is made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// The encoder.
     pub encoder: EncoderKind,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tch::{Device, Kind, Tensor, nn};
 
-use super::encoder::{Design, Encoder};
-use super::head::Head;
-use super::{Error, Spec};
+use super::encoder::{Design, Encoder, KERNELS};
+use super::head::{Components, Head, Layers};
+use super::{EncoderKind, Error, Spec, ckn};
 use crate::ground::seed::{Purpose, seed_torch};
 
 /// What keeps the smallest norm away from zero, as in `torch.nn.functional.normalize`.
@@ -75,19 +75,26 @@ impl Network {
         let mut store = nn::VarStore::new(Device::Cpu);
         let design = Design::of(spec);
         let encoder = Encoder::new(&store.root(), &design, spec.channels);
+        let (fitted, from) = (
+            matches!(spec.encoder, EncoderKind::Ckn(_)),
+            design.features(),
+        );
         let head = |name| {
             let path = store.root() / name;
-            Head::new(&path, design.features(), spec.hidden, spec.dim, spec.norm)
+            match fitted {
+                true => Head::Components(Components::new(&path, from, spec.dim)),
+                false => Head::Learnt(Layers::new(&path, from, spec.hidden, spec.dim, spec.norm)),
+            }
         };
         let (head, inter_head) = (head("head"), (!spec.share_neck).then(|| head("inter_head")));
         let parameters = store
             .variables()
             .into_iter()
-            .filter_map(|(name, variable)| variable.requires_grad().then_some(name))
+            .filter_map(|(name, variable)| (fitted || variable.requires_grad()).then_some(name))
             .collect();
         tch::no_grad(|| store.set_device(device));
         Self {
-            spec: *spec,
+            spec: spec.clone(),
             store,
             encoder,
             head,
@@ -136,7 +143,32 @@ impl Network {
         }
     }
 
-    /// What the optimiser changes, sorted by name; shallow clones, so writing to them writes to the network.
+    /// The kernel network of encoder `ckn`, which shares its tensors with this network; nothing of any other encoder.
+    pub fn kernels(&self) -> Option<ckn::Network> {
+        self.encoder.kernels()
+    }
+
+    /// Takes over what a step of a fit of [`Network::kernels`] has found.
+    ///
+    /// # Panics
+    /// When it is a step of a network of another specification.
+    pub fn fit(&mut self, step: &ckn::Step) {
+        let layers = step.layers.iter().map(|found| (KERNELS, found));
+        let components = step.projection.iter().map(|found| ("head", found));
+        let variables = self.store.variables();
+        tch::no_grad(|| {
+            for (of, (name, found)) in layers.chain(components) {
+                let variable = variables.get(&format!("{of}.{name}"));
+                let mut variable = variable
+                    .expect("a fit's names are the network's")
+                    .shallow_clone();
+                variable.copy_(found);
+            }
+        });
+    }
+
+    /// What the optimiser changes, or of encoder `ckn` what is fitted, sorted by name; shallow clones, so writing to them writes to
+    /// the network.
     ///
     /// A frozen network lists the same ones.
     pub fn parameters(&self) -> Vec<(String, Tensor)> {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use tch::{Device, Tensor, nn};
 
 use super::Error;
-use super::head::Head;
+use super::head::Layers;
 use super::network::{check_weights, named, unit};
 use crate::ground::seed::{Purpose, seed_torch};
 
 /// `D -> hidden -> D` with batch normalisation and a ReLU between (Grill et al. 2020, arXiv 2006.07733, section 3.3).
 pub struct Predictor {
     store: nn::VarStore,
-    head: Head,
+    head: Layers,
 }
 
 impl Predictor {
@@ -22,7 +22,7 @@ impl Predictor {
     pub fn new(dim: i64, hidden: i64, device: Device, seed: u64) -> Self {
         seed_torch(seed, Purpose::Weights, 1, 0);
         let mut store = nn::VarStore::new(Device::Cpu);
-        let head = Head::new(&(store.root() / "predictor"), dim, hidden, dim, true);
+        let head = Layers::new(&(store.root() / "predictor"), dim, hidden, dim, true);
         tch::no_grad(|| store.set_device(device));
         Self { store, head }
     }

@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_names_are_those_of_torchvision() {
         for (encoder, entries, norms, numbers, some) in TORCHVISION {
-            let exported = map(resnet(encoder, Stem::Imagenet).export(false, 7));
+            let exported = map(resnet(encoder.clone(), Stem::Imagenet).export(false, 7));
             assert_eq!(exported.len(), entries, "{encoder:?}");
             let counts = exported
                 .iter()

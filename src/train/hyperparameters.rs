@@ -152,11 +152,17 @@ fn useless(plan: &Plan, name: &str) -> Option<String> {
         ("bank.momentum", kind) if !plan.inter() && kind != MethodKind::Npid => {
             Some("there is no bank, loss.inter is 0 in the configuration".to_owned())
         }
-        ("method.temperature", MethodKind::Byol | MethodKind::Oupn) => without("temperature"),
-        ("method.momentum", MethodKind::SimClr | MethodKind::Npid | MethodKind::Oupn) => {
-            without("momentum encoder")
+        ("optim.lr" | "optim.clip", MethodKind::Ckn) => without("gradient"),
+        ("method.temperature", MethodKind::Byol | MethodKind::Oupn | MethodKind::Ckn) => {
+            without("temperature")
         }
-        ("method.margin", MethodKind::Byol | MethodKind::Oupn) => without("margin"),
+        (
+            "method.momentum",
+            MethodKind::SimClr | MethodKind::Npid | MethodKind::Oupn | MethodKind::Ckn,
+        ) => without("momentum encoder"),
+        ("method.margin", MethodKind::Byol | MethodKind::Oupn | MethodKind::Ckn) => {
+            without("margin")
+        }
         ("method.margin", _) if plan.margin == Margin::None => {
             Some("method.margin_kind is 'none'".to_owned())
         }

@@ -178,6 +178,10 @@ fn train(
         }
         trainer.swap();
         records.changes(trainer);
+        match trainer.prepare() {
+            Err(error) if stop::is_cause(&error) => return Ok(server.stop(trainer, records)),
+            prepared => prepared?,
+        }
         let bank = records.batches.before(trainer);
         let report = step(trainer);
         records.after_step(trainer, &report);

@@ -75,6 +75,7 @@ fn update(
 ) -> Option<Option<Tensor>> {
     trainer.nonfinite = 0;
     trainer.optimizer.step(&groups(&trainer.parameters, hyper));
+    trainer.method.fit(&mut trainer.query);
     let watched = trainer.before.is_some();
     if watched && !trainer.weights_are_finite() && trainer.undo("the weights are", now) {
         return None;
@@ -186,7 +187,10 @@ fn contrast(
             objective += hyper.inter * cut(&mixed.query, &related.gradient);
         }
     }
-    (objective * share).backward();
+    // Where a network is fitted there is none.
+    if objective.requires_grad() {
+        (objective * share).backward();
+    }
     Part {
         index,
         contrast: contrast.detach(),

@@ -11,6 +11,7 @@ use crate::config::stream::Order;
 use crate::data::stream::{Frames, Stream};
 use crate::data::{self, Feed, Feeds, Fingerprints, Loader, Splits};
 use crate::ground::Now;
+use crate::ground::stop;
 use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
@@ -138,13 +139,13 @@ impl Trainer {
             Order::Shuffled | Order::Own => None,
         };
         let per_epoch = loader.steps_per_epoch();
-        let method = build::method(&plan, &query, images)?;
-        let mut parameters = query.parameters();
-        parameters.extend(method.parameters());
         let data = data::fingerprints(&splits)?;
         let judged = splits.judge();
         let notes = splits.notes.clone();
         let feeds = Feeds::new(splits, device);
+        let method = build::method(&plan, &query, &feeds.train)?;
+        let mut parameters = query.parameters();
+        parameters.extend(method.parameters());
         Ok(Self {
             parameters,
             method,
@@ -227,6 +228,17 @@ impl Trainer {
         if let Some(upkeep) = upkeep {
             apply(bank, &upkeep);
         }
+    }
+
+    /// Has the method find what the step that begins changes, where that is not up to gradients.
+    ///
+    /// # Errors
+    /// What cannot be fitted. [`Stopped`](crate::ground::stop::Stopped) when the process was asked to stop; nothing has changed then.
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        let now = self.now();
+        let Self { method, query, .. } = self;
+        stop::leaving(|| method.prepare(query, now))
+            .with_context(|| format!("step {}: nothing can be fitted", now.step + 1))
     }
 
     /// Takes what was saved since the last step.

@@ -6,6 +6,7 @@
 )]
 
 mod boundaries;
+mod ckn;
 mod cli;
 mod contracts;
 mod control;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ckn::Fitting;
 use super::oupn::Oupn;
 
 /// The intra-image branch.
@@ -9,7 +10,8 @@ use super::oupn::Oupn;
 #[serde(default, deny_unknown_fields)]
 pub struct Method {
     /// `moco` (queue and momentum encoder; v1 and v2 differ in `model.hidden`, views and temperature), `npid` (one view
-    /// against a memory of all images), `simclr` (NT-Xent within the batch), `byol` (predictor, no negatives) or `oupn` (prototypes of a stream).
+    /// against a memory of all images), `simclr` (NT-Xent within the batch), `byol` (predictor, no negatives), `oupn` (prototypes of a stream) or
+    /// `ckn` (fits a kernel network without gradients).
     pub name: String,
     /// Keys in MoCo's queue.
     pub queue: i64,
@@ -31,6 +33,8 @@ pub struct Method {
     pub predictor: i64,
     /// What `oupn` alone has.
     pub oupn: Oupn,
+    /// What `ckn` alone has.
+    pub ckn: Fitting,
 }
 
 impl Default for Method {
@@ -47,6 +51,7 @@ impl Default for Method {
             key_groups: 1,
             predictor: 512,
             oupn: Oupn::default(),
+            ckn: Fitting::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a configuration file may say: every key with its default and its unit. Unknown keys are refused.
 
 mod branches;
+mod ckn;
 mod images;
 mod network;
 mod oupn;
@@ -15,6 +16,7 @@ use crate::slots::Slot;
 
 pub use super::evaluation::{Eval, Finetune};
 pub use branches::{Bank, Inter, Loss, Method};
+pub use ckn::{Fitting, Kernels};
 pub use images::{Blur, Data, Jitter, Scenes, Stream, Views};
 pub use network::Model;
 pub use oupn::Oupn;

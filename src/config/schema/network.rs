@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::ckn::Kernels;
+
 /// The encoder and its projection head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
-    /// `small`, `conv4`, `resnet12`, `resnet18`, `resnet34` or `resnet50`.
+    /// `small`, `conv4`, `resnet12`, `resnet18`, `resnet34`, `resnet50` or `ckn`.
     pub encoder: String,
     /// A safetensors file of torchvision, timm or `sandbox export` from which the encoder starts; relative to the working
     /// directory. Empty: from random weights.
@@ -26,6 +28,8 @@ pub struct Model {
     pub norm: bool,
     /// Whether the two branches share one projection head; else the inter-image branch has one of its own.
     pub share_neck: bool,
+    /// What `ckn` alone has.
+    pub ckn: Kernels,
 }
 
 impl Default for Model {
@@ -39,6 +43,7 @@ impl Default for Model {
             dim: 128,
             norm: false,
             share_neck: true,
+            ckn: Kernels::default(),
         }
     }
 }

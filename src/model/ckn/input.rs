@@ -96,6 +96,22 @@ pub fn gradients(patches: &Tensor, blur: f64) -> Tensor {
     Tensor::cat(&[across, down], 1) * 0.5
 }
 
+/// `map [B, C, H, W]` f32 weighted by exp(-d² / (2 s²)) of the distance d from its middle, s being `window` times the longer side;
+/// 0 changes nothing.
+pub(super) fn windowed(map: Tensor, window: f64) -> Tensor {
+    if window == 0.0 {
+        return map;
+    }
+    let (height, width) = (map.size()[2], map.size()[3]);
+    let sigma = window * height.max(width) as f64;
+    let bell = |side: i64| {
+        let steps = Tensor::arange(side, (Kind::Float, map.device())) - (side - 1) as f64 / 2.0;
+        ((steps / sigma).square() * -0.5).exp_()
+    };
+    let bells = [bell(height).unsqueeze(1), bell(width).unsqueeze(0)];
+    map * &bells[0] * &bells[1]
+}
+
 /// Sub-patches without their own means, in coordinates of equal variance: a convolution that is fitted to a sample.
 #[derive(Debug)]
 pub struct Whitening {
@@ -245,6 +261,21 @@ mod tests {
         assert!(gradients(&patch, 0.8).allclose(&blurred, 1e-5, 1e-6, false));
         // A blur wider than the patch reaches to its border.
         assert!(gradients(&patch, 9.0).isfinite().all().int64_value(&[]) == 1);
+    }
+
+    #[test]
+    fn a_window_leaves_the_middle_and_fades_to_the_border() {
+        let map = Tensor::ones([1, 2, 5, 3], FLOAT);
+        assert!(windowed(map.shallow_clone(), 0.0).equal(&map));
+        let got = windowed(map, 0.3);
+        for (y, x) in (0..5i64).flat_map(|y| (0..3i64).map(move |x| (y, x))) {
+            let distance = ((y - 2).pow(2) + (x - 1).pow(2)) as f64;
+            let expected = (-distance / (2.0 * 1.5f64.powi(2))).exp();
+            for channel in 0..2 {
+                let value = got.double_value(&[0, channel, y, x]);
+                assert!((value - expected).abs() < 1e-6, "{y} {x}: {value}");
+            }
+        }
     }
 
     #[test]

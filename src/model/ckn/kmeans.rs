@@ -56,11 +56,10 @@ pub fn spherical_kmeans(points: &Tensor, start: &Tensor, rounds: usize) -> Resul
         while done < rounds {
             stop::look_if_leaving()?;
             done += 1;
-            let (cosines, assignment) = nearest(points, &centroids);
-            let objective = mean(&cosines);
-            centroids = update(points, &centroids, &cosines, &assignment);
-            let settled = (before - objective).abs() < SETTLED * objective.abs();
-            before = objective;
+            let one = round(points, &centroids);
+            centroids = one.centroids;
+            let settled = (before - one.objective).abs() < SETTLED * one.objective.abs();
+            before = one.objective;
             if settled {
                 break;
             }
@@ -73,6 +72,23 @@ pub fn spherical_kmeans(points: &Tensor, start: &Tensor, rounds: usize) -> Resul
             rounds: done,
         })
     })
+}
+
+/// What a round of [`spherical_kmeans`] found.
+pub(super) struct Round {
+    /// `[K, D]` f32: unit rows.
+    pub(super) centroids: Tensor,
+    /// Mean cosine of the points with the centroids that there were before.
+    pub(super) objective: f64,
+}
+
+/// One round on `points [N, D]` f32 from `centroids [K, D]` f32, both unit rows.
+pub(super) fn round(points: &Tensor, centroids: &Tensor) -> Round {
+    let (cosines, assignment) = nearest(points, centroids);
+    Round {
+        objective: mean(&cosines),
+        centroids: update(points, centroids, &cosines, &assignment),
+    }
 }
 
 /// The mean of `[N]` numbers.

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::inverse_root::inverse_root;
 use super::pooling::{pool, pooled};
-use super::{Error, Kernel, Result, require, require_finite};
+use super::{Error, Fit, Kernel, LayerSpec, Result, require, require_finite};
 
 /// Least squared length of a sub-patch; a shorter one counts as this long.
 const SHORTEST_SQUARE: f64 = 1e-6;
@@ -127,6 +127,28 @@ impl Layer {
             padding,
             subsampling,
         })
+    }
+
+    /// The layer of a specification around `centres [P, C, size, size]` f32, before it is fitted.
+    ///
+    /// # Errors
+    /// As [`Layer::projection`].
+    pub(super) fn unfitted(centres: &Tensor, spec: &LayerSpec) -> Result<Self> {
+        let (kernel, padding, pooling) = (spec.kernel, spec.padding, spec.subsampling);
+        let none = spec.centred.then(|| centres.zeros_like().narrow(0, 0, 1));
+        match (spec.fit, kernel) {
+            (Fit::Clusters { .. }, _) => Self::projection(centres, none, kernel, padding, pooling),
+            (Fit::Pairs(_), Kernel::Exponential { sigma }) => {
+                // exp(-|x - z|² / sigma²) of unit vectors.
+                let sharp = 2.0 / (sigma * sigma);
+                let lengths = centres.norm_scalaropt_dim(2.0, [1, 2, 3], true);
+                let offsets =
+                    lengths.new_full([spec.filters], -sharp, (Kind::Float, lengths.device()));
+                let weights = centres / lengths * sharp;
+                Self::exponential(&weights, &offsets, none, padding, pooling)
+            }
+            _ => Self::anchored(centres, none, kernel, padding, pooling),
+        }
     }
 
     /// The filters `[P, C, size, size]` f32: the anchors at length 1, or the weights.

@@ -23,7 +23,7 @@ pub use inverse_root::inverse_root;
 pub use kernel::Kernel;
 pub use kmeans::{Clusters, spherical_kmeans};
 pub use layer::{Layer, Padding};
-pub use network::{Fitted, Network};
+pub use network::{Course, Fitted, Network, Step};
 pub use pairs::{Approximation, Descent, approximate};
 pub use pooling::{pool, taps};
 pub use projection::Projection;

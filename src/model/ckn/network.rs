@@ -1,5 +1,6 @@
 //! The layers in order: fitted one by one, asked together.
 
+mod course;
 mod stored;
 
 use std::f64::consts::PI;
@@ -7,6 +8,7 @@ use std::f64::consts::PI;
 use rand::seq::index;
 use tch::{Device, Kind, Tensor};
 
+use super::input::windowed;
 use super::layer::Layer;
 use super::{
     Error, Fit, Input, LayerSpec, Result, Spec, Whitening, approximate, contrast_normalized,
@@ -14,6 +16,8 @@ use super::{
 };
 use crate::ground::seed::{Purpose, stream};
 use crate::ground::stop;
+
+pub use course::{Course, Step};
 
 /// Most numbers of a layer that are held at once before they are pooled: 64 MiB of `f32`.
 const CHUNK: i64 = 1 << 24;
@@ -71,6 +75,28 @@ impl Network {
         })
     }
 
+    /// A network that is not fitted but can be asked: anchors, and what its input is whitened by, come from libtorch's generator.
+    ///
+    /// # Errors
+    /// A specification out of range.
+    pub fn random(spec: Spec, device: Device) -> Result<Self> {
+        let mut network = Self::new(spec, device)?;
+        let normal = |size: &[i64]| Tensor::randn(size, (Kind::Float, device));
+        if let Input::White { size, components } = network.spec.input {
+            let channels = network.spec.channels;
+            let length = channels * size * size;
+            let rows = normal(&[4 * length, length]);
+            network.whitening = Some(Whitening::fit(&rows, channels, size, components)?);
+        }
+        for at in 0..network.spec.layers.len() {
+            let spec = network.spec.layers[at];
+            let channels = network.spec.channels_before(at);
+            let filters = normal(&[spec.filters, channels, spec.size, spec.size]);
+            network.layers.push(Layer::unfitted(&filters, &spec)?);
+        }
+        Ok(network)
+    }
+
     /// What it is made from.
     pub fn spec(&self) -> &Spec {
         &self.spec
@@ -95,15 +121,24 @@ impl Network {
         self.check(patches)?;
         tch::no_grad(|| {
             self.layers.truncate(at);
-            if let (0, Input::White { size, components }) = (at, self.spec.input) {
-                let rows = self.draw(patches, size, spec.samples, (seed, INPUT))?;
-                let whitening = Whitening::fit(&rows, self.spec.channels, size, components)?;
-                self.whitening = Some(whitening);
+            if at == 0 {
+                self.whiten(patches, seed)?;
             }
             let (layer, found) = self.fit(at, &spec, patches, seed)?;
             self.layers.push(layer);
             Ok(found)
         })
+    }
+
+    /// Fits what whitens the input, where something does.
+    fn whiten(&mut self, patches: &Tensor, seed: u64) -> Result<()> {
+        if let Input::White { size, components } = self.spec.input {
+            let samples = self.spec.layers[0].samples;
+            let rows = self.draw(patches, size, samples, (seed, INPUT))?;
+            let whitening = Whitening::fit(&rows, self.spec.channels, size, components)?;
+            self.whitening = Some(whitening);
+        }
+        Ok(())
     }
 
     /// A layer on the layers that are there.
@@ -125,10 +160,7 @@ impl Network {
         let (points, mean) = self.points(spec, patches, key)?;
         let samples = points.size()[0];
         let mean = mean.map(|mean| mean.view(shape));
-        let mut rng = stream(seed, Purpose::Anchors, at as u64, 0);
-        let start = index::sample(&mut rng, samples as usize, spec.filters as usize);
-        let start: Vec<i64> = start.into_iter().map(|row| row as i64).collect();
-        let start = Tensor::from_slice(&start).to_device(self.device);
+        let start = start(samples, spec.filters, key).to_device(self.device);
         match (spec.fit, spec.kernel) {
             (Fit::Pairs(descent), super::Kernel::Exponential { sigma }) => {
                 let centres = points.index_select(0, &start);
@@ -216,6 +248,7 @@ impl Network {
             (Input::White { .. }, Some(whitening)) => whitening.apply(patches),
             _ => contrast_normalized(patches),
         };
+        let input = windowed(input, self.spec.window);
         self.layers
             .iter()
             .fold(input, |map, layer| layer.forward(&map))
@@ -266,6 +299,14 @@ impl Network {
         self.spec.maps(found[2], found[3])?;
         require_finite("patches", patches)
     }
+}
+
+/// Rows `[filters]` i64 of `samples` sub-patches at which a layer's anchors begin.
+fn start(samples: i64, filters: i64, (seed, layer): (u64, u64)) -> Tensor {
+    let mut rng = stream(seed, Purpose::Anchors, layer, 0);
+    let drawn = index::sample(&mut rng, samples as usize, filters as usize);
+    let rows: Vec<i64> = drawn.into_iter().map(|row| row as i64).collect();
+    Tensor::from_slice(&rows)
 }
 
 /// Patches at once, each of which has so many numbers.

@@ -80,6 +80,9 @@ pub struct Spec {
     pub input: Input,
     /// Channels of a patch: 1 or 3.
     pub channels: i64,
+    /// Standard deviation, as a share of its side, of the Gaussian around the middle by which the map of the input is weighted;
+    /// 0 weighs all places alike. This is a reading of this house, as SIFT weights its gradients; the papers have none.
+    pub window: f64,
     /// The layers, in order.
     pub layers: Vec<LayerSpec>,
 }
@@ -93,6 +96,8 @@ impl Spec {
         let channels = [1, 3].contains(&self.channels);
         require("channels", channels, "1 or 3", self.channels)?;
         self.input.check(self.channels)?;
+        let window = self.window >= 0.0 && self.window.is_finite();
+        require("window", window, "a finite share, 0 or more", self.window)?;
         require(
             "layers",
             !self.layers.is_empty(),
@@ -191,6 +196,7 @@ pub(super) mod tests {
         Spec {
             input,
             channels: 3,
+            window: 0.0,
             layers: layers.to_vec(),
         }
     }
@@ -263,6 +269,14 @@ pub(super) mod tests {
         let message =
             "ckn: 'kernel': expected the exponential one for a fit on pairs, got ArcCosineRelu";
         assert_eq!(said(Input::Raw, &[wrong]), message);
+        let wrong = Spec {
+            window: -0.1,
+            ..spec(Input::Raw, &[plain])
+        };
+        assert_eq!(
+            wrong.check().unwrap_err().to_string(),
+            "ckn: 'window': expected a finite share, 0 or more, got -0.1"
+        );
         let wrong = Spec {
             channels: 2,
             ..spec(Input::Raw, &[plain])

@@ -84,7 +84,7 @@ fn resnet12(state: &State, images: &Tensor) -> Tensor {
 
 /// That the features of moved statistics are those of an oracle.
 fn assert_computes(kind: EncoderKind, size: i64, oracle: fn(&State, &Tensor) -> Tensor) {
-    let network = network(kind, 3);
+    let network = network(kind.clone(), 3);
     let images = images(4, 3, size);
     tch::no_grad(|| {
         let _ = network.features(&(&images * 2.0), true);
@@ -171,7 +171,7 @@ fn nothing_bends_the_features_of_resnet12() {
 fn the_first_weight_has_the_channels_of_the_images() {
     let others = [EncoderKind::Small { width: 4 }, EncoderKind::ResNet18];
     for kind in ALL.map(|(kind, _)| kind).into_iter().chain(others) {
-        let state: State = network(kind, 3).state().into_iter().collect();
+        let state: State = network(kind.clone(), 3).state().into_iter().collect();
         assert_eq!(state[kind.first()].size()[1], 3, "{kind:?}");
     }
 }
@@ -179,7 +179,7 @@ fn the_first_weight_has_the_channels_of_the_images() {
 #[test]
 fn images_of_any_size_and_number_are_taken() {
     for (kind, features) in ALL {
-        let network = network(kind, 1);
+        let network = network(kind.clone(), 1);
         assert_eq!(network.spec().features(), features);
         for size in [1, 2, 3, 5, 12, 15, 16, 17, 28, 31, 32] {
             for batch in [1, 3] {
@@ -196,7 +196,7 @@ fn images_of_any_size_and_number_are_taken() {
 #[test]
 fn features_are_a_function_of_the_image_alone() {
     for (kind, _) in ALL {
-        let network = network(kind, 1);
+        let network = network(kind.clone(), 1);
         let images = images(6, 1, 28);
         let _ = network.features(&images, true);
         let before = values(&network);
@@ -215,7 +215,7 @@ fn features_are_a_function_of_the_image_alone() {
 #[test]
 fn every_parameter_receives_a_gradient() {
     for (kind, _) in ALL {
-        let network = network(kind, 1);
+        let network = network(kind.clone(), 1);
         let rows = network.embed(&images(4, 1, 28), true).intra;
         (rows.matmul(&rows.tr()) * images(1, 1, 4).view([4, 4]))
             .sum(Kind::Float)
@@ -231,10 +231,10 @@ fn every_parameter_receives_a_gradient() {
 #[test]
 fn bfloat16_is_close_to_f32() {
     for (kind, _) in ALL {
-        let full = network(kind, 1);
+        let full = network(kind.clone(), 1);
         let half = Spec {
             precision: Precision::Bf16,
-            ..*full.spec()
+            ..full.spec().clone()
         };
         let mut half = Network::new(&half, Device::Cpu, 0);
         half.load(&copy(&full)).unwrap();
@@ -255,7 +255,7 @@ fn bfloat16_is_close_to_f32() {
 #[test]
 fn weights_go_out_and_come_in_and_are_followed() {
     for (kind, _) in ALL {
-        let source = network(kind, 1);
+        let source = network(kind.clone(), 1);
         let mut target = Network::new(source.spec(), Device::Cpu, 1);
         let images = images(4, 1, 28);
         let _ = source.features(&images, true);

@@ -67,7 +67,7 @@ fn every_encoder_and_stem_takes_grey_and_colour() {
     for (kind, features) in kinds {
         for stem in [Stem::Imagenet, Stem::Cifar] {
             for channels in [1, 3] {
-                let spec = spec(kind, stem, channels);
+                let spec = spec(kind.clone(), stem, channels);
                 assert_eq!(spec.features(), features);
                 let network = Network::new(&spec, Device::Cpu, 0);
                 let images = images(2, channels, 32);

@@ -5,14 +5,18 @@ use anyhow::Result;
 use crate::bank::Queue;
 use crate::config::plan::MethodKind;
 use crate::config::{Plan, stream};
-use crate::method::{Byol, Method, Moco, Npid, Oupn, SimClr};
-use crate::model::{MomentumEncoder, Network, Predictor};
+use crate::data::Feed;
+use crate::judge::fitted;
+use crate::method::{Byol, Ckn, Method, Moco, Npid, Oupn, SimClr};
+use crate::model::ckn::Course;
+use crate::model::{EncoderKind, MomentumEncoder, Network, Predictor};
 
-/// The intra-image branch beside the query network, for `n` training images.
+/// The intra-image branch beside the query network, for these training images.
 ///
 /// # Errors
-/// Numbers that do not fit together.
-pub(crate) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn Method>> {
+/// Numbers that do not fit together, and images of which no patches can be had where some are to be.
+pub(crate) fn method(plan: &Plan, query: &Network, images: &Feed) -> Result<Box<dyn Method>> {
+    let n = images.images().len();
     let config = &plan.config.method;
     let (dim, seed, device) = (plan.config.model.dim, plan.config.seed, query.device());
     let (temperature, margin) = (config.temperature, plan.margin);
@@ -48,6 +52,19 @@ pub(crate) fn method(plan: &Plan, query: &Network, n: usize) -> Result<Box<dyn M
                 stream::start(&plan.config),
                 device,
             ))
+        }
+        MethodKind::Ckn => {
+            let EncoderKind::Ckn(patch) = &plan.encoder else {
+                unreachable!("a plan with method 'ckn' has encoder 'ckn'");
+            };
+            let patches = fitted(plan, images)?;
+            let projection = (dim, patch.power);
+            Box::new(Ckn::new(Course::new(
+                &patch.network,
+                patches,
+                projection,
+                seed,
+            )?))
         }
         MethodKind::Byol => Box::new(Byol {
             target: follower(),

@@ -43,9 +43,11 @@ pub(crate) struct Begun {
 
 /// The splits of a run; one that judges nothing needs no labels.
 fn open(plan: &Plan) -> Result<Splits, data::Error> {
-    let splits = match plan.judging.online.is_empty() {
-        true => data::open_to_train(&plan.source),
-        false => data::open(&plan.source),
+    let online = &plan.judging.online;
+    let splits = match online.iter().any(|one| one.needs_labels()) {
+        true => data::open(&plan.source),
+        false if online.is_empty() => data::open_to_train(&plan.source),
+        false => data::open_unlabelled(&plan.source),
     };
     Ok(splits?.limited(plan.config.data.limit))
 }

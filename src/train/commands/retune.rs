@@ -93,12 +93,11 @@ impl Trainer {
 
     /// Makes everything that a plan's numbers went into anew, with the state that it had.
     pub(crate) fn follow_plan(&mut self, plan: Plan) -> Result<()> {
-        let images = self.train.images().len();
         let method = self.method.state().into_iter().collect();
         let optimizer = self.optimizer.state().into_iter().collect();
         self.rate = plan.rate(self.loader.steps_per_epoch())?;
         self.steps = plan.steps(self.loader.steps_per_epoch());
-        self.method = build::method(&plan, &self.query, images)?;
+        self.method = build::method(&plan, &self.query, &self.train)?;
         self.method.load(&method)?;
         self.parameters = self.query.parameters();
         self.parameters.extend(self.method.parameters());

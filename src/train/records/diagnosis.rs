@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Tensor};
 
 use crate::config::plan::MethodKind;
-use crate::diagnostics::{self, Chosen, Coverage, Scalars, list};
+use crate::diagnostics::{self, Chosen, Coverage, Scalars, list, put};
 use crate::record::Checkpoint;
 use crate::train::records::measure;
 use crate::train::step::Report;
@@ -49,10 +49,13 @@ impl Diagnosis {
             coverage.take_in(&relation.pairs);
             self.coverage = Some(coverage);
         }
-        let without = [MethodKind::Byol, MethodKind::Oupn];
+        let without = [MethodKind::Byol, MethodKind::Oupn, MethodKind::Ckn];
         let has_temperature = !without.contains(&trainer.plan.method);
         let temperature = has_temperature.then_some(report.hyper.method_temperature);
         let mut scalars = measure::step(report, self.truth(), temperature);
+        if let Some(layer) = trainer.method.layer() {
+            put(&mut scalars, "ckn/layer", layer as f64);
+        }
         if let Some(window) = &report.contrast.window {
             scalars.extend(diagnostics::window(window, &trainer.frames.classes));
             scalars.extend(measure::learnt(trainer));

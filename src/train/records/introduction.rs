@@ -75,8 +75,8 @@ impl Records {
             trainer.plan.config.train.epochs,
             trainer.loader.steps_per_epoch(),
             trainer.plan.config.train.batch,
-            match trainer.plan.config.train.steps {
-                0 => String::new(),
+            match trainer.plan.config.train.epochs.saturating_mul(trainer.loader.steps_per_epoch()) {
+                all if all == trainer.steps => String::new(),
                 _ => format!(", {} steps of it", trainer.steps),
             },
         ));

@@ -7,7 +7,7 @@ use super::super::{Descent, Kernel, Padding};
 use super::*;
 
 /// Patches in which neighbours are alike.
-fn patches(count: i64, channels: i64, side: i64) -> Tensor {
+pub(super) fn patches(count: i64, channels: i64, side: i64) -> Tensor {
     tch::manual_seed(31);
     let noise = Tensor::rand(
         [count, channels, side + 2, side + 2],
@@ -22,6 +22,7 @@ fn network(input: Input, channels: i64, layers: &[LayerSpec]) -> Network {
         Spec {
             input,
             channels,
+            window: 0.0,
             layers,
         },
         Device::Cpu,
