@@ -119,7 +119,9 @@ fn expect_of_beginning(past: &Past, changed: &Config) -> Result<()> {
         .filter(|((_, was), now)| was != now)
         .map(|((name, _), _)| format!("method.oupn.{name}"));
     let init = (old.model.init != changed.model.init).then(|| "model.init".to_owned());
-    match told.chain(init).next() {
+    let from =
+        (old.inter.start_from != changed.inter.start_from).then(|| "inter.start_from".to_owned());
+    match told.chain(init).chain(from).next() {
         Some(key) if step > 0 => Err(Invalid(format!(
             "--set {key}: it says with what a run begins, and the checkpoint of step {step} has learnt its own"
         ))

@@ -10,7 +10,7 @@ use tch::{Device, Tensor};
 use super::{Invalid, again};
 use crate::config::{self, Config, Plan, Request};
 use crate::judge::Deciders;
-use crate::model::{Network, Precision, Spec};
+use crate::model::{EncoderKind, Network, Precision, Spec};
 use crate::policy::Saved;
 use crate::record::checkpoint::{self, Checkpoint};
 use crate::slots::Slot;
@@ -228,7 +228,12 @@ impl Trained {
             let message = format!("'{path}' has no network '{name}': method '{method}' keeps none");
             return Err(Invalid(message).into());
         };
-        let mut network = Network::new(&spec(plan, first.size()[1]), device, plan.config.seed);
+        let channels = match plan.encoder {
+            // Its first layer sees what its input makes of them.
+            EncoderKind::Ckn(_) => plan.view()[0],
+            _ => first.size()[1],
+        };
+        let mut network = Network::new(&spec(plan, channels), device, plan.config.seed);
         network.load(&weights)?;
         Ok(network)
     }

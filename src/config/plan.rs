@@ -345,6 +345,16 @@ fn check_branches(config: &Config) -> Result<(), Error> {
     temperature("method.temperature", method.temperature)?;
     fraction("method.momentum", method.momentum)?;
     temperature("inter.temperature", inter.temperature)?;
+    let from = &inter.start_from;
+    if loss.inter == 0.0 && !from.as_os_str().is_empty() {
+        let found = from.display();
+        return Err(Error::Value {
+            key: "inter.start_from".into(),
+            message: format!(
+                "expected nothing where loss.inter is 0: there are no labels, found '{found}'"
+            ),
+        });
+    }
     fraction("bank.momentum", bank.momentum)?;
     at_least("loss.intra", loss.intra, 0.0)?;
     at_least("loss.inter", loss.inter, 0.0)?;

@@ -37,6 +37,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The hash of its manifest, which has those of its files.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read any more.
+    pub fn hash(&self) -> std::io::Result<String> {
+        Ok(hash(&std::fs::read(self.path.join(MANIFEST))?))
+    }
+
     /// Where the policies of its run lie, named by their hash.
     pub fn policies(&self) -> PathBuf {
         let run = self.path.parent().and_then(Path::parent);

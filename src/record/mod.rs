@@ -39,7 +39,7 @@ pub use lapse::{Cause, Lapse, Lapses};
 pub use lock::RunLock;
 pub use metrics::Metrics;
 pub(crate) use metrics::{number, value};
-pub use run_json::{Kind, LIBTORCH, RunStatus, Status, host};
+pub use run_json::{Kind, LIBTORCH, Origin, RunStatus, Status, host};
 pub use tensorboard::Events;
 
 use crate::storage;

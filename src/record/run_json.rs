@@ -41,6 +41,17 @@ pub enum Kind {
     Replay,
 }
 
+/// A checkpoint of another run that a run has made use of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The other run's folder.
+    pub run: PathBuf,
+    /// The checkpoint's step.
+    pub step: u64,
+    /// The hash of its manifest, which has those of its files.
+    pub blake3: String,
+}
+
 /// The content of `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStatus {
@@ -53,6 +64,9 @@ pub struct RunStatus {
     pub kind: Kind,
     /// The run that this one was forked from or replays, as `<run>@<step>`.
     pub parent: Option<String>,
+    /// Whose features its first labels are made of, where these are not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_from: Option<Origin>,
     /// The run's seed.
     pub seed: u64,
     /// The version of the sandbox.
@@ -108,6 +122,7 @@ impl RunStatus {
             status: Status::Running,
             name: name.to_owned(),
             kind: Kind::Run,
+            labels_from: None,
             parent: None,
             seed,
             sandbox: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,15 +1,17 @@
 //! The start of the inter-image branch: the bank is filled with the features of all images, and they get their first labels.
 
-use anyhow::Result;
-use tch::Tensor;
+use anyhow::{Result, ensure};
+use tch::{Kind, Tensor};
 
+use super::begin::start_from::StartFrom;
 use super::inter::ask;
 use super::trainer::Trainer;
-use crate::bank::Bank;
+use crate::bank::{Bank, unit_rows};
 use crate::ground::Now;
 use crate::ground::stop::{self, Stopped};
 use crate::judge::embed_all;
 use crate::policy::Policy;
+use crate::record::Origin;
 use crate::slots::Slot;
 use crate::slots::labels::{self, Clusters};
 
@@ -39,7 +41,7 @@ impl Trainer {
             );
             return Ok(false);
         }
-        let Some(clusters) = self.first_labels(&features, now)? else {
+        let Some(clusters) = self.clusters(&features, now)? else {
             return Ok(false);
         };
         let (n, d) = (features.size()[0], features.size()[1]);
@@ -60,6 +62,37 @@ impl Trainer {
             })?;
         self.bank = Some(bank);
         Ok(true)
+    }
+
+    /// The first labels of all images, whose features `[N, D]` are given, with their centroids there: of these features, or of those of
+    /// the run that `inter.start_from` names.
+    fn clusters(&mut self, features: &Tensor, now: Now) -> Result<Option<Clusters>> {
+        let Some(start) = self.opened_start(self.labels_from.as_ref())? else {
+            return self.first_labels(features, now);
+        };
+        let others = start.features(&self.train)?;
+        let undirected = without_direction(&others);
+        ensure!(
+            undirected == 0,
+            "inter.start_from: the encoder of '{}' gave {undirected} of {} embeddings without a direction (zero or not finite)",
+            start.origin.run.display(),
+            others.size()[0]
+        );
+        let clusters = self.first_labels(&others, now)?;
+        Ok(clusters.map(|clusters| Clusters {
+            centroids: means(features, &clusters),
+            ..clusters
+        }))
+    }
+
+    /// The run that `inter.start_from` names, where it names one: at the checkpoint that is expected, else at its newest one.
+    pub(crate) fn opened_start(&self, expected: Option<&Origin>) -> Result<Option<StartFrom>> {
+        let folder = &self.plan.config.inter.start_from;
+        if folder.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let channels = self.train.images().channels();
+        StartFrom::open(folder, channels, expected, self.query.device()).map(Some)
     }
 
     /// Asks for the first labels of all images by their features `[N, D]`; nothing where the policy has a fault and the branch waits
@@ -83,6 +116,14 @@ impl Trainer {
         }
         Ok(clusters.flatten())
     }
+}
+
+/// The directions `[C, D]` of the means of the clusters' features `[N, D]`; zero where a cluster is empty.
+fn means(features: &Tensor, clusters: &Clusters) -> Tensor {
+    let sizes = [clusters.centroids.size()[0], features.size()[1]];
+    let sums = Tensor::zeros(sizes, (Kind::Float, features.device()));
+    let labels = clusters.labels.to_device(features.device());
+    unit_rows(&sums.index_add(0, &labels, features))
 }
 
 /// How many rows `[N, D]` have no direction: the bank takes unit rows alone, and no policy is to be blamed for the others.

@@ -16,6 +16,7 @@ use crate::method::Method;
 use crate::model::Network;
 use crate::optim::{LearningRate, Optimizer};
 use crate::policy::Policy;
+use crate::record::Origin;
 use crate::slots::labels;
 use crate::slots::schedule::{self, Last};
 use crate::slots::{Fault, Slot};
@@ -53,6 +54,8 @@ pub struct Trainer {
     pub init: Option<init::Taken>,
     /// The intra-image branch, with the momentum encoder where it has one.
     pub method: Box<dyn Method>,
+    /// Whose features the first labels are made of, where these are not the run's own.
+    pub(crate) labels_from: Option<Origin>,
     /// The bank, once the inter-image branch has begun.
     pub bank: Option<Bank>,
     /// The slots; those of the inter-image branch are empty where it is off, `schedule` where no script is named.
@@ -150,6 +153,7 @@ impl Trainer {
             parameters,
             method,
             bank: None,
+            labels_from: None,
             gate: Gate::open(folder, watch).context("cannot open the ledger")?,
             steps: plan.steps(per_epoch),
             shadows: Shadows::new(watch),

@@ -187,6 +187,9 @@ fn each_input_and_each_fit_describes_patches() {
             .find_map(|line| line["eval/patches_head_map"].as_f64());
         // Three views of some sixty points: one in ninety is a mate.
         assert!(map.unwrap() > 0.3, "{set:?}: {map:?}");
+        let (code, said, found) = eval(&dir, &run, &["patches"]);
+        assert_eq!(code, Some(0), "{set:?}: {said}");
+        assert_eq!(found["patches"]["head_map"].as_f64(), map, "{set:?}");
     }
 }
 
@@ -435,6 +438,83 @@ fn what_cannot_be_fitted_is_refused() {
     assert!(said.contains("step 1: nothing can be fitted"), "{said}");
     assert!(
         said.contains("sub-patches with a direction: expected at least 12, got 0"),
+        "{said}"
+    );
+}
+
+/// A kernel network of the small images that other tests train on, each of which is one patch.
+const OF_IMAGES: &str = "\
+base: patch_ckn
+name: whole
+data: {source: idx, dir: .}
+views: {size: 28, mean: [0.0], std: [1.0]}
+model: {dim: 16, ckn: {window: 0.0, sizes: [5, 3], filters: [12, 16], subsampling: [3, 2]}}
+method: {ckn: {points: image, rounds: 3, sub_patches: 4000, patches: 200}}
+train: {threads: 1}
+eval: {online: [knn]}
+";
+
+/// Labels that begin with clusters of another run's features: which checkpoint it was stands in `run.json`, they are the same when the run
+/// is done again, and go on with it when it is cut.
+#[test]
+fn labels_begin_with_clusters_of_another_runs_features() {
+    let dir = Dir::new();
+    dir.write("whole.yaml", OF_IMAGES);
+    let other = dir.train(&["--config", "whole.yaml"]);
+    let lines = other.lines("metrics.jsonl");
+    let knn = lines.iter().find_map(|line| line["eval/knn_top1"].as_f64());
+    assert!(knn.unwrap() > 40.0, "{knn:?}");
+
+    let own = dir.train(&["--steps", "40"]);
+    let from = ["--steps", "40", "--set", "inter.start_from=whole"];
+    let run = dir.train(&from);
+    assert_ne!(run.losses(), own.losses());
+    let status = |run: &Finished| {
+        let text = fs::read_to_string(run.folder.join("run.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["labels_from"].clone()
+    };
+    assert_eq!(status(&run)["step"], 7);
+    assert_eq!(status(&run)["blake3"].as_str().unwrap().len(), 64);
+    assert!(status(&own).is_null());
+
+    let (again, said) = dir.again(&["replay", run.folder.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("same  bit for bit"), "{said}");
+    assert_eq!(status(&again), status(&run));
+
+    // What the labels began with lies in the checkpoint by then.
+    let mut live = dir.live(
+        &[
+            &["run", "--plain", "--config", "tiny.yaml"],
+            &from[..],
+            &["--set", "checkpoint.every=7"],
+        ]
+        .concat(),
+    );
+    live.until("step 20/");
+    live.folder = dir.newest_run();
+    let cut = live.stop();
+    fs::remove_dir_all(&other.folder).unwrap();
+    let (resumed, code) = dir.resume(&cut, &[]).end();
+    assert_eq!(code, Some(0), "{}", resumed.text);
+    resumed.assert_same_bits(&run);
+
+    let output = dir.output(&[&["run", "--plain", "--config", "tiny.yaml"], &from[..]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("inter.start_from names no run"), "{said}");
+    let off = dir.output(&[
+        "run",
+        "--plain",
+        "--config",
+        "tiny.yaml",
+        "--set",
+        "loss.inter=0",
+        "--set",
+        "inter.start_from=whole",
+    ]);
+    let said = String::from_utf8_lossy(&off.stderr).into_owned();
+    assert!(
+        said.contains("inter.start_from: expected nothing where loss.inter is 0"),
         "{said}"
     );
 }

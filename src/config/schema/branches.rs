@@ -1,5 +1,7 @@
 //! What the sections of the two branches may say: `method`, `bank`, `inter`, `loss`, and one for each slot.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::ckn::Fitting;
@@ -78,6 +80,9 @@ pub struct Inter {
     pub temperature: f64,
     /// Epochs with the intra-image loss alone, before the bank is filled and the first labels are made.
     pub warmup_epochs: u64,
+    /// Another run, of whose features the first labels are made in the place of this run's own: its folder, or a part of the name of
+    /// one. Empty: none.
+    pub start_from: PathBuf,
 }
 
 impl Default for Inter {
@@ -85,6 +90,7 @@ impl Default for Inter {
         Self {
             temperature: 0.2,
             warmup_epochs: 0,
+            start_from: PathBuf::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod init;
 pub mod past;
 pub mod policies;
+pub(crate) mod start_from;
 pub mod state;
 
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     // Messages have the paths as they were given, the run's files as they hold anywhere.
     let mut kept = plan.config.clone();
     kept.make_paths_absolute()?;
+    kept.inter.start_from = start_from::folder(&plan.config, &options.out)?;
     let entrance = Entrance::new(options);
     threads::choose(options.threads.or(plan.threads()), None)?;
     let splits = open(&plan)?;
@@ -68,6 +70,7 @@ pub(crate) fn fresh(plan: Plan, options: &Options) -> Result<Begun> {
     let mut begun = entrance.make(&birth, options, |folder| {
         let mut trainer = Trainer::build(plan, splits, options.device, folder, options.watch)?;
         trainer.plan.config = kept;
+        trainer.labels_from = trainer.opened_start(None)?.map(|start| start.origin);
         Ok(trainer)
     })?;
     if options.watch {
@@ -89,6 +92,7 @@ pub(crate) fn resumed(past: Past, changes: &Changes, options: &Options) -> Resul
         past.forget_ledger()?;
     }
     let mut trainer = past.trainer(plan, splits, options.device, (folder, options.watch))?;
+    trainer.labels_from = past.status.labels_from.clone();
     let steps = [step, past.reached()?];
     let replaced: Vec<_> = changes.policies.iter().map(|(slot, _)| *slot).collect();
     let rest = Rerun::rest(past.ledger.clone(), steps, past.folder.policies())
@@ -172,6 +176,7 @@ pub(crate) fn forked(parent: Past, changes: &Changes, options: &Options) -> Resu
         let splits = open(&plan)?;
         let mut trainer = parent.trainer(plan, splits, options.device, (folder, options.watch))?;
         parent.expect_data(&trainer, options.changed_data)?;
+        trainer.labels_from = parent.status.labels_from.clone();
         let back = parent.put_back(&mut trainer);
         let told = changes.before.join(", ");
         match told.is_empty() {
@@ -231,6 +236,7 @@ pub(crate) fn replayed(
         let splits = open(&plan)?;
         let mut trainer = original.trainer(plan, splits, options.device, (folder, false))?;
         original.expect_data(&trainer, options.changed_data)?;
+        trainer.labels_from = original.status.labels_from.clone();
         original.put_back(&mut trainer)?;
         original.introduce(&mut trainer)?;
         let rerun = Rerun::of(lines, steps, policies).changed(again.changed);

@@ -79,6 +79,7 @@ impl Records {
         let status = RunStatus {
             data: trainer.data.clone(),
             notes: trainer.notes.clone(),
+            labels_from: trainer.labels_from.clone(),
             ..RunStatus::start(&config.name, config.seed, &device)
         };
         let kept = Kept::of(recorder.folder());
