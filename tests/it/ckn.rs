@@ -340,76 +340,78 @@ fn images_are_found_by_the_descriptors_of_their_patches() {
     );
 }
 
-/// What, where, and what to do; nothing of a run is left behind.
-#[test]
-fn what_cannot_be_fitted_is_refused() {
+/// What is told, and what is said of it.
+const REFUSED: [(&[&str], &str); 11] = [
+    (
+        &["--set", "loss.inter=0.25"],
+        "loss.inter: expected 0 with method 'ckn'",
+    ),
+    (
+        &["--set", "method.name=moco"],
+        "method.name: expected ckn with model.encoder ckn",
+    ),
+    (
+        &["--set", "model.encoder=small"],
+        "model.encoder: expected ckn with method.name ckn",
+    ),
+    (
+        &["--set", "mixer.script=mixers/unmix.rhai"],
+        "method 'ckn' contrasts nothing that could be mixed",
+    ),
+    (
+        &["--set", "model.ckn.filters=[8]"],
+        "model.ckn.filters: expected 2 numbers, one a layer",
+    ),
+    (
+        &["--set", "model.ckn.input=grad"],
+        "model.ckn: ckn: 'size': expected 1 for uniform angles, got 5",
+    ),
+    (
+        &["--set", "views.size=4"],
+        "views.size: ckn: 'patches': expected a side in which layer 0 has a sub-patch",
+    ),
+    (&["--set", "model.dim=1000"], "model.dim: expected 1 to "),
+    (
+        &["--set", "method.ckn.patches=5"],
+        "'dim': expected 1 to 4, what 5 patches of ",
+    ),
+    (
+        &["--set", "data.dir=flat"],
+        "expected corners around which patches of 21 pixels lie in the image, found none in its 3 images",
+    ),
+    (
+        &[
+            "--set",
+            "data.dir=tiny",
+            "--set",
+            "data.size=6",
+            "--set",
+            "method.ckn.size=6",
+        ],
+        "image 0 of 'tiny/train': patches: 'image': expected sides of more than 6 pixels, got 6 by 6",
+    ),
+];
+
+/// Pictures without a corner, and some that are too small to have one.
+fn poor() -> Dir {
     let dir = dir();
     for number in 0..3 {
         let path = dir.file(&format!("flat/train/{number}.png"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        RgbImage::from_pixel(96, 96, Rgb([90, 90, 90]))
-            .save(&path)
-            .unwrap();
-        picture(
-            &dir.file(&format!("tiny/train/{number}.png")),
-            6,
-            (number, 0),
-            (0, 0),
-        );
+        let flat = RgbImage::from_pixel(96, 96, Rgb([90, 90, 90]));
+        flat.save(&path).unwrap();
+        let path = dir.file(&format!("tiny/train/{number}.png"));
+        picture(&path, 6, (number, 0), (0, 0));
     }
-    let none = ["--set", "eval.online=[]"];
-    let cases: [(&[&str], &str); 11] = [
-        (
-            &["--set", "loss.inter=0.25"],
-            "loss.inter: expected 0 with method 'ckn'",
-        ),
-        (
-            &["--set", "method.name=moco"],
-            "method.name: expected ckn with model.encoder ckn",
-        ),
-        (
-            &["--set", "model.encoder=small"],
-            "model.encoder: expected ckn with method.name ckn",
-        ),
-        (
-            &["--set", "mixer.script=mixers/unmix.rhai"],
-            "method 'ckn' contrasts nothing that could be mixed",
-        ),
-        (
-            &["--set", "model.ckn.filters=[8]"],
-            "model.ckn.filters: expected 2 numbers, one a layer",
-        ),
-        (
-            &["--set", "model.ckn.input=grad"],
-            "model.ckn: ckn: 'size': expected 1 for uniform angles, got 5",
-        ),
-        (
-            &["--set", "views.size=4"],
-            "views.size: ckn: 'patches': expected a side in which layer 0 has a sub-patch",
-        ),
-        (&["--set", "model.dim=1000"], "model.dim: expected 1 to "),
-        (
-            &["--set", "method.ckn.patches=5"],
-            "'dim': expected 1 to 4, what 5 patches of ",
-        ),
-        (
-            &["--set", "data.dir=flat"],
-            "expected corners around which patches of 21 pixels lie in the image, found none in its 3 images",
-        ),
-        (
-            &[
-                "--set",
-                "data.dir=tiny",
-                "--set",
-                "data.size=6",
-                "--set",
-                "method.ckn.size=6",
-            ],
-            "image 0 of 'tiny/train': patches: 'image': expected sides of more than 6 pixels, got 6 by 6",
-        ),
-    ];
-    for (args, expected) in cases {
-        let (code, said) = refused(&dir, &[args, &none].concat());
+    dir
+}
+
+/// What, where, and what to do; nothing of a run is left behind.
+#[test]
+fn what_cannot_be_fitted_is_refused() {
+    let dir = poor();
+    for (args, expected) in REFUSED {
+        let (code, said) = refused(&dir, &[args, &["--set", "eval.online=[]"]].concat());
         assert_ne!(code, Some(0), "{args:?}: {said}");
         assert!(
             said.contains(expected),
@@ -418,28 +420,24 @@ fn what_cannot_be_fitted_is_refused() {
     }
     let left = fs::read_dir(dir.file("runs")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
-    // Patches of which hardly any sub-patch has a direction are found out in the step.
-    let (code, said) = refused(
-        &dir,
-        &[
-            &none[..],
-            &[
-                "--set",
-                "data.dir=flat",
-                "--set",
-                "method.ckn.points=image",
-                "--set",
-                "model.dim=2",
-            ],
-        ]
-        .concat(),
-    );
+}
+
+/// That no sub-patch has a direction is found out when they are drawn, in the first step.
+#[test]
+fn flat_patches_end_a_fit_with_the_reason() {
+    let dir = poor();
+    let sets = [
+        "eval.online=[]",
+        "data.dir=flat",
+        "method.ckn.points=image",
+        "model.dim=2",
+    ];
+    let args: Vec<_> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    let (code, said) = refused(&dir, &args);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("step 1: nothing can be fitted"), "{said}");
-    assert!(
-        said.contains("sub-patches with a direction: expected at least 12, got 0"),
-        "{said}"
-    );
+    let why = "sub-patches with a direction: expected at least 12, got 0";
+    assert!(said.contains(why), "{said}");
 }
 
 /// A kernel network of the small images that other tests train on, each of which is one patch.

@@ -29,6 +29,9 @@ const CELLS: i64 = 16;
 /// Who describes, and the descriptors `[n, D]`.
 type Described = (&'static str, &'static str, Tensor);
 
+/// A key, a name, and the mean average precision.
+type Ranked = (String, String, f64);
+
 /// Patch retrieval with an encoder; with `baselines` beside what needs no training.
 pub(super) fn patches(
     network: &Network,
@@ -50,11 +53,7 @@ pub(super) fn patches(
 }
 
 /// The mean average precision of each that describes, and how many patches there are.
-fn ranked(
-    network: &Network,
-    jury: Jury<'_>,
-    baselines: bool,
-) -> Result<(Vec<(String, String, f64)>, i64), Left> {
+fn ranked(network: &Network, jury: Jury<'_>, baselines: bool) -> Result<(Vec<Ranked>, i64), Left> {
     let (views, points) = views(jury)?;
     let views_each = views.size()[0] / points;
     let device = views.device();
