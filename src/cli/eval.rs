@@ -120,7 +120,6 @@ impl Eval {
         let checkpoint = trained.checkpoint()?;
         let plan = trained.plan_at(&checkpoint, &self.set)?;
         let evaluations = named.map_or_else(|| plan.judging.online.clone(), <[_]>::to_vec);
-        let evaluations = self.applicable(evaluations, &plan);
         let device = device::resolve(&self.device)?;
         let path = trained.run.join(EvalJson::FILE);
         // Asked before the work: a file that cannot be added to would take it away.
@@ -129,6 +128,7 @@ impl Eval {
         let watch = Stopwatch::start();
         let labelled = evaluations.iter().any(|one| one.needs_labels());
         let (splits, others) = self.splits(&trained, &plan, labelled)?;
+        let evaluations = self.applicable(evaluations, &plan, &splits);
         for note in &splits.notes {
             tracing::warn!("{note}");
         }
@@ -208,13 +208,22 @@ impl Eval {
 
 impl Eval {
     /// Those of `all` that the run has what they need for; whoever names one by itself is told what it lacks.
-    fn applicable(&self, evaluations: Vec<Evaluation>, plan: &Plan) -> Vec<Evaluation> {
+    fn applicable(
+        &self,
+        evaluations: Vec<Evaluation>,
+        plan: &Plan,
+        splits: &Splits,
+    ) -> Vec<Evaluation> {
         if self.evaluations.as_deref() != Some("all") {
             return evaluations;
         }
+        let side = plan.config.eval.patches.side;
+        let shape = splits.eval.shape();
+        let holds_patches = shape.is_none_or(|[_, height, width]| height.min(width) > side);
         let pair = !plan.config.eval.matching.first.as_os_str().is_empty();
         let applies = |one: &Evaluation| match one {
             Evaluation::Stream => plan.order != Order::Shuffled,
+            Evaluation::Patches => holds_patches,
             Evaluation::Matching => pair,
             _ => true,
         };

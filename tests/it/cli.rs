@@ -252,12 +252,12 @@ const WRONG: &[(&[&str], &str)] = &[
     ),
     (
         &["eval", "nowhere", "knn,lineer"],
-        "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, robustness, finetune, all, found 'lineer'; \
+        "evaluations: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, patches, matching, robustness, finetune, all, found 'lineer'; \
          did you mean 'linear'?",
     ),
     (
         &["run", "--set", "eval.online=[knn, finetune]"],
-        "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, found 'finetune'",
+        "eval.online: expected one of knn, knn_head, linear, lowshot, retrieval, representation, stream, probing, patches, matching, found 'finetune'",
     ),
     (&["frobnicate"], "unrecognized subcommand"),
 ];
