@@ -262,11 +262,12 @@ mod tests {
                     for (step, ((among, alone), other)) in shown.enumerate() {
                         let among = among.narrow(0, at, 1);
                         let near = off(alone, &among);
-                        // Adam's first steps are as long for a gradient that rounding made as for a large one.
-                        let allowed = if step == 0 { 1e-5 } else { 2e-3 };
+                        // Adam's first steps are as long for a gradient that rounding made as for a large one, and other CPUs round
+                        // otherwise.
+                        let allowed = [1e-5, 2e-3, 0.1][step];
                         assert!(near < allowed, "{at} {step}: {near}");
                         let far = off(other, &among);
-                        assert!(far > 0.03, "{at} {step}: {far}");
+                        assert!(far > 0.2, "{at} {step}: {far}");
                     }
                 }
             }
