@@ -12,7 +12,7 @@ pub const CONTRACT: Contract = Contract {
     folder: "defences",
     letter: 'd',
     title: "what image comes of one that may be attacked",
-    about: "A small network learns each image from noise (deep image prior), and what it answers on the way is shown to `keep`: early images lack an attack, which is learned late. Without `keep` no network is fitted. `finish` is then asked for one image after another. A policy is built anew for each group of images that are fitted side by side, so `this` is empty at step 0. `ctx.step` is the step of the fit, of `ctx.steps`. What the victim is asked counts among the costs of a defence and is not limited.",
+    about: "A small network learns each image from noise (deep image prior), and what it answers on the way is shown to `keep`: early images lack an attack, which is learned late. Without `keep` no network is fitted. `finish` is then asked for one image after another. A policy is built anew for each group of images that are fitted side by side, so `this` is empty at step 0. `ctx.step` is the step of the fit, of `ctx.steps`. A call of either may take 30 s, what the victim is asked included.",
     asked: Asked::WhereNamed,
     config: "embedded",
     without: "the defence is left out",

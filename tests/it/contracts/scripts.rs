@@ -2,7 +2,7 @@
 
 use sandbox::policy::script::{Origin, Script, Source, Text};
 use sandbox::policy::{Params, Unknown};
-use sandbox::slots::contract::{Answer, Form, Function, Range};
+use sandbox::slots::contract::{Answer, Form, Function, Range, Type};
 use sandbox::slots::made_up::Scene;
 use sandbox::slots::{Kind, Question, Respondent, Sizes, Slot, ask};
 
@@ -15,9 +15,10 @@ fn answered(
     function: &'static Function,
     body: &str,
 ) -> Result<(), sandbox::slots::Fault> {
-    let decide = match function.name {
-        "decide" => String::new(),
-        _ => "fn decide(ctx) { () }\n".to_owned(),
+    let usual = slot.contract().usual().name;
+    let decide = match function.name == usual {
+        true => String::new(),
+        false => format!("fn {usual}(ctx) {{ () }}\n"),
     };
     let text = format!(
         "//! slot: {slot}\n{decide}fn {}(ctx) {{\n{body}\n}}\n",
@@ -63,10 +64,12 @@ fn tensor(function: &Function, answer: &Answer, sizes: &Sizes, wrong: Option<&Wr
         _ => "0.5".to_owned(),
     };
     let full = format!("full({shape}, {value})");
+    let bools = answer.kind == Type::Bool;
     let full = match (wrong, integers) {
         (Some(Wrong::Type), true) => format!("{full}.float()"),
         (Some(Wrong::Type), false) => format!("{full}.long()"),
         (_, true) => format!("{full}.long()"),
+        (_, false) if bools => format!("{full}.bool()"),
         (_, false) => full,
     };
     let tracked = function.gets.iter().find(|input| input.tracked);
