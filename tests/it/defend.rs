@@ -176,8 +176,6 @@ fn a_defence_is_a_script() {
 fn what_cannot_be_is_refused_by_its_key() {
     let dir = Dir::new();
     let run = run(&dir);
-    let sampler = "//! slot: sampler\nfn decide(ctx) { }\n";
-    dir.write("sampler.rhai", sampler);
     for (args, expected) in [
         (
             &["--attack", "cw"][..],
@@ -219,6 +217,15 @@ fn what_cannot_be_is_refused_by_its_key() {
             "{args:?}: expected '{expected}' in\n{said}"
         );
     }
+}
+
+/// Scripts that are none of a defence, and networks that the images are too small for.
+#[test]
+fn what_cannot_defend_is_said() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let sampler = "//! slot: sampler\nfn decide(ctx) { }\n";
+    dir.write("sampler.rhai", sampler);
     for (args, expected) in [
         (&["--defence", "none.rhai"][..], "none.rhai"),
         (&["--defence", "sampler.rhai"], "sampler"),

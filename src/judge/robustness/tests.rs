@@ -35,81 +35,83 @@ fn victim() -> impl Fn(&Tensor) -> Tensor + 'static {
     move |images| (images - 0.5).flatten(1, -1).matmul(&weights)
 }
 
+/// Lengths by which `stitch` may move an image here.
+const LENGTHS: [f64; 3] = [0.1, 0.4, 0.8];
+
+/// An input and the seven images of a fit: towards the input, so that its class is mostly entered; away from it; or near it all the way.
+fn drawn(trial: i64) -> (Tensor, Tensor) {
+    // A policy that is asked seeds the generator.
+    tch::manual_seed(trial);
+    let options = (Kind::Float, Device::Cpu);
+    let input = Tensor::rand([2, 6, 5], options);
+    let other = Tensor::rand([2, 6, 5], options);
+    let (start, end) = match trial % 3 {
+        0 => (&other, &input),
+        1 => (&input, &other),
+        _ => (&input, &input),
+    };
+    let steps = Tensor::linspace(0.0, 1.0, 7, options).view([-1, 1, 1, 1]);
+    let jitter = Tensor::rand([7, 2, 6, 5], options) * 0.2 - 0.1;
+    let images = (start + (end - start) * steps + jitter).clamp(0.0, 1.0);
+    (input, images)
+}
+
+/// What comes of an input of that class by the steps one by one, and which case it is: entered, never entered, ended outside.
+fn slow(
+    input: &Tensor,
+    images: &Tensor,
+    class: &Tensor,
+    ask: impl Fn(&Tensor) -> Tensor,
+) -> (Tensor, usize) {
+    let answers = Vec::<i64>::try_from(ask(images).argmax(1, false)).unwrap();
+    let wrong = class.int64_value(&[0]);
+    if answers[6] != wrong {
+        return (images.get(6), 2);
+    }
+    let Some(&at) = crossings(&answers, wrong, 0).last() else {
+        return (input.shallow_clone(), 1);
+    };
+    let [outside, inside] = [at, at + 1].map(|at| images.narrow(0, at as i64, 1));
+    let (edge, _) = bisect(&outside, &inside, class, 10, &ask).unwrap();
+    let (pure, _) = purify(&edge, &input.unsqueeze(0), class, &LENGTHS, &ask).unwrap();
+    (pure.get(0), 0)
+}
+
 /// `stitch` with one candidate of one block is bisection and purification at the last crossing, done by loops.
 #[test]
 fn stitch_is_what_the_steps_are_one_by_one() {
     tch::manual_seed(5);
-    let (ask, options) = (victim(), (Kind::Float, Device::Cpu));
-    let lengths = [0.1, 0.4, 0.8];
     let params = [
         ("entries", 1.into()),
         ("block", 8.into()),
-        ("lengths", serde_json::json!(lengths)),
+        ("lengths", serde_json::json!(LENGTHS)),
     ];
     let mut stitch = shipped("stitch", &params);
-    let ask = Rc::new(ask);
-    let classifier: Classifier = {
-        let ask = Rc::clone(&ask);
-        Rc::new(move |images| Ok(ask(images)))
-    };
-    let (mut entered, mut ended_outside, mut never) = (0, 0, 0);
+    let ask = Rc::new(victim());
+    let asked = Rc::clone(&ask);
+    let classifier: Classifier = Rc::new(move |images| Ok(asked(images)));
+    let mut cases = [0; 3];
     for trial in 0..45 {
-        // A policy that is asked seeds the generator.
-        tch::manual_seed(trial);
-        let input = Tensor::rand([2, 6, 5], options);
-        let other = Tensor::rand([2, 6, 5], options);
-        // Towards the input, so that its class is mostly entered; away from it; or near it all the way.
-        let (start, end) = match trial % 3 {
-            0 => (&other, &input),
-            1 => (&input, &other),
-            _ => (&input, &input),
-        };
-        let steps = Tensor::linspace(0.0, 1.0, 7, options).view([-1, 1, 1, 1]);
-        let jitter = Tensor::rand([7, 2, 6, 5], options) * 0.2 - 0.1;
-        let images = (start + (end - start) * steps + jitter).clamp(0.0, 1.0);
-        let predictions = ask(&images).argmax(1, false);
+        let (input, images) = drawn(trial);
         let class = ask(&input.unsqueeze(0)).argmax(1, false);
         let kept = defence::Kept {
             input: &input,
             input_prediction: &class.get(0),
             images: &images,
             at: &Tensor::arange(7, (Kind::Int64, Device::Cpu)),
-            predictions: &predictions,
+            predictions: &ask(&images).argmax(1, false),
             victim: &classifier,
             now: NOW,
         };
         let got = defence::finish(&mut stitch, &kept).unwrap();
-        let answers = Vec::<i64>::try_from(&predictions).unwrap();
-        let wrong = class.int64_value(&[0]);
-        let expected = match crossings(&answers, wrong, 0).last() {
-            _ if answers[6] != wrong => {
-                ended_outside += 1;
-                images.get(6)
-            }
-            None => {
-                never += 1;
-                input.shallow_clone()
-            }
-            Some(&at) => {
-                entered += 1;
-                let [outside, inside] = [at, at + 1].map(|at| images.narrow(0, at as i64, 1));
-                let (edge, _) = bisect(&outside, &inside, &class, 10, &*ask).unwrap();
-                let own = input.unsqueeze(0);
-                purify(&edge, &own, &class, &lengths, &*ask)
-                    .unwrap()
-                    .0
-                    .get(0)
-            }
-        };
+        let (expected, case) = slow(&input, &images, &class, &*ask);
         assert!(
             got.allclose(&expected, 1e-5, 1e-6, false),
             "{got} {expected}"
         );
+        cases[case] += 1;
     }
-    assert!(
-        entered > 4 && ended_outside > 4 && never > 4,
-        "{entered} {ended_outside} {never}"
-    );
+    assert!(cases.iter().all(|count| *count > 4), "{cases:?}");
 }
 
 /// `ses` keeps where the smoothing says that a new maximum is reached, of each image by itself.

@@ -99,9 +99,8 @@ pub(super) fn rule(name: &str) -> Rule {
         "take_along_dim" => |a| a.elements() * 2.0 * a.width(),
         "nonzero" => |a| a.numel(0) * a.shape(0).len() as f64 * 8.0,
         "bincount" => |a| (greatest(a).max(a.count(1)) + a.numel(0)) * 8.0,
-        "histogram" => |a| a.count(1) * 8.0,
         "segment_sum" | "segment_mean" => |a| segments(a) * a.width(),
-        "segment_count" => |a| a.count(1) * 8.0,
+        "histogram" | "segment_count" => |a| a.count(1) * 8.0,
         // Centroids, labels, and a copy of what is clustered.
         "kmeans" => {
             |a| a.count(1) * a.size(0, 1) * 4.0 + a.size(0, 0) * 8.0 + a.elements() * a.width()
