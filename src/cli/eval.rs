@@ -69,8 +69,10 @@ impl Eval {
     /// A folder that holds no run or no whole checkpoint, an unknown evaluation, an `eval.json` that is none.
     pub fn execute(mut self) -> Result<()> {
         signals::heed();
+        record::outlive_limits();
         if let Some(script) = &self.script {
             let slot = asked_by_an_evaluation(script)?;
+            self.expect_asked(slot)?;
             self.set.push(format!("{slot}.script={}", script.display()));
         }
         threads::choose(self.threads, None)?;
@@ -86,6 +88,21 @@ impl Eval {
             left_out.join("; ")
         );
         Ok(())
+    }
+
+    /// That one of the evaluations that are named asks a slot.
+    fn expect_asked(&self, slot: Slot) -> Result<()> {
+        let wanted = slot.evaluation().unwrap_or_default();
+        let named = self.evaluations.as_deref().unwrap_or_default();
+        let named = Evaluation::parse(named).unwrap_or_default();
+        if named.iter().any(|one| one.name() == wanted) {
+            return Ok(());
+        }
+        Err(Invalid(format!(
+            "--script: slot '{slot}' is asked by the evaluation '{wanted}', which is not named here: sandbox eval {} {wanted}",
+            self.run
+        ))
+        .into())
     }
 
     /// Judges every run of a sweep that has a checkpoint, and makes the sweep's table anew.
@@ -167,6 +184,9 @@ impl Eval {
         let sections: Vec<_> = verdicts.iter().map(Verdict::section).collect();
         match self.json {
             true => print_json(checkpoint.step, &sections)?,
+            false if sections.iter().all(is_left_out) => {
+                tracing::warn!("'{}' stays as it was", path.display());
+            }
             false => conclude(&path, watch.elapsed().as_secs_f64())?,
         }
         let left_out = verdicts.iter().filter_map(|verdict| {
@@ -287,11 +307,21 @@ fn asked_by_an_evaluation(script: &Path) -> Result<Slot> {
 
 /// Writes what was found to a run's eval.json, and its pictures beside it.
 fn write(run: &Path, path: &Path, step: u64, verdict: &Verdict) -> Result<(), record::Error> {
-    let folder = RunFolder::open(run)?;
-    for (name, picture) in &verdict.pictures {
-        folder.write_picture(verdict.evaluation.name(), name, &picture.png)?;
+    EvalJson::merge(path, step, &[verdict.section()])?;
+    if verdict.pictures.is_empty() {
+        return Ok(());
     }
-    EvalJson::merge(path, step, &[verdict.section()])
+    let pictures = verdict.pictures.iter();
+    let pictures = pictures.map(|(name, picture)| (name.as_str(), picture.png.as_slice()));
+    let folder = RunFolder::open(run)?;
+    if let Err(error) = folder.replace_pictures(verdict.evaluation.name(), pictures) {
+        tracing::warn!("the numbers are written, their pictures are not: {error}");
+    }
+    Ok(())
+}
+
+fn is_left_out(section: &Section) -> bool {
+    section.results.contains_key(record::LEFT_OUT)
 }
 
 fn is_saved(run: &Path) -> bool {

@@ -96,6 +96,9 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     points(config)?;
     input(&config.model.ckn)?;
     let fitting = &config.method.ckn;
+    let sigma = config.model.ckn.sigma;
+    let holds = (1e-2..=1e3).contains(&sigma);
+    need("model.ckn.sigma", holds, "0.01 to 1000", sigma)?;
     within("method.ckn.rounds", fitting.rounds as f64, 1e6)?;
     within("method.ckn.sub_patches", fitting.sub_patches as f64, 1e8)?;
     within("method.ckn.patches", fitting.patches as f64, 1e7)?;

@@ -206,12 +206,18 @@ const MOST_SEGMENTS: f64 = 10_000.0;
 
 fn check_probing(probing: &Probing) -> Result<(), Error> {
     within("eval.probing.images", probing.images as f64, 1e6)?;
-    within("eval.probing.side", probing.side as f64, 4096.0)?;
+    need(
+        "eval.probing.side",
+        (8..=4096).contains(&probing.side),
+        "8 to 4096",
+        probing.side as f64,
+    )?;
     for &segments in &probing.segments {
         within("eval.probing.segments", segments as f64, MOST_SEGMENTS)?;
     }
     above_0("eval.probing.compactness", probing.compactness)?;
-    at_least("eval.probing.sigma", probing.sigma, 0.0)?;
+    let holds = (0.0..=100.0).contains(&probing.sigma);
+    need("eval.probing.sigma", holds, "0 to 100", probing.sigma)?;
     within("eval.probing.words", probing.words as f64, 1e4)?;
     within("eval.probing.characters", probing.characters as f64, 1e6)?;
     for (key, is_empty) in [

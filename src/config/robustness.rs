@@ -234,9 +234,12 @@ fn fit(said: &Prior) -> Result<Fit, Error> {
     for &width in &said.widths {
         within(key, width as f64, 4096.0)?;
     }
-    within_0(
+    let holds = (0..=4096).contains(&said.skip);
+    need(
         "eval.robustness.prior.skip",
-        usize::try_from(said.skip).unwrap_or(usize::MAX),
+        holds,
+        "0 to 4096",
+        said.skip as f64,
     )?;
     within("eval.robustness.prior.input", said.input as f64, 4096.0)?;
     above_0("eval.robustness.prior.lr", said.lr)?;

@@ -6,10 +6,10 @@ use crate::config::Plan;
 use crate::policy::{Params, Policy, PolicyFile, Unknown};
 use crate::slots::{Fault, Kind, Slot};
 
-/// That of `SLOT.script`, where it is named, and those of a list; one of the list whose name another has is left out.
+/// That of `SLOT.script`, where it is named, and those of a list, in which it takes the place of one of its name.
 ///
 /// # Errors
-/// A script that cannot be found or built, or parameters of none.
+/// A script that cannot be found or built, two of the list with one name, or parameters of no script.
 pub(super) fn policies<'a>(
     plan: &Plan,
     slot: Slot,
@@ -25,12 +25,23 @@ pub(super) fn policies<'a>(
     }
     let first = named.then_some((own.script.as_path(), &own.params));
     let none = Params::new();
-    let mut policies: Vec<(String, Policy)> = Vec::new();
-    for (path, params) in first.into_iter().chain(list.map(|path| (path, &none))) {
+    let mut policies = Vec::new();
+    if let Some((path, params)) = first {
+        policies.push((name(path), built(plan, slot, path, params)?));
+    }
+    let mut seen: Vec<String> = Vec::new();
+    for path in list {
         let name = name(path);
-        if policies.iter().all(|(known, _)| *known != name) {
-            policies.push((name, built(plan, slot, path, params)?));
+        if seen.contains(&name) {
+            let message = format!(
+                "two scripts of the list are called '{name}': expected names of their own, by which their numbers are told apart"
+            );
+            return Err(Fault::new(slot, Kind::Contract, message));
         }
+        if policies.iter().all(|(known, _)| *known != name) {
+            policies.push((name.clone(), built(plan, slot, path, &none)?));
+        }
+        seen.push(name);
     }
     Ok(policies)
 }

@@ -69,16 +69,17 @@ impl EvalJson {
     }
 
     /// Takes up a section. Older results of the same evaluation stay where they are of the same settings and have no
-    /// successor.
+    /// successor; all of them stay where the section was left out.
     pub fn put(&mut self, section: &Section) {
         let settings = Value::Object(section.settings.clone());
         let left_out = |results: &Map<String, Value>| results.contains_key(LEFT_OUT);
-        let whole = !left_out(&section.results);
         let mut content = section.results.clone();
         let older = self.0.get(section.name).and_then(Value::as_object);
-        let agrees = |older: &Map<String, Value>| {
-            whole && !left_out(older) && older.get(SETTINGS) == Some(&settings)
-        };
+        if left_out(&content) && older.is_some_and(|older| !left_out(older)) {
+            return;
+        }
+        let agrees =
+            |older: &Map<String, Value>| !left_out(older) && older.get(SETTINGS) == Some(&settings);
         match older {
             Some(older) if agrees(older) => {
                 for (name, value) in older {
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stands_beside_no_number() {
+    fn what_is_left_out_takes_no_number_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(EvalJson::FILE);
         let found = section("knn", json!({"k": 5}), json!({"top1": 6}), "eval/knn_top1");
@@ -196,10 +197,11 @@ mod tests {
         left.metrics.clear();
         let none = json!({"settings": {"k": 5}, LEFT_OUT: "why"});
         let number = json!({"settings": {"k": 5}, "top1": 6});
+        let tag = || json!({"eval/knn_top1": 1.0});
         for (section, expected, tags) in [
-            (&found, &number, json!({"eval/knn_top1": 1.0})),
             (&left, &none, json!({})),
-            (&found, &number, json!({"eval/knn_top1": 1.0})),
+            (&found, &number, tag()),
+            (&left, &number, tag()),
         ] {
             EvalJson::merge(&path, 30, std::slice::from_ref(section)).unwrap();
             assert_eq!(&read(&path)["knn"], expected);

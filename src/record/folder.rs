@@ -67,14 +67,26 @@ impl RunFolder {
         Ok(write_atomically(&self.file(name), bytes)?)
     }
 
-    /// Replaces a picture of an evaluation, `EVALUATION/NAME.png`, atomically.
+    /// Replaces all pictures of an evaluation, `EVALUATION/NAME.png`, each atomically: none stays that belongs to other numbers.
     ///
     /// # Errors
-    /// When it cannot be written; the old one then stands.
-    pub fn write_picture(&self, evaluation: &str, name: &str, png: &[u8]) -> Result<()> {
+    /// When one cannot be written, or an old one does not go.
+    pub fn replace_pictures<'a>(
+        &self,
+        evaluation: &str,
+        pictures: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<()> {
         let folder = self.path.join(evaluation);
         fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
-        Ok(write_atomically(&folder.join(format!("{name}.png")), png)?)
+        let old = fs::read_dir(&folder).map_err(io_error("read", &folder))?;
+        let old = old.filter_map(|file| Some(file.ok()?.path()));
+        for picture in old.filter(|path| path.extension().is_some_and(|ending| ending == "png")) {
+            fs::remove_file(&picture).map_err(io_error("remove", &picture))?;
+        }
+        for (name, png) in pictures {
+            write_atomically(&folder.join(format!("{name}.png")), png)?;
+        }
+        Ok(())
     }
 
     /// Where the policies lie, named by their hash.

@@ -44,6 +44,7 @@ pub use tensorboard::Events;
 
 use crate::storage;
 use sink::Sink;
+pub use sink::outlive_limits;
 
 /// Why something under a run's folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]

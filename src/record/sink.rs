@@ -138,7 +138,7 @@ impl Sink {
 
 /// A limit on the size of files (`ulimit -f`) is a full disk of its own kind: its signal would end the process, where the error that
 /// comes with it says all.
-fn outlive_limits() {
+pub fn outlive_limits() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {

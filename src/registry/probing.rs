@@ -25,9 +25,21 @@ pub struct Answers {
 
 /// What a run was asked; nothing where it has no numbers of probing.
 pub fn tasks(entry: &Entry) -> Tasks {
+    section(entry)
+        .map(|section| of(&section))
+        .unwrap_or_default()
+}
+
+/// What the probing of a run was told, by its keys; nothing where it has no numbers of probing.
+pub fn settings(entry: &Entry) -> Map<String, Value> {
+    let settings = section(entry).and_then(|section| section.get("settings")?.as_object().cloned());
+    settings.unwrap_or_default()
+}
+
+fn section(entry: &Entry) -> Option<Map<String, Value>> {
     let text = storage::read_to_string(&entry.path.join(EvalJson::FILE)).unwrap_or_default();
     let eval: Value = serde_json::from_str(&text).unwrap_or_default();
-    eval["probing"].as_object().map(of).unwrap_or_default()
+    eval["probing"].as_object().cloned()
 }
 
 fn of(section: &Map<String, Value>) -> Tasks {

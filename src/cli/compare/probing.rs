@@ -10,7 +10,7 @@ use crate::cli::Invalid;
 use crate::diagnostics::pictures::Picture;
 use crate::diagnostics::pictures::bars::{Bars, Chart, bars};
 use crate::registry::Entry;
-use crate::registry::probing::{Answers, OTHERS, Tasks, tasks};
+use crate::registry::probing::{Answers, OTHERS, Tasks, settings, tasks};
 
 /// What runs were asked, and what they answered.
 pub(super) struct Probed {
@@ -18,6 +18,25 @@ pub(super) struct Probed {
     /// All tasks, of whichever run.
     tasks: Vec<String>,
     runs: Vec<Tasks>,
+}
+
+/// Warns of what the probings were told otherwise: their numbers are no answers to the same questions then.
+fn say_differences(entries: &[Entry]) {
+    let told: Vec<_> = entries.iter().map(settings).collect();
+    let keys: BTreeSet<_> = told.iter().flat_map(|one| one.keys()).collect();
+    for key in keys {
+        let values: Vec<_> = told
+            .iter()
+            .map(|one| one.get(key).unwrap_or(&Value::Null))
+            .collect();
+        if values.iter().any(|value| *value != values[0]) {
+            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+            tracing::warn!(
+                "probing was told otherwise, so that the numbers answer different questions: {key} is {}",
+                values.join(" | ")
+            );
+        }
+    }
 }
 
 impl Probed {
@@ -31,6 +50,7 @@ impl Probed {
                 "'{path}' has no numbers of probing\nhelp: sandbox eval {path} probing finds them"
             )));
         }
+        say_differences(entries);
         let all: BTreeSet<_> = runs.iter().flat_map(Tasks::keys).cloned().collect();
         Ok(Self {
             names: entries.iter().map(Entry::id).collect(),

@@ -176,7 +176,10 @@ impl<'a> Material<'a> {
             }
         };
         if let Some(kept) = self.kept {
-            pictures::draw(self, self.jury, &found, kept)?;
+            match pictures::draw(self, self.jury, &found, kept) {
+                Err(Left::Out(why)) => tracing::warn!("the words are not drawn: {why}"),
+                other => other?,
+            }
             kept.save(WORDS, &key, &found.named());
         }
         Ok(found)
@@ -277,6 +280,12 @@ impl<'a> Material<'a> {
         let split = |at: usize| {
             let corpus = &self.corpora()?[at];
             let places = corpus.places();
+            if places.is_empty() {
+                return Err(Left::Out(format!(
+                    "no image of a split has a superpixel that is kept, with eval.probing.segments {:?}",
+                    self.settings().segments
+                )));
+            }
             let chosen = spread(places.len(), self.settings().characters);
             let chosen: Vec<_> = chosen.into_iter().map(|at| places[at as usize]).collect();
             let (mut pictures, mut counts) = (Vec::new(), Vec::new());

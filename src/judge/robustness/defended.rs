@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use tch::{Kind, Tensor};
+use tch::{Kind as Dtype, Tensor};
 
 use super::victim::Victim;
 use crate::config::Plan;
@@ -12,7 +12,7 @@ use crate::ground::Now;
 use crate::judge::left::Left;
 use crate::judge::policies::policies;
 use crate::policy::Policy;
-use crate::slots::{Classifier, Fault, Slot, defence};
+use crate::slots::{Classifier, Fault, Kind, Slot, defence};
 
 /// Side of the tiles over which the least PSNR is taken, as in DIPDefend.
 const TILE: i64 = 32;
@@ -47,7 +47,36 @@ pub(super) struct Course {
 /// The policies of a plan, none of which has been asked yet.
 pub(super) fn policies_of(plan: &Plan) -> Result<Vec<(String, Policy)>, Fault> {
     let list = plan.config.eval.robustness.defences.iter();
-    policies(plan, Slot::Defence, list.map(|path| path.as_path()))
+    let policies = policies(plan, Slot::Defence, list.map(|path| path.as_path()))?;
+    match policies.iter().find(|(name, _)| !is_free(name)) {
+        None => Ok(policies),
+        Some((name, _)) => {
+            let message = format!(
+                "a defence cannot be called '{name}', which is or could be the name of another number: expected none of {} and none that \
+                 ends with {}",
+                TAKEN.join(", "),
+                ENDINGS.join(", ")
+            );
+            Err(Fault::new(Slot::Defence, Kind::Contract, message))
+        }
+    }
+}
+
+/// What else stands among the numbers of the defences, and what theirs end with.
+const TAKEN: [&str; 8] = [
+    "clean",
+    "attacked",
+    "images",
+    "aware_images",
+    "seconds_per_image",
+    "settings",
+    "policies",
+    "left_out",
+];
+const ENDINGS: [&str; 4] = ["_clean", "_aware", "_psnr", "_ssim"];
+
+fn is_free(name: &str) -> bool {
+    !TAKEN.contains(&name) && !ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 impl Defences<'_> {
@@ -85,6 +114,13 @@ impl Defences<'_> {
         let (inputs, seed) = (asked.inputs, asked.seed);
         let mut left = None;
         let step = |seen: &Seen<'_>| {
+            if seen.losses.isfinite().all().int64_value(&[]) == 0 {
+                left = Some(Left::Out(format!(
+                    "the fit of the networks diverged at step {}, with eval.robustness.prior.lr {} and noise {}",
+                    seen.step, self.fit.lr, self.fit.noise
+                )));
+                return ControlFlow::Break(());
+            }
             let told = self.victim.classes(seen.images).map_err(Left::from);
             let told = told.and_then(|classes| {
                 asked.step(seen, &classes)?;
@@ -222,7 +258,7 @@ impl Asked<'_> {
 fn of_image(kept: &[KeptStep], at: usize, (input, class): (&Tensor, &Tensor)) -> [Tensor; 3] {
     let own: Vec<_> = kept.iter().filter(|step| step.rows[at]).collect();
     if own.is_empty() {
-        let none = Tensor::full([1], -1, (Kind::Int64, input.device()));
+        let none = Tensor::full([1], -1, (Dtype::Int64, input.device()));
         return [input.unsqueeze(0), none, class.unsqueeze(0)];
     }
     let at = at as i64;
@@ -242,7 +278,7 @@ fn nearness(images: &Tensor, inputs: &Tensor) -> Rc<dyn Fn() -> Tensor> {
     Rc::new(move || {
         let found =
             tiled_psnr(&images, &inputs, TILE).expect("a fit keeps the shape of its images");
-        let found = Tensor::from_slice(&found).to_kind(Kind::Float);
+        let found = Tensor::from_slice(&found).to_kind(Dtype::Float);
         found.to_device(images.device())
     })
 }

@@ -100,6 +100,11 @@ fn judged(
     let images = attacked(&victim, jury, told)?;
     let mut fit = measured.fit.clone();
     fit.network.output = images.clean.size()[1];
+    let side = images.clean.size()[2];
+    fit.network.check_size(side, side).map_err(|error| {
+        let widths = &settings.prior.widths;
+        Left::Out(format!("eval.robustness.prior.widths {widths:?}: {error}"))
+    })?;
     let defences = Defences {
         plan: jury.plan,
         victim: &victim,
