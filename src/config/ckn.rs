@@ -31,6 +31,7 @@ pub(super) fn encoder(config: &Config) -> Result<PatchSpec, Error> {
         input: input(kernels)?,
         channels: config.views.mean.len() as i64,
         window: kernels.window,
+        root: kernels.root,
         layers: layers(config)?,
     };
     Ok(PatchSpec {

@@ -17,6 +17,8 @@ pub struct Kernels {
     pub blur: f64,
     /// Standard deviation, as a share of the side, of a Gaussian window on the patch; 0: none.
     pub window: f64,
+    /// Whether the root of each number, with its sign, describes a patch, at length 1 in all.
+    pub root: bool,
     /// Sides of the sub-patches of the layers; 1 in the first one of `grad`.
     pub sizes: Vec<i64>,
     /// Features of a sub-patch in each layer; in the first one of `grad` its angles.
@@ -37,6 +39,7 @@ impl Default for Kernels {
             white_components: 12,
             blur: 0.5,
             window: 0.0,
+            root: false,
             sizes: vec![5, 3],
             filters: vec![128, 256],
             subsampling: vec![5, 3],

@@ -26,7 +26,7 @@ pub use layer::{Layer, Padding};
 pub use network::{Course, Fitted, Network, Step};
 pub use pairs::{Approximation, Descent, approximate};
 pub use pooling::{pool, taps};
-pub use projection::Projection;
+pub use projection::{Projection, rooted};
 pub use spec::{Fit, LayerSpec, Spec};
 
 use tch::Tensor;

@@ -12,7 +12,7 @@ use super::input::windowed;
 use super::layer::Layer;
 use super::{
     Error, Fit, Input, LayerSpec, Result, Spec, Whitening, approximate, contrast_normalized,
-    gradients, require, require_finite, spherical_kmeans, sub_patches,
+    gradients, require, require_finite, rooted, spherical_kmeans, sub_patches,
 };
 use crate::ground::seed::{Purpose, stream};
 use crate::ground::stop;
@@ -275,12 +275,17 @@ impl Network {
         })
     }
 
-    /// What describes each of `patches [N, C, H, W]` f32 in 0..1: its last map as a row, `[N, F]` f32.
+    /// What describes each of `patches [N, C, H, W]` f32 in 0..1: its last map as a row, `[N, F]` f32, [`rooted`] where the
+    /// specification says so.
     ///
     /// # Errors
     /// As [`Network::maps`].
     pub fn forward(&self, patches: &Tensor) -> Result<Tensor> {
-        Ok(self.maps(patches)?.flatten(1, -1))
+        let rows = self.maps(patches)?.flatten(1, -1);
+        Ok(match self.spec.root {
+            true => tch::no_grad(|| rooted(&rows)),
+            false => rows,
+        })
     }
 
     /// That these are patches for it.

@@ -9,6 +9,13 @@ use super::{Error, Result, require, require_finite, require_shape};
 /// Variances below this share of the largest are rounding, and those below that share of the mean squared length.
 const NEGLIGIBLE: [f64; 2] = [1e-10, 1e-14];
 
+/// The root of the size of each number of `rows [N, F]`, with the number's sign, at length 1; a row of zeros stays zero.
+pub fn rooted(rows: &Tensor) -> Tensor {
+    let roots = rows.sign() * rows.abs().sqrt_();
+    let lengths = roots.norm_scalaropt_dim(2.0, [1], true);
+    roots / lengths.clamp_min(1e-12)
+}
+
 /// Principal components, whitened by a power, then brought to length 1.
 #[derive(Debug)]
 pub struct Projection {
@@ -189,6 +196,15 @@ mod tests {
         assert!(one.0.allclose(&other.0, 1e-9, 1e-12, false));
         let (one, other) = (signed(&one.1), signed(&other.1).narrow(0, 0, 12));
         assert!(one.allclose(&other, 1e-7, 1e-9, false));
+    }
+
+    #[test]
+    fn roots_keep_their_signs_and_have_length_one() {
+        let rows = Tensor::from_slice(&[9.0f32, -16.0, 0.0, 0.0, 0.0, 0.0]).view([2, 3]);
+        let expected = Tensor::from_slice(&[0.6f32, -0.8, 0.0, 0.0, 0.0, 0.0]).view([2, 3]);
+        assert!(rooted(&rows).allclose(&expected, 1e-6, 1e-7, false));
+        // Contrast does not matter.
+        assert!(rooted(&(rows * 7.0)).allclose(&expected, 1e-6, 1e-7, false));
     }
 
     #[test]

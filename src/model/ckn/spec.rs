@@ -83,6 +83,9 @@ pub struct Spec {
     /// Standard deviation, as a share of its side, of the Gaussian around the middle by which the map of the input is weighted;
     /// 0 weighs all places alike. This is a reading of this house, as SIFT weights its gradients; the papers have none.
     pub window: f64,
+    /// Whether a patch is described by [`rooted`](super::rooted) rows, so that the few largest numbers do not outweigh the others. This
+    /// is a reading of this house, after RootSIFT; the papers take roots of what is made of all descriptors of an image.
+    pub root: bool,
     /// The layers, in order.
     pub layers: Vec<LayerSpec>,
 }
@@ -197,6 +200,7 @@ pub(super) mod tests {
             input,
             channels: 3,
             window: 0.0,
+            root: false,
             layers: layers.to_vec(),
         }
     }

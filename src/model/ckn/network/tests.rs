@@ -23,6 +23,7 @@ fn network(input: Input, channels: i64, layers: &[LayerSpec]) -> Network {
             input,
             channels,
             window: 0.0,
+            root: false,
             layers,
         },
         Device::Cpu,
@@ -196,4 +197,23 @@ fn anchors_stand_at_uniform_angles() {
     let anchors = Tensor::from_slice2(&[[1.0f32, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]);
     let got = super::angles(4).view([4, 2]);
     assert!(got.allclose(&anchors, 1e-6, 1e-6, false));
+}
+
+#[test]
+fn a_rooted_descriptor_is_the_root_of_the_last_map() {
+    let mut plain = network(Input::Raw, 3, &[layer(3, 6, 2), layer(2, 8, 3)]);
+    let patches = patches(12, 3, 17);
+    for at in 0..2 {
+        plain.fit_layer(at, &patches, 5).unwrap();
+    }
+    let spec = Spec {
+        root: true,
+        ..plain.spec().clone()
+    };
+    let state: BTreeMap<_, _> = plain.state().into_iter().collect();
+    let other = Network::load(spec, &state, Device::Cpu).unwrap();
+    let rows = plain.forward(&patches).unwrap();
+    assert!(other.forward(&patches).unwrap().equal(&rooted(&rows)));
+    let maps = other.maps(&patches).unwrap();
+    assert!(maps.equal(&plain.maps(&patches).unwrap()));
 }

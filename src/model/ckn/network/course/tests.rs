@@ -10,6 +10,7 @@ fn specs() -> Vec<Spec> {
         input,
         channels: 3,
         window: 0.3,
+        root: true,
         layers: layers.to_vec(),
     };
     let descent = Descent {
