@@ -208,6 +208,8 @@ pub struct Probing {
     pub vocabulary: String,
     /// Superpixels of each split that the task `character_bin` is about.
     pub characters: usize,
+    /// Sets of random superpixels that each found word is told from for its TCAV scores (Kim et al. 2018); none without them.
+    pub tcav: usize,
 }
 
 impl Default for Probing {
@@ -229,6 +231,7 @@ impl Default for Probing {
             concepts: false,
             vocabulary: "auto".into(),
             characters: 2000,
+            tcav: 0,
         }
     }
 }

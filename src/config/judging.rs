@@ -204,6 +204,9 @@ fn vocabulary(probing: &Probing) -> Result<WordSource, Error> {
 /// Segments of an image, at most: more are hardly seen.
 const MOST_SEGMENTS: f64 = 10_000.0;
 
+/// Random sets of TCAV, at most.
+const MOST_SETS: f64 = 100.0;
+
 fn check_probing(probing: &Probing) -> Result<(), Error> {
     within("eval.probing.images", probing.images as f64, 1e6)?;
     need(
@@ -220,6 +223,13 @@ fn check_probing(probing: &Probing) -> Result<(), Error> {
     need("eval.probing.sigma", holds, "0 to 100", probing.sigma)?;
     within("eval.probing.words", probing.words as f64, 1e4)?;
     within("eval.probing.characters", probing.characters as f64, 1e6)?;
+    let sets = probing.tcav as f64;
+    need(
+        "eval.probing.tcav",
+        sets == 0.0 || (2.0..=MOST_SETS).contains(&sets),
+        "0, or 2 to 100, as a deviation needs two",
+        sets,
+    )?;
     for (key, is_empty) in [
         ("eval.probing.segments", probing.segments.is_empty()),
         ("eval.probing.tasks", probing.tasks.is_empty()),

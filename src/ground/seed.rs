@@ -65,6 +65,9 @@ pub enum Purpose {
     PriorInput,
     /// From which candidate a block of a stitched image comes; the step is the draw.
     Stitch,
+    /// Which superpixels are compared with a visual word's; the step is the set, the id 0 for those beside words, 1 for those that
+    /// stand for a word that there is not.
+    RandomConcepts,
 }
 
 impl Purpose {
@@ -99,6 +102,7 @@ impl Purpose {
             Purpose::PriorWeights => 50,
             Purpose::PriorInput => 51,
             Purpose::Stitch => 52,
+            Purpose::RandomConcepts => 70,
             Purpose::Policy(slot) => slot,
         }
     }

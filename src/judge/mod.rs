@@ -277,11 +277,13 @@ impl<'a> Subject<'a> {
     }
 
     fn probing(&self) -> Result<Verdict, Stopped> {
+        let features = || self.features();
         let means = Means {
             describer: &self.describer,
             kept: self.kept.as_ref(),
             told: &self.told,
             baselines: self.baselines,
+            features: &features,
         };
         probing::probing(self.network, self.jury, &means)
     }

@@ -32,15 +32,27 @@ impl Conv4 {
 
     /// Images `[B, C, H, W]` to features `[B, width]`.
     pub(super) fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+        self.rest(&self.middle(images, train), train)
+    }
+
+    /// Images to the map before the last block, `[B, width, H / 8, W / 8]`.
+    pub(super) fn middle(&self, images: &Tensor, train: bool) -> Tensor {
         let mut out = images.shallow_clone();
-        for (at, block) in self.blocks.iter().enumerate() {
+        for (at, block) in self.blocks[..BLOCKS - 1].iter().enumerate() {
             out = block.forward(&out, train).relu_();
             if at == 0 {
                 out = channels_last(&out);
             }
             out = halved(&out);
         }
-        average(&out)
+        out
+    }
+
+    /// The map before the last block to features.
+    pub(super) fn rest(&self, map: &Tensor, train: bool) -> Tensor {
+        average(&halved(
+            &self.blocks[BLOCKS - 1].forward(map, train).relu_(),
+        ))
     }
 }
 

@@ -85,6 +85,29 @@ impl Encoder {
         }
     }
 
+    /// Images `[B, C, H, W]` to the map before the last stage, `[B, C', H', W']`; nothing where an encoder has none.
+    pub(super) fn middle(&self, images: &Tensor, train: bool) -> Option<Tensor> {
+        match self {
+            Self::Residual(encoder) => Some(encoder.middle(images, train)),
+            Self::Conv4(encoder) => Some(encoder.middle(images, train)),
+            Self::ResNet12(encoder) => Some(encoder.middle(images, train)),
+            Self::Patch(_) => None,
+        }
+    }
+
+    /// What [`Encoder::middle`] gave to features `[B, F]`.
+    ///
+    /// # Panics
+    /// Of an encoder without such a map.
+    pub(super) fn rest(&self, map: &Tensor, train: bool) -> Tensor {
+        match self {
+            Self::Residual(encoder) => encoder.rest(map, train),
+            Self::Conv4(encoder) => encoder.rest(map, train),
+            Self::ResNet12(encoder) => encoder.rest(map, train),
+            Self::Patch(_) => panic!("a kernel network has no map before its last stage"),
+        }
+    }
+
     /// The kernel network, where it is one.
     pub(super) fn kernels(&self) -> Option<ckn::Network> {
         match self {

@@ -127,6 +127,23 @@ impl Network {
         self.encoder.forward(&images, train).to_kind(Kind::Float)
     }
 
+    /// Images `[B, C, H, W]` f32 to the map before the encoder's last stage or block, `[B, C', H', W']` f32, in evaluation mode;
+    /// nothing of encoder `ckn`, which has no such map.
+    pub fn middle(&self, images: &Tensor) -> Option<Tensor> {
+        let images = images.to_kind(self.spec.precision.kind());
+        let map = self.encoder.middle(&images, false)?;
+        Some(map.to_kind(Kind::Float))
+    }
+
+    /// What [`Network::middle`] gave to features `[B, F]` f32, bit for bit those of [`Network::features`]; gradients flow through it.
+    ///
+    /// # Panics
+    /// Of a network without such a map.
+    pub fn rest(&self, map: &Tensor) -> Tensor {
+        let map = map.to_kind(self.spec.precision.kind());
+        self.encoder.rest(&map, false).to_kind(Kind::Float)
+    }
+
     /// Images `[B, C, H, W]` f32 to embeddings `[B, D]` f32 unit rows: features, head, L2 normalisation.
     pub fn embed(&self, images: &Tensor, train: bool) -> Embedding {
         let features = self.features(images, train);

@@ -137,6 +137,8 @@ pub(super) struct ResNet {
     entry: Unit,
     pool: bool,
     blocks: Vec<Residual>,
+    /// Where among them the last stage begins.
+    last: usize,
 }
 
 impl ResNet {
@@ -155,9 +157,10 @@ impl ResNet {
             kernel,
             stride,
         );
-        let mut blocks = Vec::new();
+        let (mut blocks, mut last) = (Vec::new(), 0);
         for (at, stage) in layout.stages.iter().enumerate() {
             let stage_path = path / format!("layer{}", at + 1);
+            last = blocks.len();
             for number in 0..stage.blocks {
                 let stride = if number == 0 { stage.stride } else { 1 };
                 let path = &stage_path / number;
@@ -175,17 +178,32 @@ impl ResNet {
             entry,
             pool,
             blocks,
+            last,
         }
     }
 
     /// Images `[B, C, H, W]` f32 to features `[B, F]` f32.
     pub(super) fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+        self.rest(&self.middle(images, train), train)
+    }
+
+    /// Images to the map before the last stage, `[B, C', H', W']`.
+    pub(super) fn middle(&self, images: &Tensor, train: bool) -> Tensor {
         let mut out = self.entry.forward(images, train).relu_();
         if self.pool {
             out = out.max_pool2d(3, 2, 1, 1, false);
         }
         out = channels_last(&out);
-        for block in &self.blocks {
+        for block in &self.blocks[..self.last] {
+            out = block.forward(&out, train);
+        }
+        out
+    }
+
+    /// The map before the last stage to features.
+    pub(super) fn rest(&self, map: &Tensor, train: bool) -> Tensor {
+        let mut out = map.shallow_clone();
+        for block in &self.blocks[self.last..] {
             out = block.forward(&out, train);
         }
         average(&out)

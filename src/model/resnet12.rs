@@ -70,12 +70,22 @@ impl ResNet12 {
 
     /// Images `[B, C, H, W]` to features `[B, 8 width]`.
     pub(super) fn forward(&self, images: &Tensor, train: bool) -> Tensor {
-        let mut out = channels_last(&self.blocks[0].forward(images, train));
-        for block in &self.blocks[1..] {
-            // After the pooling, where it is a quarter of the work: what rises can be bent before or after the largest is taken.
-            out = block.forward(&bent(&out), train);
+        self.rest(&self.middle(images, train), train)
+    }
+
+    /// Images to the map before the last block, `[B, 4 width, H / 8, W / 8]`, rounded up.
+    pub(super) fn middle(&self, images: &Tensor, train: bool) -> Tensor {
+        // Bent after the pooling, where it is a quarter of the work: what rises can be bent before or after the largest is taken.
+        let mut out = bent(&channels_last(&self.blocks[0].forward(images, train)));
+        for block in &self.blocks[1..BLOCKS - 1] {
+            out = bent(&block.forward(&out, train));
         }
-        average(&out)
+        out
+    }
+
+    /// The map before the last block to features.
+    pub(super) fn rest(&self, map: &Tensor, train: bool) -> Tensor {
+        average(&self.blocks[BLOCKS - 1].forward(map, train))
     }
 }
 

@@ -91,6 +91,64 @@ fn each_task_is_answered_by_all_that_make_features() {
     assert!(described["probing"]["odd_man_out"].is_null(), "{described}");
 }
 
+/// Which found words the classes of a linear probe lean on; where words are known there is nothing to cut out.
+#[test]
+fn classes_lean_on_words() {
+    let dir = Dir::new();
+    let run = run(&dir);
+    let few = "eval.probing={side: 36, segments: [4, 9], words: 6, tasks: [word_content], tcav: 3";
+    let found = format!("{few}, vocabulary: found}}");
+    let (code, said, cold) = eval(&dir, &run, &["--set", &found]);
+    assert_eq!(code, Some(0), "{said}");
+    let probing = &cold["probing"];
+    let classes = probing["tcav"].as_object().unwrap();
+    assert!(!classes.is_empty(), "{cold}");
+    for class in classes.values() {
+        assert!(class["images"].as_u64().unwrap() > 0, "{cold}");
+        let words = class["words"].as_array().unwrap();
+        let of = |key: &str| -> Vec<_> {
+            words
+                .iter()
+                .map(|word| word[key].as_f64().unwrap())
+                .collect()
+        };
+        let scores = of("score");
+        assert!(
+            !scores.is_empty() && scores.is_sorted_by(|a, b| a >= b),
+            "{cold}"
+        );
+        assert!(
+            [scores, of("p")]
+                .concat()
+                .iter()
+                .all(|one| (0.0..=1.0).contains(one)),
+            "{cold}"
+        );
+    }
+    let number = |key: &str| probing[key].as_f64().unwrap();
+    assert!(
+        (0.0..=number("tcav_pairs")).contains(&number("tcav_significant")),
+        "{cold}"
+    );
+    assert!((0.0..=1.0).contains(&number("tcav_best")), "{cold}");
+    // They are kept as all else is.
+    let (_, said, warm) = eval(&dir, &run, &["--set", &found]);
+    assert!(
+        !said.contains("cut") && !said.contains("told from"),
+        "{said}"
+    );
+    assert_eq!(warm, cold);
+
+    let (code, said, known) = eval(&dir, &run, &["--set", &format!("{few}}}")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("TCAV is left out, because the words are known"),
+        "{said}"
+    );
+    assert!(known["probing"]["tcav"]["left_out"].is_string(), "{known}");
+    assert!(known["probing"]["word_content"].is_number(), "{known}");
+}
+
 /// A question of one's own, with what it is given; and what is said of one that cannot be asked.
 #[test]
 fn a_task_is_a_script() {
@@ -154,6 +212,10 @@ fn what_cannot_be_probed_is_refused_by_its_key() {
         (
             "eval.probing.segments=[0]",
             "eval.probing.segments: expected 1 to 10000, found 0",
+        ),
+        (
+            "eval.probing.tcav=1",
+            "eval.probing.tcav: expected 0, or 2 to 100, as a deviation needs two, found 1",
         ),
         (
             "eval.probing.side=0",

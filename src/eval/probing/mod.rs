@@ -7,6 +7,7 @@
 //! ([`pictures`]), [`Vocabulary`] finds words among descriptors. The tasks: which words an image has ([`sentences`]), how
 //! many of them ([`bins()`]), how much of its box a superpixel fills ([`character_pixels`]), whether a superpixel was put
 //! there from another image ([`transplanted`]). [`Logistic`] learns them from features, [`auc()`] and its kin say how well.
+//! Which words a classifier's classes lean on is TCAV's question ([`direction`], [`gradients`], [`tcav_scores`]).
 //!
 //! What walks over the pixels of an image is plain Rust over slices, on the host; what works on features are tensors,
 //! on the features' device.
@@ -23,6 +24,8 @@ mod poisson;
 mod rgb;
 mod slic;
 mod superpixels;
+mod t_test;
+mod tcav;
 mod words;
 
 use tch::Kind;
@@ -40,6 +43,8 @@ pub use slic::{Slic, segmented};
 pub use superpixels::{
     Keep, Segments, Superpixel, character_pixels, cut_out, on_grey, picture, pictures, superpixels,
 };
+pub use t_test::t_test;
+pub use tcav::{direction, gradients, tcav_scores};
 pub use words::{Concept, ConceptRule, Vocabulary, concepts, most_frequent, nearest, sentences};
 
 /// The grey that stands where a superpixel's picture shows nothing: ImageNet's mean, roughly.

@@ -63,7 +63,7 @@ pub(super) struct Features {
 
 /// See the module.
 pub(super) struct Material<'a> {
-    jury: Jury<'a>,
+    pub(super) jury: Jury<'a>,
     describer: &'a Describer,
     kept: Option<&'a Kept>,
     told: &'a Told<'a>,
@@ -250,7 +250,8 @@ impl<'a> Material<'a> {
         }
     }
 
-    fn remembered(
+    /// What was kept under this key, or else what is made now, and kept.
+    pub(super) fn remembered(
         &self,
         part: &str,
         key: &str,

@@ -2,7 +2,7 @@
 //! answer which visual words an image has, how many, how much of its box a superpixel fills, and whether one of them was put there.
 //!
 //! They are fitted on images of the labelled split that neighbours are taken from, and scored on evaluation images; beside the encoder stand
-//! untrained weights, pixels, and noise, which must be at chance.
+//! untrained weights, pixels, and noise, which must be at chance. `tcav` asks which words a classifier's classes lean on.
 
 mod answers;
 mod corpus;
@@ -14,6 +14,7 @@ mod pictures;
 mod policies;
 mod readers;
 mod sentences;
+mod tcav;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,8 @@ pub(super) struct Means<'a> {
     pub(super) told: &'a Told<'a>,
     /// Whether untrained weights, pixels and noise answer too.
     pub(super) baselines: bool,
+    /// Gives the features of whole splits, to which a classifier is fitted.
+    pub(super) features: &'a dyn Fn() -> Result<&'a super::Features, Stopped>,
 }
 
 /// Judges an encoder.
@@ -65,9 +68,15 @@ pub(super) fn probing(
 ) -> Result<Verdict, Stopped> {
     let material = Material::of(jury, means.describer, means.kept, means.told);
     let verdict = Verdict::new(Evaluation::Probing, settings(&material, jury, means));
-    match asked(network, jury, &material, means) {
-        Ok(said) => {
-            let verdict = said.into_iter().fold(verdict, add);
+    let answered = asked(network, jury, &material, means).and_then(|said| {
+        let verdict = said.into_iter().fold(verdict.clone(), add);
+        match jury.plan.config.eval.probing.tcav {
+            0 => Ok(verdict),
+            _ => tcav::add(verdict, network, &material, means),
+        }
+    });
+    match answered {
+        Ok(verdict) => {
             let drawn = means.kept.map(places).unwrap_or_default();
             Ok(match drawn.is_empty() {
                 true => verdict,

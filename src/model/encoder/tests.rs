@@ -281,3 +281,29 @@ fn weights_go_out_and_come_in_and_are_followed() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn the_two_halves_of_an_encoder_are_its_whole() {
+    let others = [EncoderKind::Small { width: 4 }, EncoderKind::ResNet18];
+    for kind in ALL.map(|(kind, _)| kind).into_iter().chain(others) {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let spec = Spec {
+                precision,
+                ..spec(kind.clone(), Stem::Cifar, 1)
+            };
+            let network = Network::new(&spec, Device::Cpu, 0);
+            let images = images(2, 1, 28);
+            let [whole, halves, map] = tch::no_grad(|| {
+                let _ = network.features(&images, true);
+                let map = network.middle(&images).unwrap();
+                let before = map.copy();
+                let found = [network.features(&images, false), network.rest(&map), before];
+                assert!(map.equal(&found[2]), "{kind:?}: the map is left as it is");
+                found
+            });
+            assert!(whole.equal(&halves), "{kind:?}, {precision:?}");
+            assert_eq!((map.dim(), map.kind()), (4, Kind::Float));
+            assert!(map.std(false).double_value(&[]) > 0.0);
+        }
+    }
+}
