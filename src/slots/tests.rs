@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Slot;
-use super::contract::{By, Form};
+use super::contract::{By, Form, Need};
 use crate::ground::seed::Purpose;
 
 /// The numbers of the streams that the host draws from.
@@ -53,7 +53,7 @@ fn slots_are_told_apart() {
 fn declarations_hold_together() {
     for slot in Slot::all() {
         let contract = slot.contract();
-        assert!(contract.function("decide").is_some(), "{slot}");
+        assert_eq!(contract.usual().need, Need::Always, "{slot}");
         for function in contract.functions {
             let what = format!("{slot}, {}", function.name);
             let names: BTreeSet<_> = function.gets.iter().map(|input| input.name).collect();

@@ -14,7 +14,7 @@ use crate::support::{Dir, Finished, repo};
 const RUN: [&str; 4] = ["--steps", "96", "--set", "eval.every=1"];
 
 /// Tags that a run on small images in one file never has.
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 24] = [
     "data/unreadable",
     "run/lapses",
     "eval/stream_random_ami",
@@ -27,6 +27,18 @@ const ELSEWHERE: [&str; 12] = [
     "eval/robustness_attacked",
     "eval/robustness_<defence>",
     "eval/robustness_<of>_<near>",
+    "ckn/layer",
+    "eval/probing_tcav_significant",
+    "eval/probing_tcav_best",
+    "eval/patches_map",
+    "eval/patches_head_map",
+    "eval/matching_precision",
+    "eval/matching_recall",
+    "eval/matching_head_precision",
+    "eval/matching_head_recall",
+    "eval/patches_<of>_map",
+    "eval/matching_<of>_precision",
+    "eval/matching_<of>_recall",
 ];
 
 /// The tags of the events that a run wrote.

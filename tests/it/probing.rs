@@ -219,7 +219,7 @@ fn what_cannot_be_probed_is_refused_by_its_key() {
         ),
         (
             "eval.probing.side=0",
-            "eval.probing.side: expected 1 to 4096, found 0",
+            "eval.probing.side: expected 8 to 4096, found 0",
         ),
         (
             "eval.probing.compactness=0",
@@ -250,7 +250,7 @@ fn what_cannot_be_probed_is_refused_by_its_key() {
         );
     }
     let (code, said, _) = eval(&dir, &run, &["--script", "nowhere.rhai"]);
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("nowhere.rhai"), "{said}");
 }
 

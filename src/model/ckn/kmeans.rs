@@ -96,14 +96,22 @@ fn mean(numbers: &Tensor) -> f64 {
     numbers.mean(Kind::Double).double_value(&[])
 }
 
-/// The largest cosine `[N]` of each point with a centroid, and which `[N]` i64 that is.
+/// What rounding may make of two equal cosines.
+const TIE: f64 = 1e-6;
+
+/// The largest cosine `[N]` of each point with a centroid, and which `[N]` i64 that is: of equal centroids, as a start may have, the
+/// first, whatever a CPU's rounding makes of them.
 fn nearest(points: &Tensor, centroids: &Tensor) -> (Tensor, Tensor) {
     let transposed = centroids.tr();
     let chunks = points.split((CHUNK / centroids.size()[0]).max(1), 0);
-    let (cosines, nearest): (Vec<_>, Vec<_>) = chunks
-        .iter()
-        .map(|chunk| chunk.matmul(&transposed).max_dim(1, false))
-        .unzip();
+    let one = |chunk: &Tensor| {
+        let cosines = chunk.matmul(&transposed);
+        let (best, _) = cosines.max_dim(1, true);
+        let equal = cosines.ge_tensor(&(&best - TIE));
+        let first = equal.to_kind(Kind::Uint8).argmax(1, false);
+        (best.squeeze_dim(1), first)
+    };
+    let (cosines, nearest): (Vec<_>, Vec<_>) = chunks.iter().map(one).unzip();
     (Tensor::cat(&cosines, 0), Tensor::cat(&nearest, 0))
 }
 

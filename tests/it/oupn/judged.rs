@@ -237,7 +237,9 @@ fn episodes_in_order_are_counted() {
         "--set",
         "eval.finetune.epochs=1",
         "--set",
-        "eval.probing.images=20",
+        "eval.probing={images: 20, segments: [4], words: 4, tasks: [word_content]}",
+        "--set",
+        "eval.robustness={images: 4, defences: [last], prior: {widths: [4], steps: 3}, aware: {images: 0}}",
     ]);
     assert!(
         all.status.success(),
