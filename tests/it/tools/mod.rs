@@ -44,6 +44,7 @@ fn a_new_script_passes_its_check_and_its_tests_and_is_never_overwritten() {
         let run = match slot {
             "novelty" | "prototypes" | "stream" => "sandbox run --config oupn",
             "probe" => "sandbox eval RUN probing",
+            "defence" => "sandbox eval RUN robustness",
             _ => "sandbox run",
         };
         assert!(out.contains(&format!("{run} --script {path}")), "{out}");
