@@ -103,10 +103,8 @@ fn section(contract: &'static Contract) -> String {
             )
         }
         Asked::WhereNamed if let Some(evaluation) = contract.slot.evaluation() => {
-            let online = match Evaluation::ONLINE
-                .iter()
-                .any(|one| one.name() == evaluation)
-            {
+            let mut online = Evaluation::ALL.iter().filter(|one| one.is_online());
+            let online = match online.any(|one| one.name() == evaluation) {
                 true => ", and where `eval.online` names that",
                 false => "",
             };

@@ -52,19 +52,10 @@ impl Evaluation {
         Self::Finetune,
     ];
 
-    /// Those that a run can make while it goes on; the others take minutes.
-    pub const ONLINE: [Self; 10] = [
-        Self::Knn,
-        Self::KnnHead,
-        Self::Linear,
-        Self::LowShot,
-        Self::Retrieval,
-        Self::Representation,
-        Self::Stream,
-        Self::Probing,
-        Self::Patches,
-        Self::Matching,
-    ];
+    /// Whether a run can make it while it goes on; the others take minutes.
+    pub fn is_online(self) -> bool {
+        !matches!(self, Self::Robustness | Self::Finetune)
+    }
 
     /// Its name in a configuration, on the command line and in `eval.json`.
     pub fn name(self) -> &'static str {
@@ -240,7 +231,8 @@ fn check_probing(probing: &Probing) -> Result<(), Error> {
 }
 
 fn online(names: &[String]) -> Result<Vec<Evaluation>, Error> {
-    let known = Evaluation::ONLINE.map(|one| (one.name(), one));
+    let online = Evaluation::ALL.into_iter().filter(|one| one.is_online());
+    let known: Vec<_> = online.map(|one| (one.name(), one)).collect();
     let chosen = names
         .iter()
         .map(|name| choose("eval.online", name, &known))

@@ -35,10 +35,16 @@ pub(super) fn attacked(
         steps: aware.steps,
         ..*attack
     };
+    // The others would be asked at every step for nothing.
+    let first = Defences {
+        fit: defences.fit.clone(),
+        count: 1,
+        ..*defences
+    };
     let chosen = images.some(&spread(images.ids.len(), aware.images));
     let mut groups = Vec::new();
     for group in chosen.groups(settings.prior.group) {
-        groups.push(one_group(defences, &group, &steps, aware.draws, told)?);
+        groups.push(one_group(&first, &group, &steps, aware.draws, told)?);
     }
     let [attacked, defended] = [0, 1].map(|at| {
         Tensor::cat(

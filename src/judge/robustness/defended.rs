@@ -8,7 +8,7 @@ use tch::{Kind as Dtype, Tensor};
 use super::victim::Victim;
 use crate::config::Plan;
 use crate::eval::robustness::{Fit, Seen, Trajectory, tiled_psnr};
-use crate::ground::Now;
+use crate::ground::{Now, stop};
 use crate::judge::left::Left;
 use crate::judge::policies::policies;
 use crate::policy::Policy;
@@ -22,6 +22,8 @@ pub(super) struct Defences<'a> {
     pub(super) plan: &'a Plan,
     pub(super) victim: &'a Rc<Victim>,
     pub(super) fit: Fit,
+    /// How many of the plan's defences, the first ones.
+    pub(super) count: usize,
 }
 
 /// What came of images side by side.
@@ -85,11 +87,13 @@ impl Defences<'_> {
     /// # Errors
     /// A policy's fault, a fit that these images have no size for, or that the process was asked to stop.
     pub(super) fn defend(&self, inputs: &Tensor, ids: &[u64]) -> Result<Outcome, Left> {
-        let policies = policies_of(self.plan).map_err(|fault| Left::fault(&fault))?;
+        let mut policies = policies_of(self.plan).map_err(|fault| Left::fault(&fault))?;
+        policies.truncate(self.count);
         let input_predictions = self.victim.classes(inputs)?;
         let mut asked = Asked {
             seed: self.plan.config.seed,
             steps: self.fit.steps,
+            part: ids.first().copied().unwrap_or_default(),
             inputs,
             input_predictions: &input_predictions,
             kept: policies.iter().map(|_| Vec::new()).collect(),
@@ -161,6 +165,8 @@ struct KeptStep {
 struct Asked<'a> {
     seed: u64,
     steps: u64,
+    /// Tells these images, and this draw, from others where `keep` draws random numbers.
+    part: u64,
     inputs: &'a Tensor,
     input_predictions: &'a Tensor,
     policies: Vec<(String, Policy)>,
@@ -185,7 +191,7 @@ impl Asked<'_> {
     }
 
     fn step(&mut self, seen: &Seen<'_>, predictions: &Tensor) -> Result<(), Left> {
-        let now = self.now(seen.step, 0);
+        let now = self.now(seen.step, self.part);
         let step = defence::Step {
             images: seen.images,
             predictions,
@@ -230,7 +236,7 @@ impl Asked<'_> {
                     victim,
                     now: *now,
                 };
-                crate::ground::stop::look()?;
+                stop::look()?;
                 defence::finish(policy, &kept).map_err(|fault| Left::fault(&fault))
             };
             let images = nows.iter().enumerate().map(one);

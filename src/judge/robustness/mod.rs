@@ -109,6 +109,7 @@ fn judged(
         plan: jury.plan,
         victim: &victim,
         fit,
+        count: usize::MAX,
     };
     tried(&defences, &images)?;
     let watch = Stopwatch::start();

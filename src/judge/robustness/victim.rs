@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use crate::config::Victim as Which;
 use crate::eval::Fitted;
 use crate::ground::stop::Stopped;
+use crate::judge::embed::joined;
 use crate::judge::finetune::tuned;
 use crate::judge::{Features, Jury};
 use crate::model::Network;
@@ -83,9 +84,7 @@ impl Victim {
     /// When the process was asked to stop meanwhile.
     pub(super) fn classes(&self, images: &Tensor) -> Result<Tensor, Stopped> {
         let chunks = images.split(CHUNK, 0).into_iter();
-        tch::no_grad(|| {
-            crate::judge::embed::joined(chunks.map(|chunk| self.logits(&chunk).argmax(1, false)))
-        })
+        tch::no_grad(|| joined(chunks.map(|chunk| self.logits(&chunk).argmax(1, false))))
     }
 
     /// As policies ask it.
